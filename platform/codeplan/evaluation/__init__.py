@@ -1,0 +1,1 @@
+"""What the samples are worth: plan selection, pass@k, tables and figures."""

@@ -1,0 +1,1 @@
+"""Problems: readers of known formats, and MiniAPPS, which is generated."""

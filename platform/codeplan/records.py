@@ -1,0 +1,215 @@
+"""All that crosses a stage boundary, with its Arrow schema.
+
+A record is a frozen pydantic model; a table of records is one Parquet file. Suites of tests are stored as the JSON text
+of `codeplan_sandbox.Suite`, because their arguments may be any JSON value.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+
+from codeplan_sandbox import Outcome, Suite
+
+Arm = Literal["direct", "sampled", "codeplan", "oracle"]
+"""Who wrote a program: ``direct`` greedily from the question; ``sampled`` from the question at temperature (the pool of
+the equal-budget control and of pass@k); ``codeplan`` from the question and one of the student's plans; ``oracle`` from
+the question and the teacher's plan for the problem's own solution."""
+
+Phase = Literal["trial", "final"]
+"""Stage 2 of plan sampling writes trials, stage 3 finals. Direct and oracle programs are finals, sampled ones trials."""
+
+SuiteName = Literal["example", "hidden"]
+
+StoredSuite = Annotated[
+    Suite | None,
+    BeforeValidator(lambda value: (Suite.from_json(value) if value else None) if isinstance(value, str) else value),
+    PlainSerializer(lambda suite: suite.to_json() if suite is not None else ""),
+]
+
+
+class Record(BaseModel):
+    """Base of all records."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, use_attribute_docstrings=True)
+    schema_: ClassVar[pa.Schema]
+
+
+class Problem(Record):
+    """A programming problem with its tests and human solutions."""
+
+    problem_id: str
+    """Unique over data sets and splits, for example ``apps/train/2361``."""
+    dataset: str
+    split: str
+    level: str
+    """Difficulty, for example introductory, interview or competition; the data set's name where it has no levels."""
+    question: str
+    starter_code: str = ""
+    solutions: tuple[str, ...] = ()
+    example_tests: StoredSuite = None
+    """Tests that the question shows, which the student may use."""
+    hidden_tests: StoredSuite = None
+    """Tests that decide."""
+
+    schema_ = pa.schema(
+        [
+            *((name, pa.string()) for name in ("problem_id", "dataset", "split", "level", "question", "starter_code")),
+            ("solutions", pa.list_(pa.string())),
+            ("example_tests", pa.large_string()),
+            ("hidden_tests", pa.large_string()),
+        ]
+    )
+
+
+class Plan(Record):
+    """A plan for one problem: by the teacher from a solution, or by the student from the question."""
+
+    problem_id: str
+    author: str
+    """The teacher's model, or ``student``."""
+    solution_index: int = -1
+    """Which of the problem's solutions it explains; -1 for a student's plan."""
+    sample_index: int = 0
+    """Which of several plans for the same problem and solution."""
+    text: str
+    request_key: str = ""
+    """The answer's key in the teacher's cache."""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: float = 0.0
+    """What the answer cost when it was paid; 0 where the price is not known or the answer came from the cache."""
+    cached: bool = False
+    leakage: float = 0.0
+    """Share of the solution's non-trivial lines that stand verbatim in the plan, 0 to 1."""
+
+    schema_ = pa.schema(
+        [
+            ("problem_id", pa.string()),
+            ("author", pa.string()),
+            ("solution_index", pa.int32()),
+            ("sample_index", pa.int32()),
+            ("text", pa.string()),
+            ("request_key", pa.string()),
+            ("prompt_tokens", pa.int64()),
+            ("completion_tokens", pa.int64()),
+            ("cost_usd", pa.float64()),
+            ("cached", pa.bool_()),
+            ("leakage", pa.float64()),
+        ]
+    )
+
+
+class Program(Record):
+    """A program by the student."""
+
+    problem_id: str
+    arm: Arm
+    phase: Phase
+    plan_index: int = -1
+    """The ``sample_index`` of the plan it follows; -1 without a plan."""
+    sample_index: int = 0
+    code: str
+    tokens: int
+    """Tokens generated, the end marker included."""
+    finished: bool
+    """Whether the end marker came before the length limit."""
+
+    schema_ = pa.schema(
+        [
+            ("problem_id", pa.string()),
+            ("arm", pa.string()),
+            ("phase", pa.string()),
+            ("plan_index", pa.int32()),
+            ("sample_index", pa.int32()),
+            ("code", pa.string()),
+            ("tokens", pa.int32()),
+            ("finished", pa.bool_()),
+        ]
+    )
+
+    @property
+    def key(self) -> str:
+        """What identifies its text: equal programs are judged once."""
+        return program_key(self.code)
+
+
+class Verdict(Record):
+    """What the tests said of one program text for one problem: equal programs share a verdict."""
+
+    problem_id: str
+    program_key: str
+    suite: SuiteName
+    outcome: Outcome
+    passed_tests: int
+    total_tests: int
+    time_s: float
+    """Processor seconds over all tests."""
+    memory_bytes: int
+    """Peak over all tests."""
+    message: str = ""
+    tier: str = ""
+    """The sandbox's isolation tier."""
+
+    schema_ = pa.schema(
+        [
+            *((name, pa.string()) for name in ("problem_id", "program_key", "suite", "outcome")),
+            ("passed_tests", pa.int32()),
+            ("total_tests", pa.int32()),
+            ("time_s", pa.float64()),
+            ("memory_bytes", pa.int64()),
+            ("message", pa.string()),
+            ("tier", pa.string()),
+        ]
+    )
+
+    @property
+    def passed(self) -> bool:
+        """Whether every test passed."""
+        return self.outcome is Outcome.PASSED
+
+
+def program_key(code: str) -> str:
+    """The first 16 hexadecimal digits of the text's SHA-256."""
+    return hashlib.sha256(code.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def to_table(kind: type[Record], records: Iterable[Record]) -> pa.Table:
+    """The records as an Arrow table with their schema; an empty table where there are none."""
+    return pa.Table.from_pylist([_storable(record.model_dump()) for record in records], schema=kind.schema_)
+
+
+def write(path: Path, kind: type[Record], records: Iterable[Record]) -> int:
+    """Write records to a Parquet file, all or nothing; returns how many."""
+    table = to_table(kind, records)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        pq.write_table(table, unfinished, compression="zstd")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return int(table.num_rows)
+
+
+R = TypeVar("R", bound=Record)
+
+
+def read(kind: type[R], path: Path) -> list[R]:
+    """Read records that `write` wrote."""
+    return [kind.model_validate(row) for row in pq.read_table(path, schema=kind.schema_).to_pylist()]
+
+
+def _storable(plain: dict[str, Any]) -> dict[str, Any]:
+    # A model may write lone surrogates, which UTF-8, and so Arrow, cannot hold.
+    return {
+        key: value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
+        for key, value in plain.items()
+    }

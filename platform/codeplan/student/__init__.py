@@ -1,0 +1,1 @@
+"""The student: tasks, batches, the training loop and generation."""
