@@ -93,7 +93,7 @@ class TeacherConfig(Settings):
     """Length limit of a plan, in the teacher's tokens."""
     seed: int = 0
     lost_share: float = Field(default=0.01, ge=0.0, le=1.0)
-    """The share of requests that may fail for good before the stage fails. Failed requests are asked again next time."""
+    """The share of requests that may fail for good before the stage fails; failed ones are asked again next time."""
 
 
 class StudentConfig(Settings):
@@ -215,6 +215,12 @@ class ExecutionConfig(Settings):
     request_timeout_s: float = Field(default=120.0, gt=0.0)
     request_attempts: int = Field(default=5, gt=0)
     """How often a request is tried before it counts as lost."""
+    prompt_price_usd: float = Field(default=0.0, ge=0.0)
+    """What the teacher charges for a million prompt tokens."""
+    completion_price_usd: float = Field(default=0.0, ge=0.0)
+    """What the teacher charges for a million completion tokens."""
+    budget_usd: float | None = Field(default=None, gt=0.0)
+    """The distill stage stops, keeping every answer, before it spends more than this."""
     train_workers: int = Field(default=2, gt=0)
     gpus_per_worker: float = Field(default=0.0, ge=0.0)
     """GPUs for each training worker and each sampling actor."""

@@ -146,8 +146,8 @@ def write_text(path: Path, text: str) -> None:
 def digest(path: Path) -> str:
     """SHA-256 of a file's bytes or, for a folder, of its files' names and bytes in order of name."""
     if path.is_file():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        with path.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
     whole = hashlib.sha256()
     for file in sorted(each for each in path.rglob("*") if each.is_file()):
         whole.update(f"{file.relative_to(path).as_posix()}\0{digest(file)}\n".encode())
