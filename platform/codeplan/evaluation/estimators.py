@@ -1,0 +1,214 @@
+"""Estimators with closed forms: what a pool of samples says about every smaller pool, and how sure we may be.
+
+Nothing here knows of records or files; scores are anything that can be ordered, values lie in [0, 1].
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Z95 = 1.959963984540054
+"""The normal distribution's 97.5 % quantile."""
+
+
+class Ordered(Protocol):
+    """Anything that can be compared with its like."""
+
+    def __lt__(self, other: Any, /) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean over problems with its 95 % interval.
+
+    Attributes:
+        n: how many problems it is a mean of.
+        mean: the mean.
+        low: lower end of the interval.
+        high: upper end of the interval.
+    """
+
+    n: int
+    mean: float
+    low: float
+    high: float
+
+
+def pass_at_k(n: int, c: int, k: int) -> float:
+    """The probability that at least one of ``k`` samples passes, from ``n`` samples of which ``c`` passed.
+
+    The unbiased estimator ``1 - C(n-c, k) / C(n, k)`` of Chen et al. 2021, "Evaluating Large Language Models Trained on
+    Code", section 2.1. Computed in integers and rounded once, so it stays exact for large ``n`` and tiny results.
+
+    Raises:
+        ValueError: not 0 <= c <= n, or not 1 <= k <= n.
+    """
+    if not 0 <= c <= n:
+        raise ValueError(f"{c} of {n} samples cannot have passed")
+    _check_count(k, n)
+    subsets = math.comb(n, k)
+    return (subsets - math.comb(n - c, k)) / subsets
+
+
+def selection_probability(scores: Sequence[Ordered], count: int) -> list[float]:
+    """How likely each item is picked when the best-scored item of a uniformly random subset is picked.
+
+    A group of ``e`` tied items with ``h`` items above it holds the pick when the subset misses those ``h`` but not all
+    of ``h + e``: ``(C(N-h, count) - C(N-h-e, count)) / C(N, count)``. Ties are broken uniformly: its items share that.
+
+    Args:
+        scores: the ``N`` items' scores, higher is better.
+        count: the subset's size.
+
+    Returns:
+        ``N`` probabilities that add up to 1.
+
+    Raises:
+        ValueError: not 1 <= count <= N.
+    """
+    _check_count(count, len(scores))
+    subsets = math.comb(len(scores), count)
+    probabilities = [0.0] * len(scores)
+    left = len(scores)
+    for tied in _tie_groups(scores):
+        picks = math.comb(left, count) - math.comb(left - len(tied), count)
+        for index in tied:
+            probabilities[index] = picks / (subsets * len(tied))
+        left -= len(tied)
+    return probabilities
+
+
+def expected_best(scores: Sequence[Ordered], values: Sequence[float], count: int) -> float:
+    """The expected value of the best-scored item in a uniformly random subset of ``count`` items; see above.
+
+    Raises:
+        ValueError: scores and values differ in length, or not 1 <= count <= N.
+    """
+    probabilities = selection_probability(scores, count)
+    return math.fsum(p * value for p, value in zip(probabilities, values, strict=True))
+
+
+def expected_best_of_clusters(
+    scores: Sequence[Sequence[Ordered]], values: Sequence[Sequence[float]], counts: Sequence[int]
+) -> list[float]:
+    """Like `expected_best`, but the random subset is one of whole clusters, and the pick one of all their members.
+
+    Ties are broken uniformly among all tied members of the subset, whichever cluster they belong to. Exact: among the
+    clusters that hold the best score, a recursion over clusters follows the joint distribution of how many members are
+    tied; how many such clusters are in the subset is hypergeometric.
+
+    Args:
+        scores: for each of ``N`` clusters its members' scores.
+        values: for each cluster its members' values.
+        counts: subset sizes, in clusters.
+
+    Returns:
+        One expected value for each of ``counts``.
+
+    Raises:
+        ValueError: a cluster is empty, or not 1 <= count <= N.
+    """
+    for count in counts:
+        _check_count(count, len(scores))
+    tops = [max(members) for members in scores]
+    results = [0.0] * len(counts)
+    left = len(scores)
+    for tied in _tie_groups(tops):
+        winners = [
+            [value for score, value in zip(scores[index], values[index], strict=True) if score == tops[index]]
+            for index in tied
+        ]
+        means = _mean_of_union([len(each) for each in winners], [math.fsum(each) for each in winners])
+        worse = left - len(tied)
+        for position, count in enumerate(counts):
+            subsets = math.comb(len(scores), count)
+            results[position] += math.fsum(
+                math.comb(len(tied), k) * math.comb(worse, count - k) / subsets * means[k]
+                for k in range(1, min(len(tied), count) + 1)
+            )
+        left = worse
+    return results
+
+
+def wilson(mean: float, n: int) -> tuple[float, float]:
+    """Wilson's 95 % score interval for a mean of ``n`` values in [0, 1].
+
+    Exact in spirit for values that are 0 or 1. For fractional values, such as expected successes, it is conservative:
+    their variance is at most ``mean * (1 - mean)``, which the interval assumes.
+
+    Raises:
+        ValueError: n is below 1, or mean outside [0, 1].
+    """
+    if n < 1 or not 0.0 <= mean <= 1.0:
+        raise ValueError(f"an interval needs n of at least 1 and a mean in [0, 1], not n = {n}, mean = {mean}")
+    spread = Z95 * Z95 / n
+    centre = (mean + spread / 2) / (1 + spread)
+    half = math.sqrt(spread * mean * (1 - mean) + spread * spread / 4) / (1 + spread)
+    # Rounding must not push an end past the mean that it belongs to.
+    return max(0.0, min(mean, centre - half)), min(1.0, max(mean, centre + half))
+
+
+def estimate(values: Sequence[float]) -> Estimate:
+    """The mean of values in [0, 1] with its Wilson interval; raises ValueError where there are no values."""
+    if not values:
+        raise ValueError("there is no mean of no values")
+    # A mean of values that sum to within rounding of n may exceed 1 by an ulp.
+    mean = min(1.0, math.fsum(values) / len(values))
+    low, high = wilson(mean, len(values))
+    return Estimate(len(values), mean, low, high)
+
+
+def paired_difference(a: Sequence[float], b: Sequence[float], resamples: int, seed: int) -> Estimate:
+    """The mean of ``a - b`` over problems with the 95 % interval of the percentile bootstrap over problems.
+
+    Problems are resampled whole, so that what makes a problem easy for both arms cancels out.
+
+    Raises:
+        ValueError: a and b differ in length or are empty.
+    """
+    if len(a) != len(b) or not a:
+        raise ValueError(f"a paired difference needs the same problems on both sides, not {len(a)} and {len(b)}")
+    differences = np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)
+    stream = np.random.default_rng(seed)
+    size = len(differences)
+    means = [differences[stream.integers(size, size=size)].mean() for _ in range(resamples)]
+    low, high = np.quantile(means, (0.025, 0.975))
+    return Estimate(size, float(differences.mean()), float(low), float(high))
+
+
+def _tie_groups(scores: Sequence[Ordered]) -> list[list[int]]:
+    """Indices of equal scores together, best first."""
+    ranked = sorted(range(len(scores)), key=scores.__getitem__, reverse=True)
+    return [list(tied) for _, tied in groupby(ranked, key=scores.__getitem__)]
+
+
+def _mean_of_union(sizes: Sequence[int], sums: Sequence[float]) -> npt.NDArray[np.float64]:
+    """For k = 0..E the expected mean over the union of k clusters, drawn uniformly from E with these sizes and sums.
+
+    ``mass[k, a]`` is the probability that k of the clusters seen so far have a members together, ``worth[k, a]`` the
+    expected sum of their values where they do; a new cluster is among the k of j with probability k / j.
+    """
+    drawn = np.arange(len(sizes) + 1, dtype=np.float64)[:, None]
+    mass = np.zeros((len(sizes) + 1, sum(sizes) + 1))
+    mass[0, 0] = 1.0
+    worth = np.zeros_like(mass)
+    for seen, (size, value) in enumerate(zip(sizes, sums, strict=True), start=1):
+        mass_with, worth_with = np.zeros_like(mass), np.zeros_like(mass)
+        mass_with[1:, size:] = mass[:-1, :-size]
+        worth_with[1:, size:] = worth[:-1, :-size] + value * mass[:-1, :-size]
+        mass = (drawn * mass_with + (seen - drawn) * mass) / seen
+        worth = (drawn * worth_with + (seen - drawn) * worth) / seen
+    means: npt.NDArray[np.float64] = (worth[:, 1:] / np.arange(1, worth.shape[1])).sum(axis=1)
+    return means
+
+
+def _check_count(count: int, total: int) -> None:
+    if not 1 <= count <= total:
+        raise ValueError(f"cannot draw {count} of {total}; draw at least 1 and at most all")

@@ -1,0 +1,147 @@
+"""The estimators against brute force over all subsets, and against published and hand-computed numbers."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codeplan.evaluation.estimators import (
+    estimate,
+    expected_best,
+    expected_best_of_clusters,
+    paired_difference,
+    pass_at_k,
+    selection_probability,
+    wilson,
+)
+
+ITEMS = st.lists(st.tuples(st.integers(0, 3), st.sampled_from([0.0, 0.25, 1.0])), min_size=1, max_size=7)
+CLUSTERS = st.lists(
+    st.lists(st.tuples(st.integers(0, 2), st.sampled_from([0.0, 1.0])), min_size=1, max_size=3), min_size=1, max_size=6
+)
+
+
+def best_by_force(clusters: list[list[tuple[int, float]]], count: int) -> Fraction:
+    results = []
+    for subset in combinations(clusters, count):
+        members = [member for cluster in subset for member in cluster]
+        top = max(score for score, _ in members)
+        tied = [Fraction(value) for score, value in members if score == top]
+        results.append(sum(tied, Fraction(0)) / len(tied))
+    return sum(results, Fraction(0)) / len(results)
+
+
+@given(ITEMS, st.data())
+def test_expected_best_equals_the_mean_over_all_subsets(items: list[tuple[int, float]], data: st.DataObject) -> None:
+    count = data.draw(st.integers(1, len(items)))
+    scores, values = zip(*items, strict=True)
+    assert expected_best(scores, values, count) == pytest.approx(float(best_by_force([[i] for i in items], count)))
+
+
+@given(CLUSTERS)
+def test_expected_best_of_clusters_equals_the_mean_over_all_subsets(clusters: list[list[tuple[int, float]]]) -> None:
+    counts = range(1, len(clusters) + 1)
+    scores = [[score for score, _ in cluster] for cluster in clusters]
+    values = [[value for _, value in cluster] for cluster in clusters]
+    wanted = [float(best_by_force(clusters, count)) for count in counts]
+    assert expected_best_of_clusters(scores, values, counts) == pytest.approx(wanted)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), min_size=1, max_size=9), st.data())
+def test_selection_probabilities_add_up_and_follow_the_scores(
+    scores: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    probabilities = selection_probability(scores, data.draw(st.integers(1, len(scores))))
+    assert sum(probabilities) == pytest.approx(1.0)
+    for one, p in zip(scores, probabilities, strict=True):
+        for other, q in zip(scores, probabilities, strict=True):
+            if one == other:
+                assert p == q
+
+
+def test_selection_probability_of_a_small_pool() -> None:
+    # Of the three pairs from scores 2, 1, 1 two hold the best item and one holds the two tied items.
+    assert selection_probability([2, 1, 1], 2) == pytest.approx([2 / 3, 1 / 6, 1 / 6])
+    assert selection_probability([2, 1, 1], 3) == [1.0, 0.0, 0.0]
+
+
+@given(st.integers(1, 8), st.data())
+def test_pass_at_k_equals_the_share_of_subsets_with_a_pass(n: int, data: st.DataObject) -> None:
+    c, k = data.draw(st.integers(0, n)), data.draw(st.integers(1, n))
+    subsets = list(combinations([True] * c + [False] * (n - c), k))
+    assert pass_at_k(n, c, k) == pytest.approx(sum(map(any, subsets)) / len(subsets))
+
+
+def test_pass_at_k_agrees_with_expected_best_when_the_score_is_the_truth() -> None:
+    passed = [1.0, 0.0, 0.0, 1.0, 0.0]
+    assert pass_at_k(5, 2, 3) == pytest.approx(expected_best(passed, passed, 3))
+
+
+def test_pass_at_k_is_stable_for_large_pools() -> None:
+    assert pass_at_k(10_000, 1, 1) == 1e-4
+    assert pass_at_k(10_000, 1, 5_000) == 0.5
+
+
+@pytest.mark.parametrize(("n", "c", "k"), [(3, 4, 1), (3, -1, 1), (3, 1, 0), (3, 1, 4)])
+def test_pass_at_k_refuses_what_cannot_be(n: int, c: int, k: int) -> None:
+    with pytest.raises(ValueError, match="cannot"):
+        pass_at_k(n, c, k)
+
+
+def test_expected_best_refuses_a_subset_larger_than_the_pool() -> None:
+    with pytest.raises(ValueError, match="3 of 2"):
+        expected_best([1, 2], [0.0, 1.0], 3)
+
+
+def test_wilson_matches_published_values() -> None:
+    # Newcombe 1998, table I: 81 of 263, 15 of 148, 0 of 20, 1 of 29.
+    for passed, n, low, high in [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ]:
+        assert wilson(passed / n, n) == pytest.approx((low, high), abs=5e-5)
+
+
+@given(st.floats(0, 1), st.integers(1, 10_000))
+def test_wilson_holds_the_mean_and_stays_in_bounds(mean: float, n: int) -> None:
+    low, high = wilson(mean, n)
+    assert 0 <= low <= mean <= high <= 1
+
+
+def test_estimate_of_fractional_values() -> None:
+    found = estimate([0.5, 1.0, 0.0, 0.5])
+    assert (found.n, found.mean) == (4, 0.5)
+    assert (found.low, found.high) == wilson(0.5, 4)
+    with pytest.raises(ValueError, match="no values"):
+        estimate([])
+
+
+def test_paired_difference_covers_the_truth_about_as_often_as_it_says() -> None:
+    stream = np.random.default_rng(1)
+    covered = 0
+    for trial in range(200):
+        b = stream.random(60)
+        found = paired_difference(list(b + stream.normal(0.1, 0.3, 60)), list(b), resamples=300, seed=trial)
+        covered += found.low <= 0.1 <= found.high
+    assert 175 <= covered <= 199
+
+
+def test_paired_difference_cancels_what_both_sides_share() -> None:
+    easy_and_hard = [0.0, 1.0] * 50
+    better = [min(1.0, value + 0.1) for value in easy_and_hard]
+    found = paired_difference(better, easy_and_hard, resamples=500, seed=0)
+    assert found.mean == pytest.approx(0.05)
+    assert 0.03 < found.low < found.mean < found.high < 0.07
+    assert found == paired_difference(better, easy_and_hard, resamples=500, seed=0)
+
+
+def test_paired_difference_needs_pairs() -> None:
+    with pytest.raises(ValueError, match="2 and 1"):
+        paired_difference([1.0, 0.0], [1.0], resamples=10, seed=0)
