@@ -1,0 +1,210 @@
+"""Python expressions in plain English, for the offline teacher.
+
+Phrases are short and regular, and use few words, because a small student has to learn them; names and constants are
+kept, because a plan has to determine its program. Where several programs mean the same, they may share a phrase.
+"""
+
+from __future__ import annotations
+
+import ast
+from functools import singledispatch
+
+from codeplan.teacher import idioms
+from codeplan.teacher.vocabulary import BINARY, COMPARISONS, FUNCTIONS, INPUTS, LAZY, METHODS, UNARY
+
+LONGEST_CONSTANT = 40
+"""Characters of a text or number that are quoted at most."""
+
+
+def callee(node: ast.expr) -> str:
+    """The last name of what is called: ``sqrt`` for ``math.sqrt(x)``; empty where ``node`` is no call of a name."""
+    if not isinstance(node, ast.Call):
+        return ""
+    return node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+
+
+def listing(parts: list[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]])) if parts else "nothing"
+
+
+def say(node: ast.expr) -> str:
+    """An expression in plain English: an idiom's phrase where it is one, else made up from its parts."""
+    if (read := INPUTS.get(ast.unparse(node))) is not None:
+        return read
+    if (found := idioms.find(idioms.EXPRESSIONS, node)) is not None:
+        return idioms.fill(*found, say, operand)
+    return _compose(node)
+
+
+def operand(node: ast.expr) -> str:
+    """As `say`, in parentheses where it is a combination itself, so that the phrase has one reading."""
+    compound = isinstance(node, ast.BinOp | ast.BoolOp | ast.Compare | ast.IfExp | ast.Lambda | ast.GeneratorExp)
+    prefixed = isinstance(node, ast.BinOp | ast.GeneratorExp) and idioms.find(idioms.EXPRESSIONS, node) is not None
+    return f"({say(node)})" if compound and not prefixed else say(node)
+
+
+def head(node: ast.expr) -> str:
+    """As `operand`, for what stands in front of words that say what is done to it.
+
+    ``str(len(x))`` is "(the length of x) as text"; "the length of x as text" is ``len(str(x))``.
+    """
+    said = operand(node)
+    ends_open = isinstance(node, ast.Call | ast.Attribute | ast.ListComp | ast.UnaryOp | ast.BinOp)
+    return f"({said})" if ends_open and not said.startswith("(") and ast.unparse(node) not in INPUTS else said
+
+
+@singledispatch
+def _compose(node: ast.expr) -> str:
+    # Kinds that are rare in programs stay as they are written.
+    return ast.unparse(node)
+
+
+@_compose.register
+def _(node: ast.Constant) -> str:
+    text = repr(node.value)
+    return text if len(text) <= LONGEST_CONSTANT else f"{text[:LONGEST_CONSTANT]}..."
+
+
+@_compose.register
+def _(node: ast.BinOp) -> str:
+    if isinstance(node.op, ast.Mod) and isinstance(node.left, ast.Constant) and isinstance(node.left.value, str):
+        return f"{say(node.left)} filled with {operand(node.right)}"
+    return f"{operand(node.left)} {BINARY[type(node.op)]} {operand(node.right)}"
+
+
+@_compose.register
+def _(node: ast.UnaryOp) -> str:
+    if isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
+        return f"-{say(node.operand)}"
+    return f"{UNARY[type(node.op)]} {operand(node.operand)}"
+
+
+@_compose.register
+def _(node: ast.BoolOp) -> str:
+    word = " and " if isinstance(node.op, ast.And) else " or "
+    return word.join(
+        f"({say(each)})" if isinstance(each, ast.BoolOp | ast.IfExp) else say(each) for each in node.values
+    )
+
+
+@_compose.register
+def _(node: ast.Compare) -> str:
+    links = zip(node.ops, node.comparators, strict=True)
+    return " ".join([operand(node.left), *(f"{COMPARISONS[type(op)]} {operand(right)}" for op, right in links)])
+
+
+@_compose.register
+def _(node: ast.IfExp) -> str:
+    return f"{operand(node.body)} if {say(node.test)} else {operand(node.orelse)}"
+
+
+@_compose.register
+def _(node: ast.Lambda) -> str:
+    names = [each.arg for each in node.args.args]
+    return f"from {listing(names)} to {say(node.body)}" if names else f"a function that gives {say(node.body)}"
+
+
+@_compose.register
+def _(node: ast.Attribute) -> str:
+    return f"{node.attr} of {operand(node.value)}"
+
+
+@_compose.register
+def _(node: ast.Subscript) -> str:
+    if not isinstance(node.slice, ast.Slice):
+        return f"{head(node.value)} at {operand(node.slice)}"
+    of, cut = head(node.value), node.slice
+    lower, upper, step = (say(part) if part is not None else "" for part in (cut.lower, cut.upper, cut.step))
+    where = f" from {lower}" * bool(lower) + f" up to {upper}" * bool(upper) + f" in steps of {step}" * bool(step)
+    return f"{of}{where}" if where else f"a copy of {of}"
+
+
+@_compose.register
+def _(node: ast.Starred) -> str:
+    return f"all of {operand(node.value)}"
+
+
+@_compose.register(ast.List)
+@_compose.register(ast.Tuple)
+@_compose.register(ast.Set)
+def _(node: ast.List | ast.Tuple | ast.Set) -> str:
+    kind = type(node).__name__.lower()
+    if not node.elts:
+        return f"an empty {kind}"
+    inside = ", ".join(operand(each) for each in node.elts)
+    return f"the pair {inside}" if kind == "tuple" and len(node.elts) == 2 else f"the {kind} of {inside}"
+
+
+@_compose.register
+def _(node: ast.Dict) -> str:
+    if not node.keys:
+        return "an empty dict"
+    pairs = zip(node.keys, node.values, strict=True)
+    return "the dict of " + ", ".join(f"{operand(k)} to {operand(v)}" if k else operand(v) for k, v in pairs)
+
+
+@_compose.register
+def _(node: ast.JoinedStr) -> str:
+    parts = [say(each.value) if isinstance(each, ast.FormattedValue) else say(each) for each in node.values]
+    return f"the text of {listing(parts)}" if parts else "an empty text"
+
+
+@_compose.register(ast.ListComp)
+@_compose.register(ast.GeneratorExp)
+@_compose.register(ast.SetComp)
+def _(node: ast.ListComp | ast.GeneratorExp | ast.SetComp) -> str:
+    prefix = "the distinct items of " if isinstance(node, ast.SetComp) else ""
+    loop = node.generators[0]
+    if len(node.generators) == 1 and not loop.ifs and ast.unparse(loop.target) == ast.unparse(node.elt):
+        return prefix + say(loop.iter)
+    return f"{prefix}{operand(node.elt)}{clauses(node.generators)}"
+
+
+@_compose.register
+def _(node: ast.DictComp) -> str:
+    return f"the dict of {operand(node.key)} to {operand(node.value)}{clauses(node.generators)}"
+
+
+@_compose.register
+def _(node: ast.Call) -> str:
+    name, count, first = callee(node), len(node.args), node.args[0] if node.args else None
+    if name in {"list", "tuple"} and first is not None and (callee(first) in LAZY or isinstance(first, ast.ListComp)):
+        return say(first)
+    if name in {"sorted", "sort"} and count <= 1 and (first or isinstance(node.func, ast.Attribute)):
+        return f"{head(first) if first else ''}{order(node)}".strip()
+    if not node.keywords and (template := _template(node.func, name, count)):
+        parts = [head(each) if template.startswith("{0}") else operand(each) for each in node.args]
+        of = node.func.value if isinstance(node.func, ast.Attribute) else None
+        return template.format(*parts, o=(head(of) if template.startswith("{o}") else operand(of)) if of else "")
+    arguments = [operand(each) for each in node.args]
+    arguments += [f"{each.arg or 'all'} {operand(each.value)}" for each in node.keywords]
+    function = say(node.func)
+    return f"{function} of {listing(arguments)}" if arguments else f"the result of {function}"
+
+
+def _template(function: ast.expr, name: str, count: int) -> str:
+    method = METHODS.get((name, count)) if isinstance(function, ast.Attribute) else None
+    return method or FUNCTIONS.get((name, count), "")
+
+
+def order(node: ast.Call) -> str:
+    """`` sorted from high to low by length``, from the keyword arguments of ``sorted`` or ``sort``."""
+    given = {each.arg: each.value for each in node.keywords}
+    backwards = isinstance(flag := given.get("reverse"), ast.Constant) and bool(flag.value)
+    by = f" by {say(given['key'])}" if "key" in given else ""
+    return f" sorted from {'high to low' if backwards else 'low to high'}{by}"
+
+
+def clauses(loops: list[ast.comprehension]) -> str:
+    """`` for each v of values where v is even``, for the loops of a comprehension."""
+    words = []
+    for loop in loops:
+        words.append(f" for each {targets(loop.target)} of {operand(loop.iter)}")
+        words += [f" where {say(test)}" for test in loop.ifs]
+    return "".join(words)
+
+
+def targets(node: ast.expr) -> str:
+    """Names that are bound: ``a and b`` for ``a, b``."""
+    return listing([targets(each) for each in node.elts]) if isinstance(node, ast.Tuple | ast.List) else say(node)

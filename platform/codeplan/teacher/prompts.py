@@ -1,0 +1,129 @@
+"""What the teacher is asked: prompts by name.
+
+A prompt's text enters the distill stage's fingerprint (`prompt_version`), so a changed word asks anew. The solution
+stands between two markers, by which the offline teacher finds it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from codeplan.records import Problem
+from codeplan.stages import canonical
+
+Message = dict[str, str]
+"""A chat message: ``role`` and ``content``."""
+
+SOLUTION_START = "<solution>"
+SOLUTION_END = "</solution>"
+
+MOST_QUESTION_CHARACTERS = 8000
+"""Longer questions are shortened in the middle, where stories are long; a solution is never shortened."""
+
+
+class PromptError(ValueError):
+    """A prompt that does not exist, or that cannot be rendered for a problem."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A conversation that ends with the place for one question and one solution.
+
+    Attributes:
+        system: the system message.
+        exemplars: questions with solutions, and the plans that answer them.
+        request: the user message; ``{question}`` and ``{solution}`` are filled in.
+    """
+
+    system: str
+    exemplars: tuple[tuple[str, str, str], ...]
+    request: str
+
+    def messages(self, question: str, solution: str) -> list[Message]:
+        """The conversation for one problem and one of its solutions."""
+        conversation = [{"role": "system", "content": self.system}]
+        for shown, program, plan in self.exemplars:
+            conversation.append({"role": "user", "content": self._ask(shown, program)})
+            conversation.append({"role": "assistant", "content": plan})
+        return [*conversation, {"role": "user", "content": self._ask(question, solution)}]
+
+    def _ask(self, question: str, solution: str) -> str:
+        # One pass over the template: a question's text may itself hold what looks like a field.
+        fields = {"{question}": question.strip(), "{solution}": solution.strip()}
+        return re.sub(r"\{question\}|\{solution\}", lambda field: fields[field[0]], self.request)
+
+
+# The method's step 1 (CodePLAN, arXiv 2403.13271, figure 2); the words and the exemplar are our own.
+_BACKWARD = Prompt(
+    system=(
+        "You are an experienced programmer who explains how a programming problem was solved. You are given a problem "
+        "and a correct solution by a human. Reason backwards from the solution: write the plan that its author must "
+        "have had in mind before writing it."
+    ),
+    exemplars=(
+        (
+            """A gardener measured the heights of n plants. She removes all plants that are lower than the average height.
+Print how many plants stay.
+Input: n on the first line, n integers on the second.""",
+            """n = int(input())
+h = list(map(int, input().split()))
+print(len([x for x in h if x * n >= sum(h)]))""",
+            """1. Read the number of plants and the list of their heights.
+2. Work out the total of all heights.
+3. Keep each height that, multiplied by the number of plants, is at least the total: this compares it with the average \
+without a division.
+4. Print how many heights were kept.""",
+        ),
+    ),
+    request=(
+        "Problem:\n{question}\n\n"
+        f"Solution:\n{SOLUTION_START}\n{{solution}}\n{SOLUTION_END}\n\n"
+        "Write the plan behind this solution, step by step: numbered steps, one sentence each, at most 12. Say what is "
+        "read, what is worked out and how, and what is printed or returned; name the data structures, the formulas "
+        "and the special cases that matter. Write plain English: no code, no quotations of the solution, nothing "
+        "before or after the steps."
+    ),
+)
+
+PROMPTS: dict[str, Prompt] = {"backward": _BACKWARD}
+
+
+def render(name: str, problem: Problem, solution: str) -> list[Message]:
+    """The messages that ask for the plan behind one solution of a problem.
+
+    Raises:
+        PromptError: there is no such prompt, or the solution is empty.
+    """
+    prompt = _prompt(name)
+    if not solution.strip():
+        raise PromptError(f"problem {problem.problem_id}: an empty solution has no plan; leave it out of the data")
+    question = problem.question
+    if len(question) > MOST_QUESTION_CHARACTERS:
+        half = MOST_QUESTION_CHARACTERS // 2
+        question = f"{question[:half]}\n[...]\n{question[-half:]}"
+    return prompt.messages(question, solution)
+
+
+def prompt_version(name: str) -> str:
+    """64 hexadecimal digits that change with the prompt's text.
+
+    Raises:
+        PromptError: there is no such prompt.
+    """
+    messages = _prompt(name).messages("", "")
+    return hashlib.sha256(canonical([messages, MOST_QUESTION_CHARACTERS]).encode()).hexdigest()
+
+
+def solution_in(text: str) -> str | None:
+    """The solution that stands between the markers of a rendered request; None where there is none."""
+    _, found, rest = text.partition(f"{SOLUTION_START}\n")
+    solution, closed, _ = rest.rpartition(f"\n{SOLUTION_END}")
+    return solution if found and closed else None
+
+
+def _prompt(name: str) -> Prompt:
+    if name not in PROMPTS:
+        raise PromptError(f"there is no prompt {name!r}; the prompts are {', '.join(sorted(PROMPTS))}")
+    return PROMPTS[name]
