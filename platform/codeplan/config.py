@@ -12,13 +12,14 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from codeplan.errors import UserError
 from codeplan_sandbox.suites import Comparator
 
 Task = Literal["code", "plan", "plan_code"]
 TASKS: tuple[Task, ...] = ("code", "plan", "plan_code")
 
 
-class ConfigError(ValueError):
+class ConfigError(UserError, ValueError):
     """A configuration that cannot be used; the message says which key, what is wrong and what would be right."""
 
 

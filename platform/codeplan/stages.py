@@ -19,10 +19,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from codeplan.errors import UserError
+
 DONE = "done.json"
 
 
-class StageError(RuntimeError):
+class StageError(UserError):
     """A stage cannot go on, for a reason that a person can act on; what was done is kept."""
 
 

@@ -1,0 +1,47 @@
+# Everything starts here: `make demo` and `make test` set up what they need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CONFIG ?= jobs/configs/demo.yaml
+PYTEST_ARGS ?=
+
+.PHONY: help setup demo test check benchmarks clean
+
+help:
+	@echo "make demo        the whole road on a small generated benchmark; ends with a table and a figure"
+	@echo "make test        all tests"
+	@echo "make check       formatting, lint, types"
+	@echo "make benchmarks  ratios of speed, measured side by side"
+	@echo "make setup       the environment alone (each of the above makes it first)"
+	@echo "make clean       remove the environment (results in runs/ stay)"
+
+setup: $(VENV)/.ready
+
+# PyTorch goes first: with it in place, nothing else can choose another build of it.
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "codeplan needs Python 3.11 or newer; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { echo "python's venv module is missing; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@echo "Installing into $(VENV) (some minutes the first time) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: setup
+	@$(BIN)/codeplan run $(CONFIG)
+
+test: setup
+	@$(BIN)/python -m pytest tests/unit $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest tests/on_ray tests/gpu $(PYTEST_ARGS)
+
+check: setup
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+benchmarks: setup
+	@for each in tests/benchmarks/*.py; do echo "== $$each"; $(BIN)/python $$each || exit 1; done
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,41 @@
+"""Errors that a person can act on. The command prints their message alone; anything else keeps its traceback."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+
+from codeplan_sandbox import SandboxError
+
+
+class UserError(Exception):
+    """Something that a person can mend: the message says what is wrong, where (file, row, key) and what to do."""
+
+
+def explain(error: BaseException) -> str | None:
+    """A message for a person, or None where only a developer can help."""
+    for each in _causes(error):
+        if isinstance(each, OSError) and each.errno == errno.ENOSPC:
+            where = each.filename or "while writing"
+            return f"the disk is full ({where}); free some space and run the same command again, it goes on from here"
+        if isinstance(each, UserError | SandboxError):
+            return str(each)
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what lies behind it, the nearest first.
+
+    Ray wraps what a worker raised in an error that derives from the same class, but whose text is a whole traceback:
+    there only the cause counts.
+    """
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        inner = getattr(current, "cause", None)
+        if isinstance(inner, BaseException):
+            current = inner
+            continue
+        yield current
+        current = current.__cause__ or current.__context__

@@ -1,0 +1,83 @@
+"""Progress on long work: a live bar on a terminal, a line every ten seconds elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Bar:
+    """Progress of one stage: rows done, rate, time left and what the teacher's answers cost so far."""
+
+    def __init__(self, console: Console, title: str, total: int, unit: str) -> None:
+        self._console = console
+        self._title = title
+        self._unit = unit
+        self._total = total
+        self._rows = 0
+        self._already = 0
+        self._cost_usd = 0.0
+        self._note = ""
+        self._started = self._printed = time.monotonic()
+        self._live: Progress | None = None
+
+    def skip(self, rows: int) -> None:
+        """Count rows that an earlier run has done: they tell nothing about the rate."""
+        self._already += rows
+        self._started = time.monotonic()
+        self.advance(rows)
+
+    def advance(self, rows: int = 0, cost_usd: float = 0.0, note: str = "") -> None:
+        """Count finished rows and their cost; a note, such as a loss, stands at the end of the line until the next."""
+        self._rows += rows
+        self._cost_usd += cost_usd
+        self._note = note or self._note
+        if self._live is not None:
+            self._live.update(self._live.task_ids[0], completed=self._rows, tail=self._tail())
+        elif time.monotonic() - self._printed >= SECONDS_BETWEEN_LINES:
+            self._line()
+
+    def _tail(self) -> str:
+        parts = [f"{self._rate():.3g} {self._unit}/s"]
+        if self._cost_usd:
+            parts.append(f"${self._cost_usd:.2f}")
+        if self._note:
+            parts.append(self._note)
+        return "  ".join(parts)
+
+    def _rate(self) -> float:
+        return (self._rows - self._already) / max(time.monotonic() - self._started, 1e-9)
+
+    def _line(self) -> None:
+        self._printed = time.monotonic()
+        left = (self._total - self._rows) / self._rate() if self._rate() > 0 else float("inf")
+        remaining = f"{left:.0f} s left" if left < float("inf") else "time left unknown"
+        self._console.print(
+            f"  {self._title}: {self._rows}/{self._total} {self._unit}, {self._tail()}, {remaining}", highlight=False
+        )
+
+    @contextmanager
+    def shown(self) -> Iterator[Bar]:
+        """Show the bar while the block runs."""
+        if not self._console.is_terminal:
+            yield self
+            return
+        columns = (
+            TextColumn("  {task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[tail]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self._console, transient=True) as self._live:
+            self._live.add_task(self._title, total=self._total, tail="")
+            yield self
+        self._live = None
