@@ -68,7 +68,7 @@ class Solved:
 
     def by(self, arm: ArmName, plans: int) -> float | None:
         """The arm's probability at a plan count; the count is of no account for ``direct`` and ``oracle``."""
-        value: float | None | Mapping[int, float] = getattr(self, arm)
+        value: float | Mapping[int, float] | None = getattr(self, arm)
         return value[plans] if isinstance(value, Mapping) else value
 
 

@@ -68,6 +68,12 @@ class Pool:
     oracle: tuple[Judged, ...]
 
     @property
+    def programs(self) -> list[Judged]:
+        """All of them."""
+        trials = (trial for of_plan in self.trials for trial in of_plan)
+        return [self.direct, *self.sampled, *trials, *self.finals.values(), *self.oracle]
+
+    @property
     def has_examples(self) -> bool:
         """Whether plans and programs can be told apart by example tests."""
         return bool(self.problem.example_tests)
@@ -84,6 +90,7 @@ class Pool:
 
 def gather(
     problems: Sequence[Problem],
+    *,
     oracle_plans: Iterable[Plan],
     student_plans: Iterable[Plan],
     programs: Iterable[Program],
@@ -126,8 +133,8 @@ class _Sorter:
         oracle = self._judged(problem, "oracle", "final")
         if bool(oracle) != with_oracle:
             raise PoolError(
-                f"{problem.problem_id}: {len(oracle)} oracle programs, but {'a' if with_oracle else 'no'} teacher's plan "
-                "for its own solution; sample this problem again"
+                f"{problem.problem_id}: {len(oracle)} oracle programs, but {'a' if with_oracle else 'no'} plan by the "
+                "teacher for its own solution; sample this problem again"
             )
         return Pool(
             problem=problem,

@@ -1,0 +1,162 @@
+"""The report's figures as PNG files: colour-blind safe (Okabe and Ito), deterministic, with denominators.
+
+Drawn without pyplot, which keeps global state and is not safe on a worker's threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator, PercentFormatter
+
+from codeplan.evaluation.arms import TITLES, ArmName
+from codeplan.evaluation.results import ALL, CurvePoint, Report
+from codeplan.evaluation.tables import OUTCOME_TITLES
+
+COLOURS: dict[ArmName, str] = {
+    "direct": "#7f7f7f",
+    "control": "#e69f00",
+    "codeplan": "#0072b2",
+    "best_trial": "#009e73",
+    "oracle": "#cc79a7",
+}
+_MARKERS: dict[ArmName, str] = {"control": "s", "codeplan": "o", "best_trial": "^"}
+
+_OUTCOME_COLOURS = ("#0072b2", "#e69f00", "#56b4e9", "#d55e00", "#cc79a7", "#f0e442", "#999999")
+"""For the first outcomes that occur, in the order of the table's titles; the rest shares the last colour."""
+
+
+def plans_figure(report: Report, path: Path) -> None:
+    """Plans sampled against problems solved, with the equal-budget control and one greedy program."""
+    figure, axes = _canvas(7.5, 4.8)
+    counts = sorted({point.plans for point in report.curve})
+    for arm in TITLES:
+        points = [point for point in report.curve if point.arm == arm]
+        if points:
+            _curve(axes, arm, points)
+    if (direct := report.row("direct")) is not None:
+        axes.axhline(direct.mean, color=COLOURS["direct"], linestyle="--", label=f"{TITLES['direct']}, one program")
+        axes.axhspan(direct.low, direct.high, color=COLOURS["direct"], alpha=0.12, linewidth=0)
+    sequences = {point.plans: point.sequences for point in report.curve}
+    axes.set_xscale("log")
+    axes.set_xticks(counts, [f"{count}\n({sequences[count]:,})" for count in counts])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel("plans sampled (sequences generated, the same number for the control)")
+    _share_axis(axes)
+    axes.set_title(f"Plans sampled against problems solved ({report.problems:,} problems, 95 % intervals)")
+    _legend_below(figure, axes)
+    _save(figure, path)
+
+
+def arms_figure(report: Report, path: Path) -> None:
+    """pass@1 by level and arm, with intervals."""
+    figure, axes = _canvas(max(7.5, 1.9 * len(report.levels)), 4.8)
+    width = 0.8 / len(report.arms)
+    for place, arm in enumerate(report.arms):
+        found = [(index, row) for index, level in enumerate(report.levels) if (row := report.row(arm, level))]
+        means = [row.mean for _, row in found]
+        axes.bar(
+            [index - 0.4 + width * (place + 0.5) for index, _ in found],
+            means,
+            width=0.9 * width,
+            color=COLOURS[arm],
+            yerr=[[row.mean - row.low for _, row in found], [row.high - row.mean for _, row in found]],
+            error_kw={"elinewidth": 1.2, "capsize": 2.5, "ecolor": "#333333"},
+            label=_with_denominator(report, arm),
+        )
+    problems = [max(row.solved.n for row in report.rows if row.level == level) for level in report.levels]
+    labels = [f"{level}\nn = {count:,}" for level, count in zip(report.levels, problems, strict=True)]
+    axes.set_xticks(range(len(labels)), labels)
+    axes.axvline(len(labels) - 1.5, color="#bbbbbb", linewidth=0.8)
+    _share_axis(axes)
+    axes.set_title(f"pass@1 by level with {report.plans} plans ({report.problems:,} problems, 95 % intervals)")
+    _legend_below(figure, axes)
+    _save(figure, path)
+
+
+def outcomes_figure(report: Report, path: Path) -> None:
+    """How each arm's programs end, as shares of its problems."""
+    figure, axes = _canvas(8.5, 0.55 * len(report.outcomes) + 2.4)
+    present = [name for name in OUTCOME_TITLES if any(shares.get(name) for shares in report.outcomes.values())]
+    own = len(_OUTCOME_COLOURS) - (len(present) > len(_OUTCOME_COLOURS))
+    groups = [(OUTCOME_TITLES[name], [name]) for name in present[:own]]
+    if present[own:]:
+        groups.append(("other", present[own:]))
+    arms = list(report.outcomes)
+    starts = [0.0] * len(arms)
+    for (title, names), colour in zip(groups, _OUTCOME_COLOURS, strict=False):
+        widths = [sum(report.outcomes[arm].get(name, 0.0) for name in names) for arm in arms]
+        axes.barh(range(len(arms)), widths, left=starts, color=colour, edgecolor="white", linewidth=0.8, label=title)
+        for row, width in enumerate(widths):
+            if width >= 0.045:
+                _write_inside(axes, starts[row] + width / 2, row, width, colour)
+        starts = [start + width for start, width in zip(starts, widths, strict=True)]
+    axes.set_yticks(range(len(arms)), [_with_denominator(report, arm) for arm in arms])
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1)
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.set_xlabel("share of problems")
+    axes.grid(visible=False)
+    axes.set_title(f"How the answers end, hidden tests ({report.problems:,} problems, {report.plans} plans)")
+    _legend_below(figure, axes)
+    _save(figure, path)
+
+
+FIGURES: dict[str, tuple[str, Callable[[Report, Path], None]]] = {
+    "plans": ("Plans sampled against problems solved", plans_figure),
+    "arms": ("pass@1 by level and arm", arms_figure),
+    "outcomes": ("How the answers end", outcomes_figure),
+}
+"""By name: the caption, and what draws it."""
+
+
+def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
+    axes = figure.add_subplot()
+    axes.grid(axis="y", color="#dddddd", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _curve(axes: Axes, arm: ArmName, points: list[CurvePoint]) -> None:
+    counts = [point.plans for point in points]
+    axes.plot(counts, [p.solved.mean for p in points], color=COLOURS[arm], marker=_MARKERS[arm], label=TITLES[arm])
+    axes.fill_between(
+        counts,
+        [point.solved.low for point in points],
+        [point.solved.high for point in points],
+        color=COLOURS[arm],
+        alpha=0.13,
+        linewidth=0,
+    )
+
+
+def _share_axis(axes: Axes) -> None:
+    axes.set_ylim(bottom=0.0)
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.set_ylabel("problems solved")
+
+
+def _with_denominator(report: Report, arm: ArmName) -> str:
+    whole = report.row(arm, ALL)
+    return f"{TITLES[arm]} (of {whole.n:,})" if whole and whole.n < report.problems else TITLES[arm]
+
+
+def _write_inside(axes: Axes, x: float, row: int, width: float, colour: str) -> None:
+    dark = colour in {"#0072b2", "#d55e00"}
+    axes.text(x, row, f"{100 * width:.0f} %", ha="center", va="center", fontsize=8, color="white" if dark else "black")
+
+
+def _legend_below(figure: Figure, axes: Axes) -> None:
+    """Outside the axes, so that it never covers data."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)), frameon=False, fontsize=9)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    # Without the library's name and version in the file, equal pictures are equal bytes.
+    figure.savefig(path, format="png", metadata={"Software": None})

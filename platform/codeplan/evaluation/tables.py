@@ -1,0 +1,181 @@
+"""The report as tables: for the terminal, as CSV and as Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich import box
+from rich.table import Table
+
+from codeplan.evaluation.arms import TITLES
+from codeplan.evaluation.conclusions import interval
+from codeplan.evaluation.estimators import Estimate
+from codeplan.evaluation.results import ALL, Report
+
+OUTCOME_TITLES: dict[str, str] = {
+    "passed": "passed",
+    "wrong_answer": "wrong answer",
+    "runtime_error": "runtime error",
+    "syntax_error": "syntax error",
+    "time_limit": "time limit",
+    "memory_limit": "memory limit",
+    "output_limit": "output limit",
+    "process_limit": "process limit",
+    "forbidden": "forbidden operation",
+    "exited_early": "exited early",
+    "unseparable": "tests not separable",
+    "not_judged": "not judged",
+}
+"""What people read for each outcome, in the order of the figure."""
+
+QUALITY_TITLES: dict[str, str] = {
+    "own_plan": "trial programs that pass, a student's plan on average",
+    "best_plan": "trial programs that pass, each problem's best plan",
+    "any_trial": "problems that some trial program solves",
+    "oracle_plan": "programs from the oracle plan that pass",
+    "distinct": "different plan texts among the student's plans",
+    "distance": "mean Jaccard distance of words between two plans for a problem",
+    "leakage": "solution lines that stand verbatim in a training plan",
+    "oracle_leakage": "solution lines that stand verbatim in an oracle plan",
+    "example_precision": "trial programs that pass the hidden tests, of those that pass all example tests",
+    "score_correlation": "correlation within problems of example-test share and hidden success",
+}
+"""What people read for each measure of `PlanQuality`; the correlation alone is no share."""
+
+
+def cell(found: Estimate | None) -> str:
+    """A share with its interval, in percent."""
+    if found is None:
+        return "-"
+    return f"{100 * found.mean:.1f} % [{100 * found.low:.1f}, {100 * found.high:.1f}]"
+
+
+def table(report: Report) -> Table:
+    """Arms by levels for a terminal of 100 columns."""
+    sampled = f"{report.plans} plan{'s' * (report.plans > 1)} x {report.trials} trial{'s' * (report.trials > 1)}"
+    made = Table(
+        title=f"Problems solved (pass@1, 95 % interval), {report.problems:,} problems, {sampled}",
+        box=box.SIMPLE,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    made.add_column("arm", max_width=14)
+    for level in report.levels:
+        made.add_column(f"{level}\n{_problems(report, level)}", justify="right", min_width=12)
+    for arm in report.arms:
+        whole = report.row(arm)
+        few = f"\n(of {whole.n:,})" if whole is not None and whole.n < report.problems else ""
+        made.add_row(TITLES[arm] + few, *(cell(report.row(arm, level)) for level in report.levels))
+    return made
+
+
+def as_csv(report: Report) -> str:
+    """All estimates, one a line: pass@1 by arm and level, pass@k, the curve, and the differences between arms."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["kind", "arm", "level", "plans", "problems", "mean", "low", "high"])
+    named: list[tuple[str, str, str, int | str, Estimate]] = [
+        *(("pass@1", row.arm, row.level, report.plans, row.solved) for row in report.rows),
+        *((f"pass@{row.k}", "sampled", row.level, "", row.solved) for row in report.pass_at_k),
+        *(("curve", point.arm, ALL, point.plans, point.solved) for point in report.curve),
+        *(("difference", f"{c.left} - {c.right}", ALL, c.plans, c.difference) for c in report.comparisons),
+    ]
+    for kind, arm, level, plans, found in named:
+        numbers = (f"{number:.6f}" for number in (found.mean, found.low, found.high))
+        writer.writerow([kind, arm, level, plans, found.n, *numbers])
+    return text.getvalue()
+
+
+def as_markdown(report: Report, figures: Mapping[str, str]) -> str:
+    """The whole report for people.
+
+    Args:
+        report: what to write.
+        figures: file names by caption, linked relative to the report.
+    """
+    sampled = f"{report.plans} plans a problem, {report.trials} trial programs a plan"
+    teachers = ", ".join(report.teachers) or "nobody"
+    parts = [
+        "# What the plans are worth",
+        f"{report.problems:,} problems; {sampled}; {report.sequences:,} sequences for one answer. Teacher: {teachers}.",
+        "\n".join(f"- {sentence}" for sentence in report.conclusions),
+        "## Problems solved (pass@1, 95 % interval)",
+        _by_level(report),
+        *(f"![{caption}]({name})" for caption, name in figures.items()),
+        "## By number of plans",
+        _by_plans(report),
+        "## Differences between arms, paired by problem",
+        _differences(report),
+        "## Programs sampled without plans",
+        _pass_at_k(report),
+        "## How programs end",
+        _outcomes(report),
+        "## The plans themselves",
+        _quality(report),
+        "## Notes",
+        "\n".join(f"- {note}" for note in report.notes),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _by_level(report: Report) -> str:
+    head = ["arm", *(f"{level} ({_problems(report, level)})" for level in report.levels)]
+    rows = [
+        [TITLES[arm], *(cell(report.row(arm, level)) for level in report.levels), f"{whole.n:,}"]
+        for arm in report.arms
+        if (whole := report.row(arm)) is not None
+    ]
+    return _markdown([*head, "problems asked"], rows)
+
+
+def _by_plans(report: Report) -> str:
+    cells = {(point.arm, point.plans): cell(point.solved) for point in report.curve}
+    sequences = {point.plans: point.sequences for point in report.curve}
+    arms = list(dict.fromkeys(point.arm for point in report.curve))
+    rows = [[str(plans), f"{count:,}", *(cells[arm, plans] for arm in arms)] for plans, count in sequences.items()]
+    return _markdown(["plans", "sequences", *(TITLES[arm] for arm in arms)], rows)
+
+
+def _differences(report: Report) -> str:
+    rows = []
+    for each in report.comparisons:
+        found = each.difference
+        arms = f"{TITLES[each.left]} - {TITLES[each.right]}"
+        rows.append([arms, str(each.plans), f"{100 * found.mean:+.1f} points", interval(found), f"{found.n:,}"])
+    return _markdown(["difference", "plans", "mean", "interval", "problems"], rows)
+
+
+def _pass_at_k(report: Report) -> str:
+    cells = {(row.k, row.level): cell(row.solved) for row in report.pass_at_k}
+    rows = [[f"pass@{k}", *(cells[k, level] for level in report.levels)] for k in dict.fromkeys(k for k, _ in cells)]
+    return _markdown(["", *report.levels], rows)
+
+
+def _outcomes(report: Report) -> str:
+    present = [name for name in OUTCOME_TITLES if any(shares.get(name) for shares in report.outcomes.values())]
+    rows = [
+        [TITLES[arm], *(f"{100 * shares.get(name, 0.0):.1f} %" for name in present)]
+        for arm, shares in report.outcomes.items()
+    ]
+    return _markdown(["arm", *(OUTCOME_TITLES[name] for name in present)], rows)
+
+
+def _quality(report: Report) -> str:
+    rows = []
+    for name, title in QUALITY_TITLES.items():
+        value = getattr(report.quality, name)
+        shown = "-" if value is None else f"{value:.2f}" if name == "score_correlation" else f"{100 * value:.1f} %"
+        rows.append([title, shown])
+    return _markdown(["measure", "value"], rows)
+
+
+def _problems(report: Report, level: str) -> str:
+    counted = max((row.solved.n for row in report.rows if row.level == level), default=0)
+    return f"n = {counted:,}"
+
+
+def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [list(head), ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
