@@ -1,0 +1,152 @@
+"""APPS (Hendrycks et al. 2021): the published folder tree, or JSON lines with the same fields.
+
+A problem's folder ``<split>/<id>/`` holds ``question.txt`` and, where there are any, ``starter_code.py``,
+``solutions.json``, ``input_output.json`` (``inputs``, ``outputs``, ``fn_name``) and ``metadata.json``
+(``difficulty``). JSON lines have these as fields, as data or as JSON text; rows with ``public_tests`` and
+``private_tests`` (``input``, ``output``) are read too.
+
+Arguments reach a function as APPS gives them: a text such as ``"abba"`` that holds its own quotes keeps them, since
+the expected values were computed with them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from codeplan.problems.apps_examples import call_examples, stdin_examples
+from codeplan.problems.formats import Context, Format
+from codeplan.problems.rows import ProblemError, Row, json_lines, stdin_suite
+from codeplan.records import Problem
+from codeplan_sandbox import Case, Suite
+
+_FILES = {"starter_code": "starter_code.py", "solutions": "solutions.json", "input_output": "input_output.json"}
+_EXAMPLES = "example_input_output"
+_Pairs = list[tuple[Any, Any]]
+
+
+def _rows(path: Path) -> Iterator[Row]:
+    return _folders(path) if path.is_dir() else json_lines(path)
+
+
+def _folders(root: Path) -> Iterator[Row]:
+    """The problems of a tree whose root holds splits, or of one split's folder."""
+    is_split = any((folder / "question.txt").exists() for folder in root.iterdir())
+    splits = [root] if is_split else sorted(folder for folder in root.iterdir() if folder.is_dir())
+    for split in splits:
+        for folder in sorted(each for each in split.iterdir() if each.is_dir()):
+            yield Row(str(folder), partial(_load, folder))
+
+
+def _load(folder: Path) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "problem_id": folder.name,
+        "split": folder.parent.name,
+        "question": (folder / "question.txt").read_text(encoding="utf-8"),
+    }
+    for field, name in _FILES.items():
+        if (folder / name).exists():
+            fields[field] = (folder / name).read_text(encoding="utf-8")
+    if (folder / "metadata.json").exists():
+        metadata = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
+        if not isinstance(metadata, dict):
+            raise ValueError("metadata.json must hold an object")
+        fields["difficulty"] = metadata.get("difficulty")
+    return fields
+
+
+def _split(row: Row) -> str:
+    return row.text("split", "")
+
+
+def _problem(row: Row, context: Context) -> Problem:
+    name = _id(row)
+    function = _function(row)
+    hidden = [*row.pairs("input_output", "inputs", "outputs"), *row.pairs("private_tests", "input", "output")]
+    return Problem(
+        problem_id=f"apps/{context.split}/{name}",
+        dataset="apps",
+        split=context.split,
+        level=row.level("difficulty", "apps"),
+        question=row.text("question"),
+        starter_code=row.text("starter_code", ""),
+        solutions=row.texts("solutions"),
+        example_tests=_suite(row, _EXAMPLES, _examples(row, context, hidden), context),
+        hidden_tests=_suite(row, "input_output", hidden, context) if hidden or not function else None,
+    )
+
+
+def _id(row: Row) -> str:
+    # The tree pads its numbers, the rows of the same problems do not.
+    name = row.name("problem_id", "id")
+    return name.lstrip("0") or "0" if name.isdecimal() else name
+
+
+def _function(row: Row) -> str:
+    """The name of the function that is called; empty for programs from stdin to stdout."""
+    tests = row.data("input_output")
+    if not isinstance(tests, dict) or tests.get("fn_name") is None:
+        return ""
+    if not isinstance(tests["fn_name"], str):
+        raise row.wrong("input_output", "fn_name to be text")
+    return tests["fn_name"]
+
+
+def _examples(row: Row, context: Context, hidden: _Pairs) -> _Pairs:
+    """The example tests: of ``examples_path``, of the row itself, or read off the question; empty where unknown."""
+    key = (context.split, _id(row))
+    if key in context.examples:
+        listed: Row = context.examples[key]
+        return listed.pairs(_EXAMPLES, "inputs", "outputs")
+    if row.fields.get("public_tests") is not None:
+        return row.pairs("public_tests", "input", "output")
+    if _function(row):
+        return call_examples(row.text("question"), row.text("starter_code", ""), _unwrapped(row, hidden, context))
+    return list(stdin_examples(row.text("question")))
+
+
+def _suite(row: Row, field: str, pairs: _Pairs, context: Context) -> Suite | None:
+    function = _function(row)
+    if not function:
+        return stdin_suite(row, field, pairs, context.comparator)
+    if not pairs:
+        return None
+    if not all(isinstance(given, list) for given, _ in pairs):
+        raise row.wrong(field, f"for each test of the function {function}, a list of its arguments")
+    if field == "input_output":
+        pairs = _unwrapped(row, pairs, context)
+    cases = tuple(Case(args=tuple(given), expected=wanted) for given, wanted in pairs)
+    return Suite(kind="call", cases=cases, entry_point=function, comparator=context.comparator)
+
+
+def _unwrapped(row: Row, pairs: _Pairs, context: Context) -> _Pairs:
+    """The tests of a function without the list that many APPS problems put around the expected value.
+
+    The comparator ``apps`` accepts both, as APPS does. The others compare exactly, so the list goes where every
+    expected value is a list of one, unless the signature says that the function returns a list of single values.
+    """
+    if context.comparator == "apps" or not all(isinstance(wanted, list) and len(wanted) == 1 for _, wanted in pairs):
+        return pairs
+    returns_list = re.search(r"->\s*(List|list)\b", row.text("starter_code", ""))
+    if returns_list and not all(isinstance(wanted[0], list) for _, wanted in pairs):
+        return pairs
+    return [(given, wanted[0]) for given, wanted in pairs]
+
+
+def examples_by_problem(path: Path) -> Mapping[tuple[str, str], Row]:
+    """The rows of an examples file (``problem_id``, ``split``, ``example_input_output``) by split and id.
+
+    Raises:
+        ProblemError: the file cannot be read, or a row lacks its id.
+    """
+    examples = {(_split(row) or "test", _id(row)): row for row in json_lines(path)}
+    if not examples:
+        raise ProblemError(f"{path}: no examples; expected rows with problem_id, split and {_EXAMPLES}")
+    return examples
+
+
+APPS = Format(rows=_rows, split=_split, problem=_problem)

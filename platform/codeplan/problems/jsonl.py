@@ -1,0 +1,53 @@
+"""Our own plain format: one JSON object a line, with the fields of `codeplan.records.Problem`.
+
+``problem_id`` (``<dataset>/<split>/<id>``), ``dataset``, ``split``, ``level`` and ``question`` are required;
+``starter_code``, ``solutions`` (a list of texts), ``example_tests`` and ``hidden_tests`` are not. Suites are objects in
+the form of `codeplan_sandbox.Suite.to_dict`, or the JSON text of one. Any other field is an error.
+"""
+
+from __future__ import annotations
+
+from codeplan.problems.formats import Context, Format
+from codeplan.problems.rows import Row, json_lines
+from codeplan.records import Problem
+from codeplan_sandbox import Suite, SuiteError
+
+
+def _split(row: Row) -> str:
+    return row.text("split")
+
+
+def _problem(row: Row, context: Context) -> Problem:
+    for field in row.fields:
+        if field not in Problem.model_fields:
+            raise row.wrong(field, f"no such field; a problem has {', '.join(Problem.model_fields)}")
+    dataset, split, problem_id = row.text("dataset"), row.text("split"), row.text("problem_id")
+    if not problem_id.startswith(f"{dataset}/{split}/"):
+        raise row.wrong("problem_id", f"text that begins with {dataset}/{split}/")
+    return Problem(
+        problem_id=problem_id,
+        dataset=dataset,
+        split=split,
+        level=row.text("level").lower(),
+        question=row.text("question"),
+        starter_code=row.text("starter_code", ""),
+        solutions=row.texts("solutions"),
+        example_tests=_suite(row, "example_tests", context),
+        hidden_tests=_suite(row, "hidden_tests", context),
+    )
+
+
+def _suite(row: Row, field: str, context: Context) -> Suite | None:
+    plain = row.data(field)
+    if plain is None:
+        return None
+    if isinstance(plain, dict):
+        # A suite's own comparator is part of its meaning; the configured one is for suites that say nothing.
+        plain = {"comparator": context.comparator, **plain}
+    try:
+        return Suite.from_dict(plain)
+    except (SuiteError, TypeError) as error:
+        raise row.wrong(field, f"a suite of tests ({error})") from error
+
+
+JSONL = Format(rows=json_lines, split=_split, problem=_problem)
