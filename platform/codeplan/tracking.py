@@ -66,10 +66,6 @@ class Run:
         """Keep a file with the run."""
         self._client.log_artifact(self.run_id, str(path), folder or None)
 
-    def text(self, text: str, name: str) -> None:
-        """Keep a text with the run, as a file of that name."""
-        self._client.log_text(self.run_id, text, name)
-
     def table(self, rows: Sequence[Mapping[str, Any]], name: str) -> None:
         """Keep a table that MLflow's UI can show and compare between runs."""
         if rows:
@@ -110,8 +106,9 @@ class Tracker:
         self._client = mlflow.MlflowClient(self.uri)
         try:
             self._experiment = self._find_experiment(tracking)
-        except mlflow.MlflowException as error:
-            raise TrackingError(f"MLflow at {self.uri} cannot be used: {error}") from error
+        except Exception as error:  # MLflow's own errors, the database's, the network's
+            first_line = str(error).strip().partition("\n")[0]
+            raise TrackingError(f"MLflow at {self.uri} cannot be used: {first_line}; see tracking.uri") from error
         self._bury_the_dead()
 
     def _find_experiment(self, tracking: TrackingConfig) -> str:
