@@ -103,8 +103,8 @@ class Tracker:
         home.mkdir(parents=True, exist_ok=True)
         # Its client asks the process-wide address for the artifact store, whatever address it was made with.
         mlflow.set_tracking_uri(self.uri)
-        self._client = mlflow.MlflowClient(self.uri)
         try:
+            self._client = mlflow.MlflowClient(self.uri)
             self._experiment = self._find_experiment(tracking)
         except Exception as error:  # MLflow's own errors, the database's, the network's
             first_line = str(error).strip().partition("\n")[0]
