@@ -47,9 +47,10 @@ def problem(split: Split, index: int, seed: int = 0, inversion: float = 0.5) -> 
     level = LEVELS[index % len(LEVELS)]
     dice = Dice(f"miniapps/{seed}/{split}/{index}")
     entry_point = ENTRY_POINT if dice.chance(_CALL_SHARE) else ""
+    length = compose.draw_length(dice, split, level)
     tests = None
     while tests is None:
-        chain = compose.draw(dice, split, level)
+        chain = compose.draw(dice, split, length)
         tests = inputs.choose(dice, chain)
     # A generator of their own keeps the words from moving the steps and tests of any problem.
     words = Dice(f"miniapps/{seed}/{split}/{index}/words")

@@ -36,11 +36,15 @@ def split_of(chain: Chain) -> Split:
     return "test" if digest[0] < TEST_SHARE * 256 else "train"
 
 
-def draw(dice: Dice, split: Split, level: str) -> Chain:
-    """A chain of the level whose composition belongs to the split."""
-    lengths = [length for length in LENGTHS[level] if split == "train" or length > 1]
+def draw_length(dice: Dice, split: Split, level: str) -> int:
+    """How many steps a problem of the level gets: each number that the split has, equally often."""
+    return dice.pick([length for length in LENGTHS[level] if split == "train" or length > 1])
+
+
+def draw(dice: Dice, split: Split, length: int) -> Chain:
+    """A chain of so many steps whose composition belongs to the split."""
     while True:
-        chain = _walk(dice, dice.pick(lengths))
+        chain = _walk(dice, length)
         if split_of(chain) == split:
             return chain
 

@@ -13,6 +13,7 @@ EXAMPLES = 2
 HIDDEN = 8
 _MOST_EXAMPLE_CHARACTERS = 40
 _LARGEST = 10**9
+_FEWEST_ANSWERS = 4
 
 WORDS = (
     "apple", "bee", "cat", "dog", "ear", "fig", "goose", "hat", "ice", "jar", "kite", "lemon", "moon", "nut", "oak",
@@ -44,21 +45,21 @@ def choose(dice: Dice, chain: Chain) -> Tests | None:
     The hidden tests tell the chain from all its rivals, and answers vary. The example tests are short and tell it from
     as many rivals as two tests can.
     """
-    rivals = _rivals(chain)
-    small = [_example_input(dice, chain[0].step.takes) for _ in range(10)]
-    large = [_hidden_input(dice, chain[0].step.takes) for _ in range(22)]
-    shown = _greedy([each for each in _trials(chain, rivals, small) if _is_short(each)], EXAMPLES)
+    rivals, takes = _rivals(chain), chain[0].step.takes
+    small = [_example_input(dice, takes) for _ in range(10)]
+    shown = _greedy([trial for trial in _trials(chain, rivals, small) if _is_short(trial)], EXAMPLES)
+    if len(shown) < EXAMPLES:
+        return None
     seen = {trial.value for trial in shown}
+    large = [value for value in (_hidden_input(dice, takes) for _ in range(22)) if value not in seen]
     # Nothing and a single thing are edges worth testing wherever they have an answer.
-    edges = [trial for trial in _trials(chain, rivals, [(), *(value[:1] for value in large[:1])]) if len(shown) > 1]
-    others = [trial for trial in _trials(chain, rivals, large) if trial.value not in seen and len(trial.value) > 1]
-    hidden = (*edges, *_greedy(others, HIDDEN - len(edges)))
-    if len(shown) < EXAMPLES or len(hidden) < HIDDEN:
-        return None
+    edges = _trials(chain, rivals, ((), large[0][:1]))
+    hidden = [*edges, *_greedy(_trials(chain, rivals, large), HIDDEN - len(edges))]
     told = frozenset[int]().union(*(trial.told for trial in hidden))
-    if len(told) < len(rivals) or len({repr(trial.answer) for trial in hidden}) < 4:
+    answers = {repr(trial.answer) for trial in hidden}
+    if len(hidden) < HIDDEN or len(told) < len(rivals) or len(answers) < _FEWEST_ANSWERS:
         return None
-    return Tests(tuple(shown), hidden)
+    return Tests(tuple(shown), tuple(hidden))
 
 
 def _rivals(chain: Chain) -> list[Chain]:
@@ -67,8 +68,8 @@ def _rivals(chain: Chain) -> list[Chain]:
     rivals += [(*chain[:at], chain[at + 1], chain[at], *chain[at + 2 :]) for at in range(len(chain) - 1)]
     rivals.append(chain[::-1])
     takes = chain[0].step.takes
-    usable = (rival for rival in dict.fromkeys(rivals) if rival and rival != chain and fits(rival))
-    return [rival for rival in usable if rival[0].step.takes == takes]
+    usable = (rival for rival in dict.fromkeys(rivals) if rival != chain and fits(rival))
+    return [rival for rival in usable if not rival or rival[0].step.takes == takes]
 
 
 def _trials(chain: Chain, rivals: list[Chain], values: Iterable[tuple[int | str, ...]]) -> list[Trial]:
