@@ -1,0 +1,17 @@
+"""What a student's fingerprint covers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from codeplan.config import StudentConfig
+from codeplan.stages import digest
+
+
+def student_identity(student: StudentConfig) -> dict[str, Any]:
+    """The settings that change the student; a model in a folder counts by its content, not by where it lies."""
+    identity = student.model_dump(mode="json")
+    if student.init == "pretrained" and Path(student.model).is_dir():
+        identity["model"] = digest(Path(student.model))
+    return {"student": identity}

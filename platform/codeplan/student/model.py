@@ -1,0 +1,186 @@
+"""A student: model, tokenizer and the contract it was taught under, kept together in one folder.
+
+The folder is a plain Hugging Face model that other tools can load, and two files beside it: ``student.json`` (the task
+definitions' version, the length limits, the kind of plan head) and, for a student with a plan head of its own,
+``plan_head.safetensors``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from codeplan.config import StudentConfig, Task
+from codeplan.stages import write_text
+from codeplan.student import tasks
+from codeplan.student.heads import Heads, attach_plan_head
+from codeplan.student.tokenizer import load_tokenizer, train_tokenizer
+
+# A bar for each file read or written would drown the stage's own in every worker's log.
+transformers_logging.disable_progress_bar()
+
+_CONTRACT = "student.json"
+_PLAN_HEAD = "plan_head.safetensors"
+# Names under which architectures keep the longest sequence that they can place.
+_POSITIONS = ("max_position_embeddings", "n_positions")
+# Models of T5's kind place tokens relative to each other, without an end, although some of their files name a length.
+_RELATIVE = "relative_attention_num_buckets"
+
+
+class StudentError(ValueError):
+    """A student that cannot be built, loaded or trained; the message says what to change."""
+
+
+@dataclass(frozen=True)
+class Student:
+    """A model and all that is needed to ask it.
+
+    Attributes:
+        model: a Hugging Face model, seq2seq or causal.
+        tokenizer: its tokenizer, which knows the tasks' prefixes.
+        limits: lengths of prompts and targets.
+        heads: the two output heads, or None where plans share the code head.
+    """
+
+    model: Any
+    tokenizer: Any
+    limits: tasks.Limits
+    heads: Heads | None
+
+    @property
+    def seq2seq(self) -> bool:
+        """Whether prompt and target are separate sequences."""
+        return bool(self.model.config.is_encoder_decoder)
+
+    def use(self, task: Task) -> None:
+        """Switch to the task's output head; training and generation both call this before the model."""
+        if self.heads is not None:
+            self.heads.active = tasks.DEFINITIONS[task].head
+
+
+def build_student(config: StudentConfig, texts: Iterable[str]) -> Student:
+    """A new student: pretrained, or from scratch with a tokenizer trained on ``texts``.
+
+    Raises:
+        StudentError: the configuration names no model, an unknown architecture key, or more tokens than fit.
+    """
+    tokenizer, model = _BUILDERS[config.init](config, texts)
+    limits = tasks.Limits.of(config)
+    _check_lengths(model.config, limits)
+    heads = attach_plan_head(model) if config.plan_head == "own" else None
+    return Student(model, tokenizer, limits, heads)
+
+
+def save_student(student: Student, folder: Path) -> None:
+    """Write a student so that `load_student` reads it back unchanged."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if student.heads is None:
+        student.model.save_pretrained(folder)
+    else:
+        save_file(
+            {key: each.contiguous() for key, each in student.heads.plan.state_dict().items()}, folder / _PLAN_HEAD
+        )
+        # The folder stays a plain model for other tools: it is saved with its own head in its own place.
+        student.model.set_output_embeddings(student.heads.code)
+        try:
+            student.model.save_pretrained(folder)
+        finally:
+            student.model.set_output_embeddings(student.heads)
+    student.tokenizer.save_pretrained(folder)
+    contract = {
+        "tasks_version": tasks.VERSION,
+        "plan_head": "shared" if student.heads is None else "own",
+        "limits": dataclasses.asdict(student.limits),
+    }
+    write_text(folder / _CONTRACT, json.dumps(contract, indent=1))
+
+
+def load_student(folder: Path) -> Student:
+    """Read a student's folder, to the processor and in 32-bit floats.
+
+    Raises:
+        StudentError: the folder is none of ours, or was trained under other task definitions.
+    """
+    try:
+        contract = json.loads((folder / _CONTRACT).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise StudentError(f"{folder} is no student: it has no {_CONTRACT}; run the training stage first") from error
+    if contract["tasks_version"] != tasks.VERSION:
+        raise StudentError(
+            f"{folder} was trained under version {contract['tasks_version']} of the task definitions, this is version "
+            f"{tasks.VERSION}: its prompts differ; train it again"
+        )
+    model = _model_class(AutoConfig.from_pretrained(folder)).from_pretrained(folder, dtype=torch.float32)
+    heads = attach_plan_head(model) if contract["plan_head"] == "own" else None
+    if heads is not None:
+        heads.plan.load_state_dict(load_file(folder / _PLAN_HEAD))
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    return Student(model, tokenizer, tasks.Limits(**contract["limits"]), heads)
+
+
+def _pretrained(config: StudentConfig, _: Iterable[str]) -> tuple[Any, Any]:
+    if not config.model:
+        raise StudentError("student.model is empty: name a Hugging Face model, or set student.init to scratch")
+    tokenizer = load_tokenizer(config.model)
+    model = _model_class(AutoConfig.from_pretrained(config.model)).from_pretrained(config.model, dtype=torch.float32)
+    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            model.resize_token_embeddings(len(tokenizer))
+    model.config.pad_token_id = tokenizer.pad_token_id
+    model.config.eos_token_id = tokenizer.eos_token_id
+    return tokenizer, model
+
+
+def _scratch(config: StudentConfig, texts: Iterable[str]) -> tuple[Any, Any]:
+    keys = dict(config.architecture)
+    model_type = keys.pop("model_type", None)
+    if model_type is None:
+        raise StudentError("student.architecture needs model_type, for example t5 or gpt2")
+    tokenizer = train_tokenizer(texts, config.vocabulary)
+    try:
+        default = AutoConfig.for_model(model_type)
+    except ValueError as error:
+        raise StudentError(f"student.architecture: {error}") from error
+    if unknown := sorted(key for key in keys if not hasattr(default, key)):
+        raise StudentError(f"student.architecture: {model_type} has no key {', '.join(unknown)}")
+    special = {
+        "vocab_size": len(tokenizer),
+        "pad_token_id": tokenizer.pad_token_id,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+    }
+    if default.is_encoder_decoder:
+        special["decoder_start_token_id"] = tokenizer.pad_token_id
+    full = AutoConfig.for_model(model_type, **{**keys, **special})
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return tokenizer, _model_class(full).from_config(full, dtype=torch.float32)
+
+
+_BUILDERS = {"pretrained": _pretrained, "scratch": _scratch}
+
+
+def _model_class(config: Any) -> Any:
+    return AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+
+
+def _check_lengths(config: Any, limits: tasks.Limits) -> None:
+    longest = max(limits.source, limits.plan_source)
+    needed = max(longest, limits.target) if config.is_encoder_decoder else longest + limits.target
+    for name in _POSITIONS:
+        places = getattr(config, name, None)
+        if isinstance(places, int) and 0 < places < needed and not hasattr(config, _RELATIVE):
+            raise StudentError(
+                f"prompts and targets need {needed} places, the model has {name} = {places}; "
+                "lower student.source_tokens, plan_source_tokens or target_tokens"
+            )

@@ -1,0 +1,69 @@
+"""Tokenizers: a byte-level BPE trained on the training set, or a pretrained one made fit for the tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from codeplan.student.tasks import HEADINGS, PREFIXES
+
+PAD, BOS, EOS = "<pad>", "<s>", "</s>"
+
+# A line break with its indentation is one piece, so that a block's depth can be one token; digits stand alone, so that
+# numbers are spelled and never memorised; a word takes the blank before it.
+_PIECES = Regex(r"\n(?: {4})*| {4}|\p{N}| ?\p{L}+| ?[^\s\p{L}\p{N}]+|\s")
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
+    """Train a byte-level BPE: every text can be written with it, and the same texts give the same tokenizer.
+
+    Args:
+        texts: questions, programs and plans of the training set.
+        vocabulary: the most tokens it may have, special tokens and the 256 bytes among them.
+
+    Returns:
+        A Hugging Face fast tokenizer with pad, begin and end markers and the tasks' prefixes, and no unknown token.
+    """
+    bare = Tokenizer(models.BPE())
+    bare.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(_PIECES, "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    bare.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[PAD, BOS, EOS, *PREFIXES],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    bare.train_from_iterator([*HEADINGS, *texts], trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=bare,
+        pad_token=PAD,
+        bos_token=BOS,
+        eos_token=EOS,
+        extra_special_tokens=list(PREFIXES),
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def load_tokenizer(name: str) -> Any:
+    """Load a pretrained tokenizer and add what the tasks need: prefixes, an end marker, a pad that is not the end.
+
+    Args:
+        name: a Hugging Face model's name, or a folder.
+    """
+    tokenizer = AutoTokenizer.from_pretrained(name)
+    if tokenizer.eos_token_id is None:
+        tokenizer.add_special_tokens({"eos_token": EOS})
+    if tokenizer.pad_token_id in (None, tokenizer.eos_token_id):
+        tokenizer.add_special_tokens({"pad_token": PAD})
+    missing = [prefix for prefix in PREFIXES if prefix not in tokenizer.get_vocab()]
+    if missing:
+        tokenizer.add_tokens(missing, special_tokens=True)
+    return tokenizer
