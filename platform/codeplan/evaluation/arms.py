@@ -102,7 +102,22 @@ def measure(pool: Pool, sampling: SamplingConfig, pass_k: Sequence[int]) -> Solv
     )
 
 
-def chosen_finals(pool: Pool, count: int) -> list[tuple[float, Judged]]:
+def answers(pool: Pool) -> dict[ArmName, list[tuple[float, Judged]]]:
+    """Each arm's possible answers at the largest plan count, with their probabilities; none without an oracle plan.
+
+    Raises:
+        PoolError: a plan that can be chosen has no final program.
+    """
+    return {
+        "direct": [(1.0, pool.direct)],
+        "control": _best_of(pool.sampled),
+        "codeplan": _chosen_finals(pool, len(pool.plans)),
+        "best_trial": _best_of([trial for of_plan in pool.trials for trial in of_plan]),
+        "oracle": [(1 / len(pool.oracle), each) for each in pool.oracle],
+    }
+
+
+def _chosen_finals(pool: Pool, count: int) -> list[tuple[float, Judged]]:
     """The final programs that can be the answer with ``count`` plans, each with its probability.
 
     Raises:
@@ -117,29 +132,22 @@ def chosen_finals(pool: Pool, count: int) -> list[tuple[float, Judged]]:
     return [(chance, pool.finals[index]) for index, chance in chances.items()]
 
 
-def best_of(programs: Sequence[Judged]) -> list[tuple[float, Judged]]:
+def _best_of(programs: Sequence[Judged]) -> list[tuple[float, Judged]]:
     """The best-scored programs of all of these, each with its probability of being the pick."""
     chances = selection_probability([each.score for each in programs], len(programs))
     return [(chance, each) for chance, each in zip(chances, programs, strict=True) if chance > 0.0]
 
 
 def _final_solved(pool: Pool, count: int) -> float:
-    return math.fsum(chance * final.solved for chance, final in chosen_finals(pool, count))
+    return math.fsum(chance * final.solved for chance, final in _chosen_finals(pool, count))
 
 
 def _outcomes(pool: Pool) -> dict[ArmName, dict[str, float]]:
-    trials = [trial for of_plan in pool.trials for trial in of_plan]
-    answers: dict[ArmName, list[tuple[float, Judged]]] = {
-        "direct": [(1.0, pool.direct)],
-        "control": best_of(pool.sampled),
-        "codeplan": chosen_finals(pool, len(pool.plans)),
-        "best_trial": best_of(trials),
-        "oracle": [(1 / len(pool.oracle), each) for each in pool.oracle],
-    }
-    outcomes: dict[ArmName, dict[str, float]] = {arm: {} for arm in answers}
-    for arm, programs in answers.items():
-        for chance, each in programs:
-            outcomes[arm][each.outcome] = outcomes[arm].get(each.outcome, 0.0) + chance
+    outcomes: dict[ArmName, dict[str, float]] = {}
+    for arm, candidates in answers(pool).items():
+        shares = outcomes.setdefault(arm, {})
+        for chance, each in candidates:
+            shares[each.outcome] = shares.get(each.outcome, 0.0) + chance
     return outcomes
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from codeplan.evaluation.arms import TITLES, ArmName
+from codeplan.evaluation.arms import ArmName
 from codeplan.evaluation.estimators import Estimate
 from codeplan.evaluation.results import Comparison
 
@@ -24,9 +24,9 @@ class Reading:
 
 READINGS: dict[tuple[ArmName, ArmName], Reading] = {
     ("codeplan", "control"): Reading(
-        above="plans help here",
-        below="plans do not help here",
-        open="this run cannot tell whether plans help",
+        above="plans, used this way, help here",
+        below="plans, used this way, do not help here",
+        open="this run cannot tell whether plans, used this way, help",
     ),
     ("codeplan", "direct"): Reading(
         above="but CodePLAN spends many times the sequences; only the equal-budget control tells what plans add",
@@ -37,6 +37,11 @@ READINGS: dict[tuple[ArmName, ArmName], Reading] = {
         above="that much is gained by sampling and example tests alone, without any plan",
         below="sampling and choosing by example tests harms here",
         open="this run cannot tell whether sampling and example tests alone gain anything",
+    ),
+    ("best_trial", "control"): Reading(
+        above="chosen by the same rule, programs that follow plans are the better pool",
+        below="chosen by the same rule, programs that follow plans are the poorer pool",
+        open="this run cannot tell which pool is better, programs that follow plans or programs without",
     ),
     ("codeplan", "best_trial"): Reading(
         above="a new program from the chosen plan beats taking the best trial program",
@@ -51,44 +56,53 @@ READINGS: dict[tuple[ArmName, ArmName], Reading] = {
 }
 """Which pairs of arms are compared, and how the result reads."""
 
+_OBJECTS: Mapping[ArmName, str] = {
+    "direct": "one greedy program",
+    "control": "the equal-budget control",
+    "best_trial": "its plans' best trial program",
+}
+
 
 def conclude(comparisons: Sequence[Comparison]) -> tuple[str, ...]:
     """One sentence for each comparison."""
     return tuple(_sentence(each) for each in comparisons)
 
 
-def _sentence(comparison: Comparison) -> str:
-    found = comparison.difference
-    reading = READINGS[comparison.left, comparison.right]
-    points = 100 * found.mean
-    amount = f"{abs(points):.1f} points {'more' if points > 0 else 'less'} than"
-    if f"{abs(points):.1f}" == "0.0":
-        amount = "as much as"
-    return f"{_subject(comparison)} solves {amount} {_object(comparison.right)} ({interval(found)}): " + (
-        f"{found.n} problem{'s are' if found.n > 1 else ' is'} too few to conclude anything."
-        if found.n < FEW
-        else f"{reading.above if found.low > 0 else reading.below if found.high < 0 else reading.open}."
-    )
+def points(share: float) -> str:
+    """A difference of shares in points, with its sign and one digit; what rounds to zero has no minus."""
+    return f"{round(100 * share, 1) + 0.0:+.1f}"
 
 
 def interval(difference: Estimate) -> str:
     """A difference's interval in points, as it stands in a sentence."""
-    return f"95 % interval {100 * difference.low:+.1f} to {100 * difference.high:+.1f}"
+    return f"95 % interval {points(difference.low)} to {points(difference.high)}"
+
+
+def _sentence(comparison: Comparison) -> str:
+    found = comparison.difference
+    amount = points(found.mean)
+    compared = f"{amount[1:]} points {'less' if amount[0] == '-' else 'more'} than"
+    if amount == points(0.0):
+        compared = "as much as"
+    fact = f"{_subject(comparison)} solves {compared} {_OBJECTS[comparison.right]} ({interval(found)})"
+    return f"{fact}: {_reading(comparison)}."
+
+
+def _reading(comparison: Comparison) -> str:
+    found, reading = comparison.difference, READINGS[comparison.left, comparison.right]
+    if found.n < FEW:
+        return f"{found.n} problem{'s are' if found.n > 1 else ' is'} too few to conclude anything"
+    if found.low > 0:
+        return reading.above
+    return reading.below if found.high < 0 else reading.open
 
 
 def _subject(comparison: Comparison) -> str:
-    if comparison.left == "oracle":
-        return f"On the {comparison.difference.n} problems with an oracle plan, the program from that plan"
     plans = f"{comparison.plans} plan{'s' if comparison.plans > 1 else ''}"
-    if comparison.left == "control":
-        return f"With the budget of {plans} the equal-budget control"
-    return f"With {plans} {TITLES[comparison.left]}"
-
-
-def _object(arm: ArmName) -> str:
     named: Mapping[ArmName, str] = {
-        "direct": "one greedy program",
-        "control": "the equal-budget control",
-        "best_trial": "its plans' best trial program",
+        "codeplan": f"With {plans} CodePLAN",
+        "control": f"With the budget of {plans} the equal-budget control",
+        "best_trial": f"With {plans} the best trial program",
+        "oracle": f"On the {comparison.difference.n} problems with an oracle plan, the program from that plan",
     }
-    return named[arm]
+    return named[comparison.left]

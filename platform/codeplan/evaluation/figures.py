@@ -24,6 +24,7 @@ COLOURS: dict[ArmName, str] = {
     "oracle": "#cc79a7",
 }
 _MARKERS: dict[ArmName, str] = {"control": "s", "codeplan": "o", "best_trial": "^"}
+_SHIFTS: dict[ArmName, float] = {"control": 0.975, "codeplan": 1.0, "best_trial": 1.025}
 
 _OUTCOME_COLOURS = ("#0072b2", "#e69f00", "#56b4e9", "#d55e00", "#cc79a7", "#f0e442", "#999999")
 """For the first outcomes that occur, in the order of the table's titles; the rest shares the last colour."""
@@ -97,7 +98,7 @@ def outcomes_figure(report: Report, path: Path) -> None:
     axes.set_yticks(range(len(arms)), [_with_denominator(report, arm) for arm in arms])
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     axes.set_xlabel("share of problems")
     axes.grid(visible=False)
     axes.set_title(f"How the answers end, hidden tests ({report.problems:,} problems, {report.plans} plans)")
@@ -123,21 +124,28 @@ def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def _curve(axes: Axes, arm: ArmName, points: list[CurvePoint]) -> None:
-    counts = [point.plans for point in points]
-    axes.plot(counts, [p.solved.mean for p in points], color=COLOURS[arm], marker=_MARKERS[arm], label=TITLES[arm])
-    axes.fill_between(
+    # A little apart on the logarithmic axis, so that overlapping intervals can be told from each other.
+    counts = [point.plans * _SHIFTS[arm] for point in points]
+    means, lows, highs = zip(*((p.solved.mean, p.solved.low, p.solved.high) for p in points), strict=True)
+    axes.errorbar(
         counts,
-        [point.solved.low for point in points],
-        [point.solved.high for point in points],
+        means,
+        yerr=[
+            [mean - low for mean, low in zip(means, lows, strict=True)],
+            [high - mean for mean, high in zip(means, highs, strict=True)],
+        ],
         color=COLOURS[arm],
-        alpha=0.13,
-        linewidth=0,
+        marker=_MARKERS[arm],
+        elinewidth=1,
+        capsize=3,
+        label=TITLES[arm],
     )
+    axes.fill_between(counts, lows, highs, color=COLOURS[arm], alpha=0.1, linewidth=0)
 
 
 def _share_axis(axes: Axes) -> None:
-    axes.set_ylim(bottom=0.0)
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.set_ylim(0.0, min(1.01, axes.get_ylim()[1]))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     axes.set_ylabel("problems solved")
 
 
@@ -154,7 +162,15 @@ def _write_inside(axes: Axes, x: float, row: int, width: float, colour: str) -> 
 def _legend_below(figure: Figure, axes: Axes) -> None:
     """Outside the axes, so that it never covers data."""
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)), frameon=False, fontsize=9)
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=min(5, len(labels)),
+        frameon=False,
+        fontsize=9,
+        columnspacing=1.2,
+    )
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from codeplan.config import SamplingConfig
-from codeplan.evaluation.arms import TITLES, ArmName, best_of, chosen_finals
+from codeplan.evaluation.arms import TITLES, ArmName, answers
 from codeplan.evaluation.pools import Judged, Pool, gather
 from codeplan.evaluation.selection import Score
 from codeplan.evaluation.tables import OUTCOME_TITLES
@@ -104,18 +104,10 @@ def render(
 
 def _page(pool: Pool, oracle_plans: Sequence[Plan]) -> _Page:
     chances = pool.chances(len(pool.plans))
-    trials = [trial for of_plan in pool.trials for trial in of_plan]
-    candidates: dict[ArmName, list[tuple[float, Judged]]] = {
-        "direct": [(1.0, pool.direct)],
-        "control": best_of(pool.sampled),
-        "codeplan": chosen_finals(pool, len(pool.plans)),
-        "best_trial": best_of(trials),
-        "oracle": [(1.0, each) for each in pool.oracle],
-    }
     return _Page(
         pool=pool,
         references=[plan for plan in oracle_plans if plan.problem_id == pool.problem.problem_id],
-        answers=[_answer(arm, found) for arm, found in candidates.items() if found],
+        answers=[_answer(arm, found) for arm, found in answers(pool).items() if found],
         plans=[
             _ScoredPlan(plan.text, score, chance, int(sum(trial.solved for trial in of_plan)))
             for plan, score, chance, of_plan in zip(pool.plans, pool.plan_scores, chances, pool.trials, strict=True)
@@ -125,6 +117,6 @@ def _page(pool: Pool, oracle_plans: Sequence[Plan]) -> _Page:
 
 def _answer(arm: ArmName, found: Sequence[tuple[float, Judged]]) -> _Answer:
     chance, judged = max(found, key=lambda candidate: candidate[0])
-    plan = judged.program.plan_index
-    title = TITLES[arm] if arm in {"direct", "control"} else f"{TITLES[arm]}, from plan {plan}"
+    follows = arm in {"codeplan", "best_trial"}
+    title = f"{TITLES[arm]}, from plan {judged.program.plan_index}" if follows else TITLES[arm]
     return _Answer(title=title, chance=chance, judged=judged)

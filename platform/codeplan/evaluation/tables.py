@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 
 from codeplan.evaluation.arms import TITLES
-from codeplan.evaluation.conclusions import interval
+from codeplan.evaluation.conclusions import interval, points
 from codeplan.evaluation.estimators import Estimate
 from codeplan.evaluation.results import ALL, Report
 
@@ -60,6 +60,7 @@ def table(report: Report) -> Table:
         box=box.SIMPLE,
         padding=(0, 1, 0, 0),
         pad_edge=False,
+        show_edge=False,
     )
     made.add_column("arm", max_width=14)
     for level in report.levels:
@@ -143,7 +144,7 @@ def _differences(report: Report) -> str:
     for each in report.comparisons:
         found = each.difference
         arms = f"{TITLES[each.left]} - {TITLES[each.right]}"
-        rows.append([arms, str(each.plans), f"{100 * found.mean:+.1f} points", interval(found), f"{found.n:,}"])
+        rows.append([arms, str(each.plans), f"{points(found.mean)} points", interval(found), f"{found.n:,}"])
     return _markdown(["difference", "plans", "mean", "interval", "problems"], rows)
 
 

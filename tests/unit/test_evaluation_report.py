@@ -1,0 +1,256 @@
+"""The report of a synthetic experiment: what it counts, what it says, and the files it writes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import random
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from codeplan.config import ReportConfig, SamplingConfig
+from codeplan.evaluation import problem_page
+from codeplan.evaluation.report import build, write
+from codeplan.evaluation.results import Report, ordered_levels
+from codeplan.evaluation.tables import table
+from codeplan.records import Arm, Phase, Plan, Problem, Program, Verdict
+from codeplan_sandbox import Case, Outcome, Suite
+
+SAMPLING = SamplingConfig(plans=5, trials=2, plan_counts=(1, 2))
+SETTINGS = ReportConfig(pass_k=(1, 5), resamples=200)
+EASE = {"competition": 0.1, "introductory": 0.6, "interview": 0.3}
+FAILURES = (Outcome.WRONG_ANSWER, Outcome.RUNTIME_ERROR, Outcome.SYNTAX_ERROR, Outcome.TIME_LIMIT)
+EXAMPLES = Suite(kind="stdin", cases=(Case("1", "1"), Case("2", "2")))
+
+
+def experiment(problems: int = 90, plan_effect: float = 0.0, seed: int = 0) -> dict[str, Any]:
+    """Records of an experiment in which following a plan changes every program's chance by ``plan_effect``."""
+    stream = random.Random(seed)
+    made: dict[str, Any] = {
+        name: [] for name in ("problems", "plans", "oracle_plans", "student_plans", "programs", "verdicts")
+    }
+    made["plans"] = [Plan(problem_id="t/0", author="offline-syntax-tree", solution_index=0, text="p", leakage=0.25)]
+
+    def write_program(problem: Problem, arm: Arm, phase: Phase, chance: float, plan: int, sample: int) -> None:
+        code = f"print({len(made['programs'])})"
+        made["programs"].append(
+            Program(
+                problem_id=problem.problem_id,
+                arm=arm,
+                phase=phase,
+                plan_index=plan,
+                sample_index=sample,
+                code=code,
+                tokens=9,
+                finished=stream.random() < 0.9,
+            )
+        )
+        solved = stream.random() < chance
+        for suite, total in (("hidden", 8), ("example", 2)):
+            if suite == "example" and problem.example_tests is None:
+                continue
+            passed = total if solved else stream.randrange(total) if suite == "hidden" else stream.choice((0, 0, 1, 2))
+            outcome = Outcome.PASSED if passed == total else stream.choice(FAILURES)
+            made["verdicts"].append(
+                Verdict(
+                    problem_id=problem.problem_id,
+                    program_key=made["programs"][-1].key,
+                    suite=suite,  # type: ignore[arg-type]  # a literal of the loop above
+                    outcome=outcome,
+                    passed_tests=passed,
+                    total_tests=total,
+                    time_s=0.1,
+                    memory_bytes=1,
+                    message="" if passed == total else "line 1: <b>not what was asked</b>",
+                )
+            )
+
+    for number in range(problems):
+        level = sorted(EASE)[number % 3]
+        problem = Problem(
+            problem_id=f"synthetic/test/{number:03}",
+            dataset="synthetic",
+            split="test",
+            level=level,
+            question="Read <script>alert(1)</script> numbers & print them.",
+            example_tests=EXAMPLES if number % 10 else None,
+        )
+        made["problems"].append(problem)
+        alone = EASE[level]
+        planned = min(1.0, max(0.0, alone + plan_effect))
+        write_program(problem, "direct", "final", alone, -1, 0)
+        for sample in range(SAMPLING.plans + SAMPLING.plans * SAMPLING.trials + 1):
+            write_program(problem, "sampled", "trial", alone, -1, sample)
+        for plan in range(SAMPLING.plans):
+            text = f"1. read the numbers\n2. do step {stream.randrange(4)}"
+            made["student_plans"].append(
+                Plan(problem_id=problem.problem_id, author="student", sample_index=plan, text=text)
+            )
+            for trial in range(SAMPLING.trials):
+                write_program(problem, "codeplan", "trial", planned, plan, trial)
+            write_program(problem, "codeplan", "final", planned, plan, 0)
+        if number % 2:
+            made["oracle_plans"].append(
+                Plan(problem_id=problem.problem_id, author="offline-syntax-tree", solution_index=0, text="1. read")
+            )
+            write_program(problem, "oracle", "final", min(1.0, planned + 0.2), 0, 0)
+    return made
+
+
+def report_of(records: dict[str, Any], settings: ReportConfig = SETTINGS) -> Report:
+    return build(**records, sampling=SAMPLING, report=settings)
+
+
+@pytest.fixture(scope="module")
+def records() -> dict[str, Any]:
+    return experiment()
+
+
+@pytest.fixture(scope="module")
+def report(records: dict[str, Any]) -> Report:
+    return report_of(records)
+
+
+def test_rows_stand_by_arm_and_level_with_their_denominators(report: Report) -> None:
+    assert report.levels == ["introductory", "interview", "competition", "all"]
+    assert report.arms == ["direct", "control", "codeplan", "best_trial", "oracle"]
+    assert {row.arm: row.solved.n for row in report.rows if row.level == "all"} == {
+        "direct": 90,
+        "control": 90,
+        "codeplan": 90,
+        "best_trial": 90,
+        "oracle": 45,
+    }
+    assert {row.solved.n for row in report.rows if row.level == "interview" and row.arm != "oracle"} == {30}
+
+
+def test_a_level_average_is_counted_from_its_programs(records: dict[str, Any], report: Report) -> None:
+    levels = {problem.problem_id: problem.level for problem in records["problems"]}
+    passed = {(v.problem_id, v.program_key) for v in records["verdicts"] if v.suite == "hidden" and v.passed}
+    direct = [p for p in records["programs"] if p.arm == "direct" and levels[p.problem_id] == "introductory"]
+    found = report.row("direct", "introductory")
+    assert found is not None
+    assert found.mean == pytest.approx(sum((p.problem_id, p.key) in passed for p in direct) / 30)
+
+
+def test_the_curve_ends_where_the_table_stands_and_counts_equal_budgets(report: Report) -> None:
+    for arm in ("control", "codeplan", "best_trial"):
+        points = [point for point in report.curve if point.arm == arm]
+        assert [(point.plans, point.sequences) for point in points] == [(1, 4), (2, 7), (5, 16)]
+        assert points[-1].solved == report.row(arm)  # type: ignore[arg-type]  # literals of the loop above
+
+
+def test_outcomes_are_shares_of_all_answers(report: Report) -> None:
+    for arm, shares in report.outcomes.items():
+        row = report.row(arm)
+        assert row is not None
+        assert sum(shares.values()) == pytest.approx(1.0)
+        assert shares["passed"] == pytest.approx(row.mean)
+
+
+@pytest.mark.parametrize(
+    ("effect", "words"), [(-0.3, "this way, do not help here."), (0.5, "this way, help here."), (0.2, "cannot tell")]
+)
+def test_the_first_conclusion_says_which_way_plans_point(effect: float, words: str) -> None:
+    found = report_of(experiment(plan_effect=effect, seed=3))
+    assert found.conclusions[0].startswith("With 5 plans CodePLAN solves ")
+    assert "the equal-budget control (95 % interval " in found.conclusions[0]
+    assert words in found.conclusions[0]
+
+
+def test_few_problems_conclude_nothing() -> None:
+    found = report_of(experiment(problems=12, plan_effect=0.5))
+    assert all("too few to conclude anything" in sentence for sentence in found.conclusions)
+    assert "12 problems are few: nothing is concluded from fewer than 30." in found.notes
+
+
+def test_notes_tell_what_a_reader_must_know(records: dict[str, Any]) -> None:
+    lost = [each for each in records["verdicts"] if each.suite == "example" or each.problem_id != "synthetic/test/001"]
+    notes = "\n".join(report_of({**records, "verdicts": lost}, ReportConfig(pass_k=(1, 1000), resamples=50)).notes)
+    assert "9 of 90 problems have no example test" in notes
+    assert "45 of 90 problems have one" in notes
+    assert "The offline teacher that wrote plans is no LLM" in notes
+    assert "33 of 2,925 programs have no verdict on the hidden tests; they count as failed" in notes
+    assert "pass@1000 is left out: 16 programs were sampled a problem" in notes
+
+
+def test_without_an_oracle_there_is_no_oracle_row(records: dict[str, Any]) -> None:
+    programs = [program for program in records["programs"] if program.arm != "oracle"]
+    found = report_of({**records, "oracle_plans": [], "programs": programs})
+    assert "oracle" not in found.arms
+    assert len(found.conclusions) == len(report_of(records).conclusions) - 1
+    assert "oracle" not in found.outcomes
+
+
+def test_a_report_needs_problems() -> None:
+    empty: dict[str, Any] = {
+        name: [] for name in ("problems", "plans", "oracle_plans", "student_plans", "programs", "verdicts")
+    }
+    with pytest.raises(ValueError, match="at least one test problem"):
+        report_of(empty)
+
+
+def test_written_files_agree_and_are_the_same_every_time(
+    records: dict[str, Any], report: Report, tmp_path: Path
+) -> None:
+    written = write(report, tmp_path / "one")
+    again = write(report_of(records), tmp_path / "two")
+    assert [path.read_bytes() for path in written] == [path.read_bytes() for path in again]
+    assert {path.name for path in written} == {
+        *("report.json", "table.csv", "report.md"),
+        *("figure_plans.png", "figure_arms.png", "figure_outcomes.png"),
+    }
+    plain = json.loads((tmp_path / "one/report.json").read_text())
+    assert plain["problems"] == 90
+    rows = list(csv.DictReader((tmp_path / "one/table.csv").open()))
+    codeplan = next(row for row in rows if (row["kind"], row["arm"], row["level"]) == ("pass@1", "codeplan", "all"))
+    assert float(codeplan["mean"]) == pytest.approx(report.metrics()["pass_at_1/codeplan/all"], abs=1e-6)
+    text = (tmp_path / "one/report.md").read_text()
+    assert all(sentence in text for sentence in (*report.conclusions, *report.notes))
+    assert all(f"]({path.name})" in text for path in written if path.suffix == ".png")
+
+
+def test_the_table_fits_a_terminal_of_100_columns(report: Report) -> None:
+    wide = Console(width=200, file=io.StringIO())
+    wide.print(table(report))
+    lines = [line.rstrip() for line in wide.file.getvalue().splitlines()]  # type: ignore[attr-defined]  # a StringIO
+    assert max(map(len, lines)) <= 100
+    found = report.row("codeplan")
+    assert found is not None
+    shown = f"{100 * found.mean:.1f} % [{100 * found.low:.1f}, {100 * found.high:.1f}]"
+    assert any("CodePLAN" in line and line.endswith(shown) for line in lines)
+
+
+def test_other_levels_follow_the_known_ones_by_name() -> None:
+    assert ordered_levels(["mbpp", "competition", "apps", "interview"]) == ["interview", "competition", "apps", "mbpp"]
+
+
+class Tags(HTMLParser):
+    """What a page holds and asks for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: dict[str, int] = {}
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.counts[tag] = self.counts.get(tag, 0) + 1
+        self.links += [value or "" for name, value in attrs if name in {"src", "href"}]
+
+
+def test_the_problem_page_escapes_everything_and_needs_nothing_else(records: dict[str, Any]) -> None:
+    shown = {name: value for name, value in records.items() if name != "plans"}
+    page = problem_page.render(**shown, sampling=SAMPLING, seed=1, shown=7)
+    tags = Tags()
+    tags.feed(page)
+    assert tags.counts["article"] == 7
+    assert not {"script", "b", "img", "link"} & set(tags.counts)
+    assert all(link.startswith("#problem-") for link in tags.links)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; numbers &amp; print" in page
+    assert page == problem_page.render(**shown, sampling=SAMPLING, seed=1, shown=7)
+    assert page != problem_page.render(**shown, sampling=SAMPLING, seed=2, shown=7)
