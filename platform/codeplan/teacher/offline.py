@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from codeplan.teacher.steps import Step, steps_of
 
@@ -38,21 +38,21 @@ def write_plan(program: str) -> str:
     return "\n".join(f"{'  ' * step.depth}{number}. {_cut(step.text)}" for number, step in enumerate(steps, 1))
 
 
-def _read(program: str) -> Iterator[Step]:
-    for attempt in (program, _PRINT_STATEMENT.sub(r"\1print(\g<what>)", program)):
-        tree = _parsed(attempt)
-        if tree is not None:
-            return steps_of(tree.body)
-    return _by_lines(_PRINT_STATEMENT.sub(r"\1print(\g<what>)", program))
-
-
-def _parsed(program: str) -> ast.Module | None:
+def _read(program: str) -> Iterable[Step]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # The solution's doubtful escapes are no news of ours.
-        try:
-            return ast.parse(program)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return None
+        warnings.simplefilter("ignore")  # a solution's doubtful escapes are no news of ours
+        as_python_3 = _PRINT_STATEMENT.sub(r"\1print(\g<what>)", program)
+        for attempt in (program, as_python_3):
+            if (steps := _explained(attempt)) is not None:
+                return steps
+        return list(_by_lines(as_python_3))
+
+
+def _explained(program: str) -> list[Step] | None:
+    try:
+        return list(steps_of(ast.parse(program).body))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last two by expressions nested too deeply
+        return None
 
 
 def _by_lines(program: str) -> Iterator[Step]:
@@ -75,14 +75,14 @@ def _one_line(line: str, depth: int) -> Iterator[Step]:
         yield Step(depth, _CLAUSES[head])
         return
     otherwise = head.startswith("elif ")
-    tree = _parsed((head.removeprefix("el") + ": pass") if line.endswith(":") else line)
-    if tree is None or not tree.body:
+    steps = _explained((head.removeprefix("el") + ": pass") if line.endswith(":") else line)
+    if not steps:
         # Nothing is known of such a line but what it names.
         named = list(dict.fromkeys(_NAME_OR_NUMBER.findall(line)))[:8]
         if named:
             yield Step(depth, f"Work with {', '.join(named)}.")
         return
-    for step in steps_of(tree.body):
+    for step in steps:
         if step.depth == 0:
             text = f"Otherwise, if {step.text.removeprefix('If ')}" if otherwise else step.text
             yield Step(depth, text)

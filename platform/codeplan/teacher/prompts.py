@@ -51,7 +51,7 @@ class Prompt:
 
     def _ask(self, question: str, solution: str) -> str:
         # One pass over the template: a question's text may itself hold what looks like a field.
-        fields = {"{question}": question.strip(), "{solution}": solution.strip()}
+        fields = {"{question}": question.strip(), "{solution}": solution.strip("\n").rstrip()}
         return re.sub(r"\{question\}|\{solution\}", lambda field: fields[field[0]], self.request)
 
 
@@ -64,8 +64,8 @@ _BACKWARD = Prompt(
     ),
     exemplars=(
         (
-            """A gardener measured the heights of n plants. She removes all plants that are lower than the average height.
-Print how many plants stay.
+            """A gardener measured the heights of n plants. She removes all plants that are lower than the average
+height. Print how many plants stay.
 Input: n on the first line, n integers on the second.""",
             """n = int(input())
 h = list(map(int, input().split()))

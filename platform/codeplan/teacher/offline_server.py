@@ -1,0 +1,195 @@
+"""Serve the offline teacher, which is no LLM, by the OpenAI protocol, so that the whole client's path is walked.
+
+python -m codeplan.teacher.offline_server --port 8765
+
+Two endpoints: ``POST /v1/chat/completions`` and ``GET /v1/models``. The key is read from the environment variable
+``CODEPLAN_OFFLINE_KEY``; without one, every key will do. It listens on loopback alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hmac
+import json
+import os
+import re
+import secrets
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+import codeplan.teacher
+from codeplan.errors import UserError
+from codeplan.stages import digest
+from codeplan.teacher.client import Endpoint
+from codeplan.teacher.offline import MODEL, write_plan
+from codeplan.teacher.prompts import solution_in
+
+KEY_VARIABLE = "CODEPLAN_OFFLINE_KEY"
+HOST = "127.0.0.1"
+MOST_ANSWERS = 128
+_WORDS = re.compile(r"\w+|[^\w\s]")
+_SOURCES = ("offline.py", "steps.py", "phrases.py", "idioms.py", "vocabulary.py")
+
+
+class BadRequest(Exception):  # noqa: N818 - named after the status it becomes
+    """A request that the endpoint rejects; carries the status, the error's code and the setting it is about."""
+
+    def __init__(self, status: int, code: str, param: str | None, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.param = status, code, param
+
+    def response(self) -> JSONResponse:
+        """The error in OpenAI's JSON form."""
+        kind = "authentication_error" if self.status == 401 else "invalid_request_error"
+        error = {"message": str(self), "type": kind, "param": self.param, "code": self.code}
+        return JSONResponse({"error": error}, status_code=self.status)
+
+
+def complete(body: Any) -> dict[str, Any]:
+    """The chat completion for a request's JSON body: the same body gives the same text.
+
+    Tokens are counted as words and signs, and a text is cut off after ``max_tokens`` of them.
+
+    Raises:
+        BadRequest: the body is no chat request, names another model, or holds no solution.
+    """
+    if not isinstance(body, dict) or not isinstance(messages := body.get("messages"), list) or not messages:
+        raise BadRequest(400, "invalid_messages", "messages", "messages must be a list of messages")
+    contents = [each.get("content") if isinstance(each, dict) else None for each in messages]
+    if not all(isinstance(each, str) for each in contents):
+        raise BadRequest(400, "invalid_messages", "messages", "each message needs a text as its content")
+    if body.get("model") != MODEL:
+        raise BadRequest(404, "model_not_found", "model", f"there is no model {body.get('model')!r}, only {MODEL}")
+    count, limit = body.get("n") or 1, body.get("max_completion_tokens") or body.get("max_tokens") or 2**31
+    if not isinstance(count, int) or not 0 < count <= MOST_ANSWERS:
+        raise BadRequest(400, "invalid_value", "n", f"n must be an integer from 1 to {MOST_ANSWERS}")
+    if not isinstance(limit, int) or limit < 1:
+        raise BadRequest(400, "invalid_value", "max_tokens", "max_tokens must be an integer above 0")
+    solution = solution_in(str(contents[-1]))
+    if solution is None:
+        raise BadRequest(400, "no_solution", "messages", "the last message holds no solution between its markers")
+    text = write_plan(solution)
+    tokens = list(_WORDS.finditer(text))
+    cut = len(tokens) > limit
+    choice = {
+        "message": {"role": "assistant", "content": text[: tokens[limit - 1].end()] if cut else text, "refusal": None},
+        "finish_reason": "length" if cut else "stop",
+        "logprobs": None,
+    }
+    asked, written = sum(len(_WORDS.findall(str(each))) for each in contents), min(len(tokens), limit) * count
+    return {
+        "id": f"chatcmpl-{secrets.token_hex(8)}",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": MODEL,
+        "system_fingerprint": version(),
+        "choices": [{"index": index, **choice} for index in range(count)],
+        "usage": {"prompt_tokens": asked, "completion_tokens": written, "total_tokens": asked + written},
+    }
+
+
+def version() -> str:
+    """What changes when the offline teacher would write other plans: a digest of its own source."""
+    folder = Path(codeplan.teacher.__path__[0])
+    return "".join(digest(folder / name)[:4] for name in _SOURCES)
+
+
+def app(key: str) -> Starlette:
+    """The web application; an empty key lets everyone in."""
+
+    async def completions(request: Request) -> JSONResponse:
+        try:
+            _check_key(request, key)
+            return JSONResponse(complete(await request.json()))
+        except BadRequest as error:
+            return error.response()
+        except (json.JSONDecodeError, UnicodeDecodeError):
+            return BadRequest(400, "invalid_json", None, "the body is no valid JSON").response()
+
+    async def models(request: Request) -> JSONResponse:
+        try:
+            _check_key(request, key)
+        except BadRequest as error:
+            return error.response()
+        model = {"id": MODEL, "object": "model", "created": 0, "owned_by": "codeplan"}
+        return JSONResponse({"object": "list", "data": [model]})
+
+    routes = [Route("/v1/chat/completions", completions, methods=["POST"]), Route("/v1/models", models)]
+    return Starlette(routes=routes)
+
+
+def _check_key(request: Request, key: str) -> None:
+    given = request.headers.get("authorization", "").removeprefix("Bearer ")
+    if key and not hmac.compare_digest(given.encode(), key.encode()):
+        raise BadRequest(401, "invalid_api_key", None, "the key is wrong")
+
+
+@contextmanager
+def offline_teacher() -> Iterator[Endpoint]:
+    """Run the offline teacher in a child process on loopback, for the length of the block.
+
+    The child ends with this process, however it ends: it watches its standard input, which closes then.
+
+    Raises:
+        UserError: it does not start.
+    """
+    key = secrets.token_hex(16)
+    command = [sys.executable, "-m", "codeplan.teacher.offline_server", "--port", "0", "--until-stdin-closes"]
+    child = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, KEY_VARIABLE: key},
+        start_new_session=True,  # an interrupt from the keyboard is for us, who then end it
+    )
+    with child:
+        try:
+            assert child.stdout is not None
+            address = child.stdout.readline().strip()  # it comes when the server listens, or never
+            if not address:
+                raise UserError(
+                    f"the offline teacher ended with status {child.wait()} before it listened; see its message above"
+                )
+            yield Endpoint(base_url=address, api_key=SecretStr(key), host=f"{MODEL}/{version()}")
+        finally:
+            child.terminate()
+
+
+def main() -> None:
+    """Serve until interrupted."""
+    parser = argparse.ArgumentParser(prog="python -m codeplan.teacher.offline_server", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one; the address is the first line printed")
+    parser.add_argument("--until-stdin-closes", action="store_true", help="end when the parent process does")
+    arguments = parser.parse_args()
+    config = uvicorn.Config(app(os.environ.get(KEY_VARIABLE, "")), log_level="warning", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    with socket.create_server((HOST, arguments.port)) as listening:
+        if arguments.until_stdin_closes:
+            threading.Thread(target=_end_with_parent, args=(server,), daemon=True).start()
+        # From here on connections wait in the socket's queue until the server takes them.
+        print(f"http://{HOST}:{listening.getsockname()[1]}/v1", flush=True)
+        server.run(sockets=[listening])
+
+
+def _end_with_parent(server: uvicorn.Server) -> None:
+    sys.stdin.buffer.read()
+    server.should_exit = True
+
+
+if __name__ == "__main__":
+    main()

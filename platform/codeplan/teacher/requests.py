@@ -1,0 +1,62 @@
+"""What is asked of a teacher, and what it answers."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from codeplan.stages import canonical
+
+
+class ChatMessage(BaseModel):
+    """One message of a conversation."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Request(BaseModel):
+    """One request for one answer. Equal requests have equal keys, in all runs and on all machines."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    host: str
+    """Who is asked: host and port of the endpoint, never a key or a user's name."""
+    model: str
+    messages: tuple[ChatMessage, ...]
+    temperature: float
+    top_p: float
+    max_tokens: int
+    """Length limit of the answer, in the teacher's tokens."""
+    seed: int
+    sample_index: int = 0
+    """Which of several answers to the same question this is; it never reaches the teacher."""
+
+    @cached_property
+    def key(self) -> str:
+        """64 hexadecimal digits: SHA-256 of the request's canonical JSON."""
+        return hashlib.sha256(canonical(self.model_dump()).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class Answer(BaseModel):
+    """A teacher's answer, and what it took."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    text: str
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    model: str = ""
+    """The model that says it answered; it may be a dated version of the one that was asked."""
+    system_fingerprint: str = ""
+    """The endpoint's name for its own configuration; answers to one seed may differ between two of them."""
+    finish_reason: str = ""
+    cost_usd: float = 0.0
+    """What was paid for it; 0 where no price is configured."""
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the length limit cut it off."""
+        return self.finish_reason == "length"
