@@ -7,12 +7,14 @@ longest one. Here many rows may share a prompt, and the batch shrinks.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import torch
 from transformers import DynamicCache, EncoderDecoderCache
 
+from codeplan.student.cache import growing_cache
 from codeplan.student.model import Student
 
 Pick = Callable[[torch.Tensor, torch.Tensor, int], torch.Tensor]
@@ -49,25 +51,42 @@ def decode(student: Student, prompts: Sequence[Sequence[int]], owners: Sequence[
         For each row its tokens; the last is the end marker, unless the length limit came first.
     """
     device = next(student.model.parameters()).device
-    eos = student.tokenizer.eos_token_id
-    decoder = _DECODERS[student.seq2seq](student, prompts, device)
     written: list[list[int]] = [[] for _ in owners]
-    live = torch.arange(len(owners))
     with torch.inference_mode():
+        decoder = _DECODERS[student.seq2seq](student, prompts, device)
         expansion = torch.tensor(list(owners), device=device)
         logits = decoder.start()[expansion]
         decoder.select(expansion)
-        for position in range(student.limits.target):
-            tokens = pick(logits, live, position)
-            going = _append(written, live, tokens.tolist(), eos)
-            if not going or position + 1 == student.limits.target:
-                break
-            if len(going) <= _SHRINK * len(live):
-                rows = torch.tensor(going, device=device)
-                decoder.select(rows)
-                tokens, live = tokens[rows], live[going]
-            logits = decoder.step(tokens)
+        with _single_token_attention(student.model, device):
+            _write(student, decoder, logits, pick, written)
     return written
+
+
+def _write(student: Student, decoder: _Decoder, logits: torch.Tensor, pick: Pick, written: list[list[int]]) -> None:
+    eos, length = student.tokenizer.eos_token_id, student.limits.target
+    live = torch.arange(len(written))
+    for position in range(length):
+        tokens = pick(logits, live, position)
+        going = _append(written, live, tokens.tolist(), eos)
+        if not going or position + 1 == length:
+            return
+        if len(going) <= _SHRINK * len(live):
+            rows = torch.tensor(going, device=tokens.device)
+            decoder.select(rows)
+            tokens, live = tokens[rows], live[going]
+        logits = decoder.step(tokens)
+
+
+@contextmanager
+def _single_token_attention(model: Any, device: torch.device) -> Iterator[None]:
+    """Plain attention while rows are written on a processor: torch's fused kernel takes twice as long for one token."""
+    usual = model.config._attn_implementation
+    if device.type == "cpu":
+        model.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(usual)
 
 
 def _append(written: list[list[int]], live: torch.Tensor, tokens: list[int], eos: int) -> list[int]:
@@ -88,10 +107,8 @@ class _Seq2Seq:
     def __init__(self, student: Student, prompts: Sequence[Sequence[int]], device: torch.device) -> None:
         self._model = student.model
         self._mask, ids = padded(prompts, student.tokenizer.pad_token_id, device, left=False)
-        with torch.inference_mode():
-            encoder = self._model.get_encoder()
-            self._hidden = encoder(input_ids=ids, attention_mask=self._mask).last_hidden_state
-        self._cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
+        self._hidden = self._model.get_encoder()(input_ids=ids, attention_mask=self._mask).last_hidden_state
+        self._cache = EncoderDecoderCache(growing_cache(), DynamicCache())
 
     def start(self) -> torch.Tensor:
         start = self._model.config.decoder_start_token_id
@@ -118,7 +135,7 @@ class _Causal:
     def __init__(self, student: Student, prompts: Sequence[Sequence[int]], device: torch.device) -> None:
         self._model = student.model
         self._mask, self._ids = padded(prompts, student.tokenizer.pad_token_id, device, left=True)
-        self._cache = DynamicCache()
+        self._cache = growing_cache()
         self._accepted = inspect.signature(self._model.forward).parameters
 
     def start(self) -> torch.Tensor:
