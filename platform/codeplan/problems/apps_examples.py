@@ -8,18 +8,29 @@ import re
 from typing import Any
 
 _SECTION = re.compile(r"^-----Examples?-----[ \t]*\n(.*?)(?=^-----[^\n]*-----[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
-_BLOCK = re.compile(r"^Input[ \t]*\n(.*?)^Output[ \t]*\n(.*?)(?=^Input[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
+_INPUT, _OUTPUT = (rf"(?:{name}|Sample {name} \d+:)[ \t]*" for name in ("Input", "Output"))
+_BLOCK = re.compile(rf"^{_INPUT}\n(.*?)^{_OUTPUT}\n(.*?)(?=^{_INPUT}$|\Z)", re.MULTILINE | re.DOTALL)
+_HEADED = re.compile(
+    r"^-----(?:Sample|Example) Input ?\d*:?-----[ \t]*\n(.*?)"
+    r"^-----(?:Sample|Example) Output ?\d*:?-----[ \t]*\n(.*?)(?=^-----[^\n]*-----[ \t]*$|\Z)",
+    re.MULTILINE | re.DOTALL | re.IGNORECASE,
+)
 _SHOWN = re.compile(r"^Input:[ \t]*(\S.*?)[ \t]*\n\s*Output:[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
 _JSON_NAMES = {"true": True, "false": False, "null": None}
 
 
 def stdin_examples(question: str) -> list[tuple[str, str]]:
-    """Inputs and outputs of the blocks under ``-----Examples-----``; empty where there are none."""
-    section = _SECTION.search(question.replace("\r\n", "\n"))
-    if not section:
+    """Inputs and outputs of the blocks under ``-----Examples-----``, or under headings of their own.
+
+    Empty where there are none, and where an explanation may follow an output without a heading between them.
+    """
+    question = question.replace("\r\n", "\n")
+    section = _SECTION.search(question)
+    blocks = _BLOCK.findall(section.group(1)) if section else _HEADED.findall(question)
+    examples = [(given.strip("\n") + "\n", wanted.strip("\n") + "\n") for given, wanted in blocks]
+    if not section and any("\n\n" in wanted for _, wanted in examples):
         return []
-    blocks = _BLOCK.findall(section.group(1))
-    return [(given.strip("\n") + "\n", wanted.strip("\n") + "\n") for given, wanted in blocks]
+    return examples
 
 
 def call_examples(question: str, starter_code: str, hidden: list[tuple[Any, Any]]) -> list[tuple[list[Any], Any]]:

@@ -45,7 +45,7 @@ def _problem(row: Row, context: Context) -> Problem:
 
 
 def _with_line_feeds(code: str) -> str:
-    return code.replace("\r\n", "\n")
+    return code.replace("\r\n", "\n").replace("\r", "\n")
 
 
 MBPP = Format(rows=json_lines, split=_split, problem=_problem)
