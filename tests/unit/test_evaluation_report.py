@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import random
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,7 +14,7 @@ from rich.console import Console
 
 from codeplan.config import ReportConfig, SamplingConfig
 from codeplan.evaluation import problem_page
-from codeplan.evaluation.report import build, write
+from codeplan.evaluation.report import build, load, write
 from codeplan.evaluation.results import Report, ordered_levels
 from codeplan.evaluation.tables import table
 from codeplan.records import Arm, Phase, Plan, Problem, Program, Verdict
@@ -169,6 +168,15 @@ def test_few_problems_conclude_nothing() -> None:
     assert "12 problems are few: nothing is concluded from fewer than 30." in found.notes
 
 
+def test_arms_that_no_problem_tells_apart_conclude_nothing(records: dict[str, Any]) -> None:
+    unjudged = [verdict for verdict in records["verdicts"] if verdict.suite == "example"]
+    found = report_of({**records, "verdicts": unjudged})
+    assert found.conclusions[0] == (
+        "With 5 plans CodePLAN solves as much as the equal-budget control (95 % interval +0.0 to +0.0): "
+        "no problem told them apart, too few to conclude anything."
+    )
+
+
 def test_notes_tell_what_a_reader_must_know(records: dict[str, Any]) -> None:
     lost = [each for each in records["verdicts"] if each.suite == "example" or each.problem_id != "synthetic/test/001"]
     notes = "\n".join(report_of({**records, "verdicts": lost}, ReportConfig(pass_k=(1, 1000), resamples=50)).notes)
@@ -205,11 +213,10 @@ def test_written_files_agree_and_are_the_same_every_time(
         *("report.json", "table.csv", "report.md"),
         *("figure_plans.png", "figure_arms.png", "figure_outcomes.png"),
     }
-    plain = json.loads((tmp_path / "one/report.json").read_text())
-    assert plain["problems"] == 90
+    assert load(tmp_path / "one") == report
     rows = list(csv.DictReader((tmp_path / "one/table.csv").open()))
     codeplan = next(row for row in rows if (row["kind"], row["arm"], row["level"]) == ("pass@1", "codeplan", "all"))
-    assert float(codeplan["mean"]) == pytest.approx(report.metrics()["pass_at_1/codeplan/all"], abs=1e-6)
+    assert float(codeplan["mean"]) == pytest.approx(report.metrics()["pass_at_1.codeplan.all"], abs=1e-6)
     text = (tmp_path / "one/report.md").read_text()
     assert all(sentence in text for sentence in (*report.conclusions, *report.notes))
     assert all(f"]({path.name})" in text for path in written if path.suffix == ".png")

@@ -12,6 +12,10 @@ from codeplan.evaluation.results import Comparison
 FEW = 30
 """Below this many problems a bootstrap interval is too narrow to be trusted, and nothing is concluded."""
 
+FEW_DIFFERING = 6
+"""Nor from fewer problems than this that tell two arms apart: the bootstrap sees no variance where it saw no failure,
+while by the sign test even 5 to none could be luck (2 * 0.5**5 = 0.0625)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -92,6 +96,9 @@ def _reading(comparison: Comparison) -> str:
     found, reading = comparison.difference, READINGS[comparison.left, comparison.right]
     if found.n < FEW:
         return f"{found.n} problem{'s are' if found.n > 1 else ' is'} too few to conclude anything"
+    if comparison.differing < FEW_DIFFERING:
+        told = f"{comparison.differing} of {found.n:,} problems" if comparison.differing else "no problem"
+        return f"{told} told them apart, too few to conclude anything"
     if found.low > 0:
         return reading.above
     return reading.below if found.high < 0 else reading.open

@@ -140,8 +140,8 @@ def expected_best_of_clusters(
 def wilson(mean: float, n: int) -> tuple[float, float]:
     """Wilson's 95 % score interval for a mean of ``n`` values in [0, 1].
 
-    Exact in spirit for values that are 0 or 1. For fractional values, such as expected successes, it is conservative:
-    their variance is at most ``mean * (1 - mean)``, which the interval assumes.
+    Made for values that are 0 or 1 (Wilson 1927). For fractional values, such as expected successes, it is
+    conservative: it assumes the variance ``mean * (1 - mean)``, and theirs is at most that.
 
     Raises:
         ValueError: n is below 1, or mean outside [0, 1].

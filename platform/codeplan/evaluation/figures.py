@@ -10,7 +10,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, NullLocator
 
 from codeplan.evaluation.arms import TITLES, ArmName
 from codeplan.evaluation.results import ALL, CurvePoint, Report
@@ -44,6 +44,7 @@ def plans_figure(report: Report, path: Path) -> None:
     sequences = {point.plans: point.sequences for point in report.curve}
     axes.set_xscale("log")
     axes.set_xticks(counts, [f"{count}\n({sequences[count]:,})" for count in counts])
+    axes.set_xlim(0.8 * counts[0], 1.25 * counts[-1])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("plans sampled (sequences generated, the same number for the control)")
     _share_axis(axes)
@@ -73,7 +74,7 @@ def arms_figure(report: Report, path: Path) -> None:
     axes.set_xticks(range(len(labels)), labels)
     axes.axvline(len(labels) - 1.5, color="#bbbbbb", linewidth=0.8)
     _share_axis(axes)
-    axes.set_title(f"pass@1 by level with {report.plans} plans ({report.problems:,} problems, 95 % intervals)")
+    axes.set_title(f"pass@1 by level ({report.problems:,} problems, plans sampled: {report.plans}, 95 % intervals)")
     _legend_below(figure, axes)
     _save(figure, path)
 
@@ -98,10 +99,10 @@ def outcomes_figure(report: Report, path: Path) -> None:
     axes.set_yticks(range(len(arms)), [_with_denominator(report, arm) for arm in arms])
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+    axes.xaxis.set_major_formatter(FuncFormatter(_percent))
     axes.set_xlabel("share of problems")
     axes.grid(visible=False)
-    axes.set_title(f"How the answers end, hidden tests ({report.problems:,} problems, {report.plans} plans)")
+    axes.set_title(f"How the answers end, hidden tests ({report.problems:,} problems, plans sampled: {report.plans})")
     _legend_below(figure, axes)
     _save(figure, path)
 
@@ -138,6 +139,7 @@ def _curve(axes: Axes, arm: ArmName, points: list[CurvePoint]) -> None:
         marker=_MARKERS[arm],
         elinewidth=1,
         capsize=3,
+        clip_on=False,
         label=TITLES[arm],
     )
     axes.fill_between(counts, lows, highs, color=COLOURS[arm], alpha=0.1, linewidth=0)
@@ -145,8 +147,12 @@ def _curve(axes: Axes, arm: ArmName, points: list[CurvePoint]) -> None:
 
 def _share_axis(axes: Axes) -> None:
     axes.set_ylim(0.0, min(1.01, axes.get_ylim()[1]))
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+    axes.yaxis.set_major_formatter(FuncFormatter(_percent))
     axes.set_ylabel("problems solved")
+
+
+def _percent(share: float, _position: int) -> str:
+    return f"{100 * share:.3g} %"
 
 
 def _with_denominator(report: Report, arm: ArmName) -> str:

@@ -27,9 +27,10 @@ def notes(
     oracles = sum(bool(pool.oracle) for pool in pools)
     lost = sum(each.hidden is None for each in programs)
     cut = sum(not each.program.finished for each in programs) / len(programs)
+    plans = f"{sampling.plans} plan{'s' if sampling.plans > 1 else ''}"
     said = {
         f"The equal-budget control chooses, by the same example tests, from {size:,} programs sampled without a plan: "
-        f"as many sequences as {sampling.plans} plans, their trial programs and one final program.": True,
+        f"as many sequences as {plans}, their trial programs and one final program.": True,
         "Numbers for fewer plans are exact expectations over all subsets of the one pool. Intervals of shares are "
         "Wilson's, over problems; those of differences are a paired bootstrap over problems.": True,
         f"{bare:,} of {len(pools):,} problems have no example test; there every choice is uniform.": True,

@@ -20,6 +20,8 @@ from codeplan.evaluation.tables import as_csv, as_markdown
 from codeplan.records import Plan, Problem, Program, Verdict
 from codeplan.stages import write_text
 
+REPORT = "report.json"
+
 _CURVE: tuple[ArmName, ...] = ("control", "codeplan", "best_trial")
 """The arms that change with the number of plans."""
 
@@ -95,13 +97,18 @@ def write(report: Report, folder: Path) -> list[Path]:
     for (_, draw), path in zip(figures.FIGURES.values(), drawn.values(), strict=True):
         draw(report, path)
     texts = {
-        folder / "report.json": report.to_json(),
+        folder / REPORT: report.to_json(),
         folder / "table.csv": as_csv(report),
         folder / "report.md": as_markdown(report, {caption: path.name for caption, path in drawn.items()}),
     }
     for path, text in texts.items():
         write_text(path, text)
     return [*texts, *drawn.values()]
+
+
+def load(folder: Path) -> Report:
+    """Read the report that `write` wrote into a folder."""
+    return Report.from_json((folder / REPORT).read_text(encoding="utf-8"))
 
 
 def _rows(solved: Sequence[Solved], sampling: SamplingConfig) -> tuple[ArmRow, ...]:
@@ -143,7 +150,8 @@ def _comparisons(solved: Sequence[Solved], sampling: SamplingConfig, settings: R
         for count in counts if both else ():
             a, b = ([_at(each, arm, count) for each in both] for arm in (left, right))
             difference = paired_difference(a, b, resamples=settings.resamples, seed=settings.seed)
-            comparisons.append(Comparison(left, right, count, difference))
+            differing = sum(not math.isclose(x, y, abs_tol=1e-9) for x, y in zip(a, b, strict=True))
+            comparisons.append(Comparison(left, right, count, difference, differing))
     return tuple(comparisons)
 
 

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
+from pydantic import TypeAdapter
+
 from codeplan.evaluation.arms import ArmName
 from codeplan.evaluation.estimators import Estimate
 from codeplan.evaluation.plan_quality import PlanQuality
@@ -46,12 +48,21 @@ class CurvePoint:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The mean difference ``left - right`` over the problems that both arms answer, with a paired interval."""
+    """The mean difference ``left - right`` over the problems that both arms answer, with a paired interval.
+
+    Attributes:
+        left: the arm that is compared.
+        right: the arm that it is compared with.
+        plans: the plan count.
+        difference: the mean, -1 to 1, and its interval.
+        differing: how many of the problems tell the two arms apart.
+    """
 
     left: ArmName
     right: ArmName
     plans: int
     difference: Estimate
+    differing: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +117,17 @@ class Report:
         """The whole report as JSON text; the same report gives the same text."""
         return json.dumps(asdict(self), indent=1) + "\n"
 
+    @classmethod
+    def from_json(cls, text: str) -> Report:
+        """Read a report that `to_json` wrote; raises pydantic.ValidationError, which names what does not fit."""
+        return TypeAdapter(cls).validate_json(text)
+
     def metrics(self) -> dict[str, float]:
-        """The numbers worth comparing between runs, by names like ``pass_at_1/codeplan/all``."""
-        named = {f"pass_at_1/{row.arm}/{row.level}": row.solved.mean for row in self.rows}
-        named |= {f"pass_at_{row.k}/sampled/{row.level}": row.solved.mean for row in self.pass_at_k}
-        named |= {f"gain/{each.left}-{each.right}": each.difference.mean for each in self.comparisons_at(self.plans)}
-        quality = {f"plans/{name}": value for name, value in asdict(self.quality).items() if value is not None}
+        """The numbers worth comparing between runs, by names like ``pass_at_1.codeplan.all``."""
+        named = {f"pass_at_1.{row.arm}.{row.level}": row.solved.mean for row in self.rows}
+        named |= {f"pass_at_{row.k}.sampled.{row.level}": row.solved.mean for row in self.pass_at_k}
+        named |= {f"gain.{each.left}-{each.right}": each.difference.mean for each in self.comparisons_at(self.plans)}
+        quality = {f"plan_quality.{name}": value for name, value in asdict(self.quality).items() if value is not None}
         return named | quality
 
     def comparisons_at(self, plans: int) -> list[Comparison]:

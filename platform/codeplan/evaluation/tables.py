@@ -54,9 +54,9 @@ def cell(found: Estimate | None) -> str:
 
 def table(report: Report) -> Table:
     """Arms by levels for a terminal of 100 columns."""
-    sampled = f"{report.plans} plan{'s' * (report.plans > 1)} x {report.trials} trial{'s' * (report.trials > 1)}"
+    sampled = f"plans a problem: {report.plans}, trials a plan: {report.trials}"
     made = Table(
-        title=f"Problems solved (pass@1, 95 % interval), {report.problems:,} problems, {sampled}",
+        title=f"Problems solved of {report.problems:,} (pass@1, 95 % interval; {sampled})",
         box=box.SIMPLE,
         padding=(0, 1, 0, 0),
         pad_edge=False,
@@ -96,11 +96,11 @@ def as_markdown(report: Report, figures: Mapping[str, str]) -> str:
         report: what to write.
         figures: file names by caption, linked relative to the report.
     """
-    sampled = f"{report.plans} plans a problem, {report.trials} trial programs a plan"
+    sampled = f"plans a problem: {report.plans}, trial programs a plan: {report.trials}"
     teachers = ", ".join(report.teachers) or "nobody"
     parts = [
         "# What the plans are worth",
-        f"{report.problems:,} problems; {sampled}; {report.sequences:,} sequences for one answer. Teacher: {teachers}.",
+        f"Problems: {report.problems:,}, {sampled}, sequences an answer: {report.sequences:,}. Teacher: {teachers}.",
         "\n".join(f"- {sentence}" for sentence in report.conclusions),
         "## Problems solved (pass@1, 95 % interval)",
         _by_level(report),
