@@ -18,8 +18,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import openai
-from openai.types.chat import ChatCompletion
-from pydantic import SecretStr
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 
 from codeplan.errors import UserError
 from codeplan.teacher.budget import Price
@@ -77,6 +76,29 @@ class Endpoint:
             object.__setattr__(self, "host", host)
 
 
+class _Message(BaseModel):
+    content: str | None = None
+
+
+class _Choice(BaseModel):
+    message: _Message
+    finish_reason: str | None = None
+
+
+class _Usage(BaseModel):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class _Completion(BaseModel):
+    """What we need of a chat completion. A server may send anything at all, and the client library checks nothing."""
+
+    choices: list[_Choice] = Field(min_length=1)
+    model: str | None = None
+    system_fingerprint: str | None = None
+    usage: _Usage | None = None
+
+
 class Teacher:
     """A client for one event loop; close it by leaving the ``async with`` block."""
 
@@ -122,8 +144,8 @@ class Teacher:
         for attempt in range(1, self._attempts + 1):
             try:
                 async with asyncio.timeout(self._timeout_s):
-                    return self._read(await self._send(request))
-            except (openai.OpenAIError, TimeoutError, ValueError, RequestLost) as error:
+                    return self._read(request, await self._send(request))
+            except (openai.OpenAIError, TimeoutError, RequestLost) as error:
                 failure = self._classify(error)
                 pause = self._pause(attempt, error)
                 if isinstance(failure, TeacherRefused) or getattr(failure, "reason", "") == "rejected":
@@ -133,10 +155,10 @@ class Teacher:
             await asyncio.sleep(pause)
         raise AssertionError("a request is tried at least once")
 
-    async def _send(self, request: Request) -> object:
+    async def _send(self, request: Request) -> bytes:
         settings: dict[str, Any] = {self._length_setting: request.max_tokens}
         try:
-            return await self._client.chat.completions.create(
+            response = await self._client.chat.completions.with_raw_response.create(
                 model=request.model,
                 messages=[{"role": each.role, "content": each.content} for each in request.messages],  # type: ignore[misc]  # a union of typed dicts, by role
                 temperature=request.temperature,
@@ -144,6 +166,7 @@ class Teacher:
                 seed=request.seed,
                 **settings,
             )
+            return response.content
         except openai.BadRequestError as error:
             # Newer models know the same limit by another name only. Others under way may have found out before us.
             if error.param == "max_tokens" and "max_tokens" in settings:
@@ -151,24 +174,26 @@ class Teacher:
                 return await self._send(request)
             raise
 
-    def _read(self, completion: object) -> Answer:
-        # A server may send anything at all: the client library checks neither type nor fields.
-        if not isinstance(completion, ChatCompletion) or not completion.choices:
-            raise RequestLost("malformed_answer", f"no chat completion, but {str(completion)[:200]!r}")
-        choice = completion.choices[0]
-        text = getattr(choice.message, "content", None)
-        usage = completion.usage
+    def _read(self, request: Request, body: bytes) -> Answer:
+        try:
+            said = _Completion.model_validate_json(body)
+        except ValidationError as error:
+            shown = self._safe(body[:200].decode("utf-8", "replace"))
+            raise RequestLost("malformed_answer", f"the teacher sent no chat completion, but {shown!r}") from error
+        choice, usage = said.choices[0], said.usage
         answer = Answer(
-            text=text if isinstance(text, str) else "",
+            text=choice.message.content or "",
             prompt_tokens=usage.prompt_tokens if usage else 0,
             completion_tokens=usage.completion_tokens if usage else 0,
-            model=completion.model or "",
-            system_fingerprint=completion.system_fingerprint or "",
+            model=said.model or "",
+            system_fingerprint=said.system_fingerprint or "",
             finish_reason=choice.finish_reason or "",
         )
         if not answer.text.strip():
             raise RequestLost("empty_answer", f"an empty answer (finish reason {answer.finish_reason or 'unknown'})")
-        return answer.model_copy(update={"cost_usd": self._price.of(answer)})
+        # Without a count of tokens the budget is kept by the most that the answer can have cost.
+        cost = self._price.of(answer) if usage else self._price.at_most(request)
+        return answer.model_copy(update={"cost_usd": cost})
 
     def _classify(self, error: Exception) -> TeacherRefused | TeacherUnreachable | RequestLost:
         where = f"teacher at {self._endpoint.base_url}"
@@ -185,7 +210,7 @@ class Teacher:
                     f"{where} cannot be reached ({self._safe(cause)}); check teacher.base_url and the network"
                 )
             return RequestLost("connection", f"{where} broke the connection ({self._safe(cause)})")
-        return RequestLost("malformed_answer", f"{where} sent what cannot be read ({self._safe(error)})")
+        return RequestLost("server_error", f"{where} failed: {self._safe(error)}")
 
     def _classify_status(self, where: str, error: openai.APIStatusError) -> TeacherRefused | RequestLost:
         status, said = error.status_code, self._safe(error)
@@ -204,9 +229,9 @@ class Teacher:
         longest: float = min(LONGEST_PAUSE_S, self._first_pause_s * 2.0 ** (attempt - 1))
         return longest * secrets.SystemRandom().uniform(0.5, 1.0)
 
-    def _safe(self, error: BaseException) -> str:
+    def _safe(self, said: BaseException | str) -> str:
         # Some servers repeat the key they were given.
-        text = " ".join(str(error).split())
+        text = " ".join(str(said).split())
         key = self._endpoint.api_key.get_secret_value()
         return (text.replace(key, "[key]") if key else text)[:300]
 

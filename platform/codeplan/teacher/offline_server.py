@@ -108,6 +108,11 @@ def version() -> str:
     return "".join(digest(folder / name)[:4] for name in _SOURCES)
 
 
+def offline_host() -> str:
+    """What stands for the offline teacher in the keys of requests: its port is another one each time."""
+    return f"{MODEL}/{version()}"
+
+
 def app(key: str) -> Starlette:
     """The web application; an empty key lets everyone in."""
 
@@ -165,7 +170,7 @@ def offline_teacher() -> Iterator[Endpoint]:
                 raise UserError(
                     f"the offline teacher ended with status {child.wait()} before it listened; see its message above"
                 )
-            yield Endpoint(base_url=address, api_key=SecretStr(key), host=f"{MODEL}/{version()}")
+            yield Endpoint(base_url=address, api_key=SecretStr(key), host=offline_host())
         finally:
             child.terminate()
 

@@ -1,0 +1,195 @@
+"""Distillation on Ray Data: many requests under way in few actors, every answer kept at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import ray
+from pydantic import SecretStr
+from ray.data import ActorPoolStrategy, DataContext
+
+from codeplan.config import ExecutionConfig, TeacherConfig
+from codeplan.records import Problem
+from codeplan.stages import StageError
+from codeplan.teacher.asking import Asker, Reply
+from codeplan.teacher.budget import Budget
+from codeplan.teacher.cache import AnswerCache
+from codeplan.teacher.client import Endpoint
+from codeplan.teacher.ledger import Distilled, Tally, settle
+from codeplan.teacher.offline import MODEL
+from codeplan.teacher.offline_server import offline_host, offline_teacher
+from codeplan.teacher.questions import questions
+from codeplan.teacher.requests import Request
+
+ROWS_A_TASK = 8
+"""Requests in one Ray task: progress reaches the driver task by task."""
+
+
+def distill(
+    problems: Sequence[Problem],
+    teacher: TeacherConfig,
+    execution: ExecutionConfig,
+    cache_folder: Path,
+    advance: Callable[[Tally], None],
+) -> Distilled:
+    """Ask the teacher for the plans behind the problems' solutions. Ray is running.
+
+    Answers in the cache are not asked for again; the first that is missing is asked for alone, so that a wrong key
+    or address shows before thousands of requests.
+
+    Args:
+        problems: whose solutions are explained.
+        teacher: who is asked, and what.
+        execution: where and how fast.
+        cache_folder: the teacher's answers; on a cluster, a folder that all nodes share.
+        advance: called with what came since the last call.
+
+    Raises:
+        StageError: the teacher refuses or is not there, the budget is spent, or too many requests are lost. All
+            answers are kept, and the next run asks only for what is missing.
+    """
+    cache_folder = cache_folder.resolve()
+    asked = questions(problems, teacher, _host(teacher))
+    sharing = Counter(question.request.key for question in asked)
+    replies: dict[str, Reply] = {}
+
+    def take(reply: Reply) -> None:
+        replies[reply.key] = reply
+        advance(Tally.of(reply, sharing[reply.key]))
+
+    cache = AnswerCache(cache_folder)
+    missing: dict[str, Request] = {}
+    for request in {question.request.key: question.request for question in asked}.values():
+        found = cache.get(request)
+        if found is None:
+            missing[request.key] = request
+        else:
+            take(Reply(key=request.key, status="answered", answer=found, cached=True))
+    if missing:
+        spent = sum(reply.answer.cost_usd for reply in replies.values() if reply.answer)
+        with _endpoint(teacher) as endpoint:
+            for reply in _ask_all(list(missing.values()), endpoint, execution, cache_folder, spent):
+                take(reply)
+                if reply.answer and not reply.cached and not cache.path(reply.key).exists():
+                    # An actor on a node that does not share the folder kept it where the next run will not look.
+                    cache.put(missing[reply.key], reply.answer)
+    without_solution = sum(not any(solution.strip() for solution in problem.solutions) for problem in problems)
+    return settle(asked, replies, without_solution, teacher.lost_share, execution.budget_usd)
+
+
+def _ask_all(
+    requests: list[Request], endpoint: Endpoint, execution: ExecutionConfig, cache_folder: Path, spent_usd: float
+) -> Iterator[Reply]:
+    budget = _budget(execution, spent_usd)
+
+    async def ask_first() -> Reply:
+        async with Asker(endpoint, execution, cache_folder, budget) as asker:
+            return await asker.ask(requests[0])
+
+    first = asyncio.run(ask_first())
+    yield first
+    if first.status == "stopped" or len(requests) == 1:
+        return
+    waiting = -(-execution.requests_in_flight // ROWS_A_TASK) + 1  # one more than needed, so that no slot stands idle
+    rows = [{"request": request.model_dump_json()} for request in requests[1:]]
+    # The offline teacher listens on this machine's loopback alone.
+    here = {"ray.io/node-id": ray.get_runtime_context().get_node_id()}
+    with _patient_data_context():
+        replies = ray.data.from_items(rows, override_num_blocks=-(-len(rows) // ROWS_A_TASK)).map_batches(
+            _AskerActor,
+            batch_size=ROWS_A_TASK,
+            batch_format="numpy",
+            num_cpus=0.1,
+            fn_constructor_args=(endpoint, execution, cache_folder, budget),
+            compute=ActorPoolStrategy(
+                size=execution.teacher_actors,
+                max_tasks_in_flight_per_actor=waiting,
+                max_concurrent_calls_per_actor=waiting,
+            ),
+            label_selector=here if endpoint.host == offline_host() else None,
+        )
+        for batch in replies.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=0):
+            yield from (Reply.model_validate_json(reply) for reply in batch["reply"])
+
+
+class _AskerActor:
+    """An `Asker` behind Ray Data's interface: rows of requests in, rows of replies out."""
+
+    def __init__(
+        self, endpoint: Endpoint, execution: ExecutionConfig, cache_folder: Path, budget: _SharedBudget | None
+    ) -> None:
+        self._asker = Asker(endpoint, execution, cache_folder, budget)
+
+    async def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[str]]:
+        requests = [Request.model_validate_json(row) for row in batch["request"]]
+        replies = await asyncio.gather(*(self._asker.ask(request) for request in requests))
+        return {"reply": [reply.model_dump_json() for reply in replies]}
+
+
+class _SharedBudget:
+    """The `Budget` of all actors, as each of them sees it."""
+
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
+
+    async def reserve(self, amount_usd: float) -> bool:
+        return bool(await self._actor.reserve.remote(amount_usd))
+
+    async def settle(self, reserved_usd: float, spent_usd: float) -> None:
+        await self._actor.settle.remote(reserved_usd, spent_usd)
+
+
+def _budget(execution: ExecutionConfig, spent_usd: float) -> _SharedBudget | None:
+    if execution.budget_usd is None:
+        return None
+    if not execution.prompt_price_usd and not execution.completion_price_usd:
+        raise StageError(
+            "execution.budget_usd can only be kept where prices are known; set execution.prompt_price_usd and "
+            "execution.completion_price_usd, or leave the budget out"
+        )
+    # Every request under way may be waiting in a call of its own, and must not keep out those that settle.
+    calls = 2 * execution.teacher_actors * execution.requests_in_flight + 2
+    actor = ray.remote(Budget).options(num_cpus=0, max_concurrency=calls)
+    return _SharedBudget(actor.remote(execution.budget_usd, spent_usd))
+
+
+@contextmanager
+def _patient_data_context() -> Iterator[None]:
+    # A long pause that the teacher asks for is no reason for Ray Data to give up.
+    context = DataContext.get_current()
+    before = context.execution_no_progress_timeout_s, context.enable_progress_bars
+    context.execution_no_progress_timeout_s, context.enable_progress_bars = -1, False
+    try:
+        yield
+    finally:
+        context.execution_no_progress_timeout_s, context.enable_progress_bars = before
+
+
+def _host(teacher: TeacherConfig) -> str:
+    if teacher.base_url:
+        return Endpoint(teacher.base_url, SecretStr("")).host
+    if teacher.model != MODEL:
+        raise StageError(
+            f"teacher.model is {teacher.model!r}, but teacher.base_url is empty, which means the offline teacher "
+            f"({MODEL}); set teacher.base_url to the endpoint, for example https://api.openai.com/v1"
+        )
+    return offline_host()
+
+
+def _endpoint(teacher: TeacherConfig) -> Any:
+    if not teacher.base_url:
+        return offline_teacher()
+    key = os.environ.get(teacher.api_key_env, "").strip()
+    if not key or not key.isascii() or not key.isprintable():
+        fault = "holds signs that no key has" if key else "is empty or not set"
+        raise StageError(
+            f"the environment variable {teacher.api_key_env}, which teacher.api_key_env names, {fault}; set it to the "
+            "teacher's key (any word will do for an endpoint that asks for none)"
+        )
+    return nullcontext(Endpoint(teacher.base_url, SecretStr(key)))
