@@ -1,0 +1,53 @@
+"""Modules of the standard library that the fork server imports once, so that no test pays for them."""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import sys
+from collections.abc import Iterable
+
+COMMON = tuple(
+    """
+abc array ast atexit base64 binascii bisect builtins calendar cmath codecs collections collections.abc contextlib copy
+dataclasses datetime decimal encodings.ascii encodings.idna encodings.latin_1 encodings.utf_8 enum errno fractions
+functools gc hashlib heapq inspect io itertools json keyword linecache locale math numbers operator os pathlib pickle
+platform pprint queue random re reprlib resource select secrets signal statistics string struct sys tempfile textwrap
+threading time timeit traceback types typing unicodedata unittest uuid warnings weakref zlib
+""".split()  # noqa: SIM905 - a list of this length reads better as text
+)
+"""What programs use most."""
+
+RARE = tuple(
+    """
+argparse asyncio asyncio.events bz2 cProfile concurrent.futures configparser csv curses.ascii difflib dis
+fileinput fnmatch getpass gettext glob graphlib gzip hmac html imp ipaddress logging lzma mmap multiprocessing
+opcode optparse pdb pstats runpy sched selectors shlex shutil socket stringprep subprocess symtable tarfile
+token tokenize trace tracemalloc urllib.parse xml.etree.ElementTree zipfile encodings.cp437 encodings.utf_16
+encodings.utf_32 encodings.cp1252
+""".split()  # noqa: SIM905 - a list of this length reads better as text
+)
+"""What is imported too where a program cannot read the library's files itself."""
+
+
+def load(names: Iterable[str]) -> None:
+    """Import the modules that this version of Python has."""
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            continue
+
+
+def complete_builtins() -> None:
+    """Give what the module ``site`` gives, which is left out: it would run code from installed packages."""
+    sitebuiltins = importlib.import_module("_sitebuiltins")
+    for name in ("exit", "quit"):
+        setattr(builtins, name, sitebuiltins.Quitter(name, "Ctrl-D (i.e. EOF)"))
+    builtins.help = sitebuiltins._Helper()
+
+
+def forget_packages() -> None:
+    """Leave programs the standard library: their verdicts must not depend on what else is installed here."""
+    library = sys.base_prefix
+    sys.path[:] = [path for path in sys.path if path.startswith(library) and "-packages" not in path]

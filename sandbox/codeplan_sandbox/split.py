@@ -1,0 +1,260 @@
+"""Assert tests in two processes: one holds the untrusted program, the other runs the tests and sees only stand-ins.
+
+A stand-in sends a call's arguments as plain data and gets plain data back, so that the program can reach neither the
+expected values nor the statement that compares them. What a program can change, it can change in its own process only.
+Tests that need more than plain data (objects of the program's classes, callbacks) are unseparable: never passed.
+Two arguments that are one object arrive as two.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import json
+import os
+import types
+from typing import Any, NoReturn
+
+from codeplan_sandbox import drivers, plain
+from codeplan_sandbox.verdicts import Outcome
+from codeplan_sandbox.wire import STARTED
+
+TESTS = drivers.PROGRAM
+"""Where the test process finds the suite; the program's process never has this descriptor."""
+
+_TEST_NAME = "test"
+_LENGTH_BYTES = 8
+_MAX_MESSAGE = 1 << 30
+
+
+class UnseparableError(BaseException):
+    """The test needs something that is no plain data; no ``except Exception`` of a test may swallow it."""
+
+
+class EndedError(BaseException):
+    """The program's process is gone."""
+
+
+def program_test(code: types.CodeType) -> bool:
+    """In the program's process: load the program once, then answer the tests' calls until they hang up."""
+    main = drivers.new_main()
+    exec(code, main.__dict__)  # noqa: S102 - this process exists for it
+    drivers.report(Outcome.PASSED)
+    targets: dict[str, Any] = {}
+    try:
+        while (request := _receive()) is not None:
+            _send(_answer(main.__dict__, targets, request))
+    finally:  # also where a call left by SystemExit: the tests see that nobody is there any more
+        os._exit(0)
+
+
+def _answer(namespace: dict[str, Any], targets: dict[str, Any], request: str) -> str:
+    operation, name, arguments, keywords = plain.decode(request)
+    try:
+        if name not in targets:
+            targets[name] = drivers.resolve(namespace, name)
+        if operation == "get":
+            return plain.encode(["value", targets[name]])
+        result = targets[name](*arguments, **keywords)
+        return plain.encode(["value", result, arguments, keywords])
+    except plain.NotPlainError as error:
+        return plain.encode(["unseparable", str(error)])
+    except Exception as error:  # it is raised again in the test
+        return plain.encode(["raise", type(error).__name__, drivers.text_of(error), drivers.describe(error)])
+
+
+def serve_tests() -> NoReturn:
+    """In the test's process: run the tests that the server asks for by number, until it hangs up."""
+    os.write(drivers.CONTROL, STARTED)
+    suite = json.loads(os.pread(TESTS, os.fstat(TESTS).st_size, 0))
+    while number := os.read(drivers.CONTROL, 8):
+        judge = _TestJudge(suite["setup"], suite["tests"][int.from_bytes(number, "little")], suite["entry_point"])
+        drivers.report(judge.outcome())
+    os._exit(0)
+
+
+class _TestJudge:
+    """One run of one test."""
+
+    def __init__(self, setup: str, test: str, entry_point: str) -> None:
+        self.setup, self.test, self.entry_point = setup, test, entry_point
+        self.final: BaseException | None = None
+        """An end that stands even where the test swallowed it."""
+        self.program_error: BaseException | None = None
+        self.description = ""
+
+    def outcome(self) -> Outcome:
+        """Run the test and say how it ended."""
+        try:
+            self._run()
+        except BaseException as error:  # a failing test raises anything
+            return self._failed(self.final or error)
+        return self._failed(self.final) if self.final else Outcome.PASSED
+
+    def _run(self) -> None:
+        trees = [ast.parse(self.setup, "setup"), ast.parse(self.test, _TEST_NAME)]
+        namespace: dict[str, Any] = {"__name__": "tests", "__builtins__": builtins}
+        for name in sorted(_free_names(trees)):
+            namespace[name] = self._stand_in(name)
+        for tree in trees:
+            exec(compile(tree, "setup" if tree is trees[0] else _TEST_NAME, "exec"), namespace)  # noqa: S102
+        if self.entry_point and "check" in namespace and not _calls_check(trees[1]):
+            namespace["check"](Function(self, self.entry_point))
+
+    def _stand_in(self, name: str) -> Any:
+        reply = self._ask("get", name, [], {})
+        return reply[1] if reply[0] == "value" else Function(self, name)
+
+    def call(self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        reply = self._ask("call", name, list(arguments), keywords)
+        if reply[0] == "raise":
+            self.program_error, self.description = _raised(reply[1], reply[2]), reply[3]
+            raise self.program_error
+        if reply[0] == "unseparable":
+            self.end(UnseparableError(f"{name} returns a {reply[1]}, which is no plain data"))
+        _, result, new_arguments, new_keywords = reply
+        for old, new in zip((*arguments, *keywords.values()), (*new_arguments, *new_keywords.values()), strict=True):
+            _update(old, new)
+        return result
+
+    def _ask(self, operation: str, name: str, arguments: list[Any], keywords: dict[str, Any]) -> list[Any]:
+        try:
+            request = plain.encode([operation, name, arguments, keywords])
+        except plain.NotPlainError as error:
+            self.end(UnseparableError(f"{name} is called with a {error}, which is no plain data"))
+        try:
+            _send(request)
+            reply = _receive()
+            if reply is None:
+                self.end(EndedError("the program ended while it was called"))
+            answer: list[Any] = plain.decode(reply)
+            if len(answer) != _REPLY_LENGTHS[answer[0]] and operation == "call":
+                raise ValueError(f"a reply of {len(answer)} parts")
+        except OSError as error:
+            self.end(EndedError(f"the program ended while it was called: {error}"))
+        except (ValueError, KeyError, IndexError, TypeError) as error:
+            self.end(EndedError(f"the program sent no proper reply: {error}"))
+        return answer
+
+    def end(self, error: BaseException) -> NoReturn:
+        self.final = self.final or error
+        raise self.final
+
+    def _failed(self, error: BaseException) -> Outcome:
+        if isinstance(error, UnseparableError):
+            drivers.explain(str(error))
+            return Outcome.UNSEPARABLE
+        if isinstance(error, (EndedError, SystemExit)):
+            drivers.explain(str(error))
+            return Outcome.EXITED_EARLY
+        if error is self.program_error:
+            drivers.explain(self.description)
+            return drivers.classify(error)
+        drivers.explain(f"{self._failing_line(error)}{drivers.describe(error)}")
+        return Outcome.WRONG_ANSWER if isinstance(error, AssertionError) else drivers.classify(error)
+
+    def _failing_line(self, error: BaseException) -> str:
+        line = drivers.line_in(error, _TEST_NAME)
+        return f"{self.test.splitlines()[line - 1].strip()}: " if line else ""
+
+
+_REPLY_LENGTHS = {"value": 4, "raise": 4, "unseparable": 2}
+
+
+def _raised(name: str, text: str) -> Exception:
+    """The program's exception as one of the built-in types, by its name."""
+    kind = getattr(builtins, name, None)
+    if isinstance(kind, type) and issubclass(kind, Exception):
+        try:
+            return kind(text)
+        except TypeError:  # a few, as UnicodeDecodeError, want more than a text
+            return RuntimeError(text)
+    return RuntimeError(text)
+
+
+def _refuse(stand_in: Function, *_: Any) -> NoReturn:
+    stand_in.judge.end(UnseparableError(f"the test does more with {stand_in.name} than to call it"))
+
+
+class Function:
+    """Stands for something of the program that is no plain data; it can be called and passed on, nothing else."""
+
+    __slots__ = ("judge", "name")
+
+    def __init__(self, judge: _TestJudge, name: str) -> None:
+        self.judge, self.name = judge, name
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        """Call the program's function."""
+        return self.judge.call(self.name, arguments, keywords)
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __hash__ = __len__ = __iter__ = _refuse
+    __getattr__ = __getitem__ = __contains__ = __str__ = __repr__ = __format__ = _refuse
+
+
+def _update(old: Any, new: Any) -> None:
+    """Bring what the program did to an argument in place back to the test's own object."""
+    if type(old) is not type(new) or old is new:
+        return
+    if isinstance(old, list):
+        old[:] = new
+    elif isinstance(old, (dict, set)):
+        old.clear()
+        old.update(new)
+
+
+def _free_names(trees: list[ast.Module]) -> set[str]:
+    """The names that the tests use and do not define: the program must."""
+    used: set[str] = set()
+    defined = set(dir(builtins))
+    for node in (each for tree in trees for each in ast.walk(tree)):
+        if isinstance(node, ast.Name):
+            (used if isinstance(node.ctx, ast.Load) else defined).add(node.id)
+        elif isinstance(node, ast.alias):
+            defined.add((node.asname or node.name).split(".")[0])
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            defined.add(node.name)
+        elif isinstance(node, ast.arg):
+            defined.add(node.arg)
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            defined.add(node.name)
+    return used - defined
+
+
+def _calls_check(tree: ast.Module) -> bool:
+    return any(
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Call)
+        and isinstance(node.value.func, ast.Name)
+        and node.value.func.id == "check"
+        for node in tree.body
+    )
+
+
+def _send(text: str) -> None:
+    data = text.encode("ascii")
+    data = len(data).to_bytes(_LENGTH_BYTES, "little") + data
+    while data:
+        data = data[os.write(drivers.PEER, data) :]
+
+
+def _receive() -> str | None:
+    """The other side's next message; None where it hung up."""
+    head = _read(_LENGTH_BYTES)
+    if head is None:
+        return None
+    length = int.from_bytes(head, "little")
+    if length > _MAX_MESSAGE:
+        raise ValueError(f"a message of {length} bytes")
+    data = _read(length)
+    return None if data is None else data.decode("ascii")
+
+
+def _read(length: int) -> bytes | None:
+    parts = bytearray()
+    while len(parts) < length:
+        part = os.read(drivers.PEER, min(length - len(parts), 1 << 20))
+        if not part:
+            return None
+        parts += part
+    return bytes(parts)

@@ -1,0 +1,250 @@
+"""One request in the fork server: its tests, one after another, each watched against time, output and its own end."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import time
+from dataclasses import dataclass
+
+from codeplan_sandbox import children, drivers, split
+from codeplan_sandbox.children import Child
+from codeplan_sandbox.verdicts import Outcome
+from codeplan_sandbox.wire import OUTCOMES, SHOWN_BYTES, Record, Request
+
+_GO = b"go"
+_SHORTEST_WAIT_S = 0.001
+
+
+class JudgeGoneError(Exception):
+    """The judge hung up: nobody wants the rest."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """The descriptors of one request: three come from the judge, the others are made for the test processes."""
+
+    program: int
+    inputs: int
+    results: int
+    compiled: int
+    stdin: int
+    stdout: int
+    answer: int
+    test_answer: int
+    nothing: int
+
+    @classmethod
+    def around(cls, program: int, inputs: int, results: int) -> Files:
+        """The judge's three, and empty ones for the test processes."""
+        compiled, stdin, stdout, answer, test_answer = map(os.memfd_create, ("c", "i", "o", "a", "t"))
+        nothing = os.open("/dev/null", os.O_RDWR)
+        return cls(program, inputs, results, compiled, stdin, stdout, answer, test_answer, nothing)
+
+    def close(self) -> None:
+        """Close them all."""
+        for name in self.__dataclass_fields__:
+            os.close(getattr(self, name))
+
+
+@dataclass(frozen=True)
+class End:
+    """How one test ended, before anybody looked at its output."""
+
+    outcome: Outcome
+    note: str = ""
+    doubtful: bool = False
+    goes_on: bool = False
+    """Whether its process may run another test."""
+    peak_kib: int = 0
+
+
+class Trial:
+    """Runs the tests of one request and sends a record of each."""
+
+    def __init__(self, request: Request, files: Files, spawner: children.Spawner, judge: socket.socket) -> None:
+        self._request, self._files, self._spawner, self._judge = request, files, spawner, judge
+        self._deadline = time.monotonic() + request.budget_s
+        self._results_at = 0
+        self._stopped = False
+
+    def run(self) -> None:
+        """Run all tests, or as many as the judge and the time want.
+
+        Raises:
+            JudgeGoneError: the judge hung up.
+            FaultError: a test process could not be started.
+        """
+        pending = list(self._request.indices)
+        while pending and not self._over():
+            batch = pending[:1] if self._request.fresh else pending
+            done = self._run_batch(batch)
+            pending = pending[done:]
+
+    def _over(self) -> bool:
+        if not self._stopped and select.select([self._judge], [], [], 0)[0]:
+            self._hear_judge()
+        return self._stopped or time.monotonic() >= self._deadline
+
+    def _run_batch(self, batch: list[int]) -> int:
+        """Run tests in one process (for assert tests: one pair) until it is used up; returns how many were run."""
+        processes = self._start(len(batch))
+        try:
+            for done, index in enumerate(batch):
+                if done and self._over():
+                    return done
+                before = [each.cpu_ns() for each in processes]
+                end = self._attempt(index, processes, first=done == 0)
+                used = sum(each.cpu_ns() for each in processes) - sum(before)
+                if self._stopped:
+                    return done + 1
+                self._send(index, end, first=done == 0, time_s=used / 1e9)
+                if not end.goes_on:
+                    return done + 1
+            return len(batch)
+        finally:
+            for each in processes:
+                each.kill()
+
+    def _start(self, tests: int) -> list[Child]:
+        files, request = self._files, self._request
+        for each in (files.stdout, files.answer, files.test_answer):
+            _empty(each)
+        own = [files.stdin, files.stdout, files.nothing, None, files.stdin, files.stdout, files.answer]
+        loaded = [files.program, files.compiled]
+        if request.kind != "assert":
+            test = drivers.run_stdin if request.kind == "stdin" else drivers.call_test(request.entry_point)
+            return [self._spawner.start(lambda: drivers.serve(test), [*own, *loaded], tests)]
+        _empty(files.stdin)
+        program_side, test_side = socket.socketpair()
+        tests_files = [files.nothing, files.nothing, files.nothing, None, files.nothing, files.nothing]
+        with program_side, test_side:
+            program = self._spawner.start(
+                lambda: drivers.serve(split.program_test), [*own, *loaded, program_side.fileno()], tests + 1
+            )
+            try:
+                test_files = [*tests_files, files.test_answer, files.inputs, files.nothing, test_side.fileno()]
+                return [program, self._spawner.start(split.serve_tests, test_files, tests + 1)]
+            except children.FaultError:
+                program.kill()
+                raise
+
+    def _attempt(self, index: int, processes: list[Child], *, first: bool) -> End:
+        """Run one test in processes that wait for it."""
+        files = self._files
+        program, judged = processes[0], processes[-1]
+        if self._request.kind != "assert":
+            offset, length = self._request.extents[index]
+            _empty(files.stdin)
+            _copy(files.inputs, offset, length, files.stdin)
+            os.lseek(files.stdin, 0, os.SEEK_SET)
+            return self._watch(_GO, program, processes)
+        if first:
+            loading = self._watch(_GO, program, processes)
+            if loading.outcome is not Outcome.PASSED or program.ended is not None:
+                early = loading.outcome is Outcome.PASSED
+                return End(Outcome.EXITED_EARLY if early else loading.outcome, loading.note, loading.doubtful)
+        end = self._watch(index.to_bytes(8, "little"), judged, processes)
+        if end.outcome is Outcome.EXITED_EARLY and not end.note:
+            died = self._end_of(program, program.kill() if program.ended is None else program.ended)
+            if died.outcome is not Outcome.MEMORY_LIMIT:
+                return died
+        return end
+
+    def _watch(self, go: bytes, child: Child, processes: list[Child]) -> End:
+        """Send a process off and watch until it reports, ends, or one of the limits is reached."""
+        limits = self._request.limits
+        before = sum(each.cpu_ns() for each in processes)
+        wall = time.monotonic() + limits.time_s * limits.wall_factor
+        child.control.send(go)
+        while True:
+            cpu_left = limits.time_s - (sum(each.cpu_ns() for each in processes) - before) / 1e9
+            now = time.monotonic()
+            if cpu_left <= 0:
+                return End(Outcome.TIME_LIMIT, f"more than {limits.time_s:g} s of processor time")
+            if now >= self._deadline:
+                return End(Outcome.TIME_LIMIT, f"no time left: all tests together took {limits.total_s:g} s")
+            if now >= wall:
+                waited = limits.time_s * limits.wall_factor
+                return End(Outcome.TIME_LIMIT, f"not done after {waited:g} s, most of it waiting", doubtful=True)
+            timeout = max(min(cpu_left, wall - now, self._deadline - now), _SHORTEST_WAIT_S)
+            readable, _, _ = select.select([child.control, self._judge], [], [], timeout)
+            if self._judge in readable:
+                self._hear_judge()
+                return End(Outcome.TIME_LIMIT)
+            if readable:
+                return self._reported(child)
+
+    def _reported(self, child: Child) -> End:
+        message = child.control.recv(64)
+        report = children.unpack_report(message)
+        if not message:
+            return self._end_of(child, child.wait())
+        if report is None or report[0] >= len(OUTCOMES):
+            child.kill()
+            return End(Outcome.EXITED_EARLY, "the program wrote to descriptors that are not its own")
+        outcome, tainted, peak_kib = report
+        return End(OUTCOMES[outcome], goes_on=not tainted, peak_kib=peak_kib)
+
+    def _end_of(self, child: Child, status: int) -> End:
+        """What it means that a process ended without a report."""
+        peak = child.peak_kib
+        if os.WIFEXITED(status):
+            code = os.WEXITSTATUS(status)
+            if self._request.kind != "stdin":
+                return End(Outcome.EXITED_EARLY, f"the program ended itself with status {code}", peak_kib=peak)
+            if code == 0:
+                return End(Outcome.PASSED, peak_kib=peak)
+            return End(Outcome.RUNTIME_ERROR, f"exit status {code}", peak_kib=peak)
+        number = os.WTERMSIG(status)
+        note = f"ended by signal {number} ({signal.strsignal(number)})"
+        outcome = _OUTCOME_OF_SIGNAL.get(number, Outcome.RUNTIME_ERROR)
+        return End(outcome, note, doubtful=number == signal.SIGKILL, peak_kib=peak)
+
+    def _send(self, index: int, end: End, *, first: bool, time_s: float) -> None:
+        """Append output and answer to the results, empty them for the next test, and send the record."""
+        files, request = self._files, self._request
+        written = os.fstat(files.stdout).st_size
+        outcome, note = end.outcome, end.note
+        if outcome is Outcome.PASSED and request.kind == "stdin" and written > request.limits.output_bytes:
+            outcome, note = Outcome.OUTPUT_LIMIT, f"more than {request.limits.output_bytes} bytes of output"
+        kept = min(written, request.limits.output_bytes if request.kind == "stdin" else SHOWN_BYTES)
+        answer = files.answer
+        if request.kind == "assert" and os.fstat(files.test_answer).st_size:
+            answer = files.test_answer
+        answered = os.fstat(answer).st_size
+        for source, length in ((files.stdout, kept), (answer, answered)):
+            _copy(source, 0, length, files.results)
+        for each in (files.stdout, files.answer, files.test_answer):
+            _empty(each)
+        record = Record(index, outcome, first, end.doubtful, time_s, end.peak_kib * 1024, kept, answered, note)
+        self._judge.send(record.to_json())
+
+    def _hear_judge(self) -> None:
+        if not self._judge.recv(64):
+            raise JudgeGoneError
+        self._stopped = True
+
+
+_OUTCOME_OF_SIGNAL: dict[int, Outcome] = {
+    signal.SIGXCPU: Outcome.TIME_LIMIT,
+    signal.SIGXFSZ: Outcome.OUTPUT_LIMIT,
+    signal.SIGSYS: Outcome.FORBIDDEN,
+    signal.SIGKILL: Outcome.MEMORY_LIMIT,  # nobody but the kernel, short of memory, kills here
+}
+
+
+def _empty(file: int) -> None:
+    os.ftruncate(file, 0)
+    os.lseek(file, 0, os.SEEK_SET)
+
+
+def _copy(source: int, offset: int, length: int, target: int) -> None:
+    """Copy between files without reading them into this process."""
+    while length:
+        copied = os.sendfile(target, source, offset, length)
+        if not copied:
+            raise children.FaultError(f"{length} bytes short while copying between files")
+        offset, length = offset + copied, length - copied
