@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codeplan.config import TASKS, Task, TrainingConfig
-from codeplan.student.mixture import Mixture, Schedule, shares_of_rank
+from codeplan.student.mixture import Mixture, MixtureError, Schedule, shares_of_rank
 
 shares = st.integers(0, 40).map(lambda tenths: tenths / 10)
 ratios = st.fixed_dictionaries(dict.fromkeys(TASKS, shares)).filter(lambda each: sum(each.values()) > 0)
@@ -73,10 +73,10 @@ def test_workers_share_a_step_without_gap_or_overlap(world_size: int, each: int,
 
 
 def test_micro_batches_that_cannot_be_shared_evenly_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"3 micro-batches .* 2 workers"):
+    with pytest.raises(MixtureError, match=r"3 micro-batches .* 2 workers"):
         shares_of_rank(0, accumulation=3, rank=0, world_size=2)
 
 
 def test_a_task_with_a_share_but_no_example_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"set training.mixing.plan to 0"):
+    with pytest.raises(MixtureError, match=r"set training.mixing.plan to 0"):
         Mixture(TrainingConfig(mixing={"code": 1, "plan": 1}), {"code": 3})

@@ -17,6 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codeplan.config import TASKS, Task, TrainingConfig
+from codeplan.errors import UserError
+
+
+class MixtureError(UserError):
+    """A mixture that cannot be drawn or shared; the message says which setting to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +82,12 @@ class Mixture:
             sizes: number of training examples of each task.
 
         Raises:
-            ValueError: a task has a share but no example.
+            MixtureError: a task has a share but no example.
         """
         self._schedule = Schedule(training.mixing)
         for task in self._schedule.tasks:
             if not sizes.get(task):
-                raise ValueError(
+                raise MixtureError(
                     f"training.mixing gives task {task} a share, but there is no example of it; "
                     f"set training.mixing.{task} to 0, or look into the losses of the examples"
                 )
@@ -108,10 +113,10 @@ def shares_of_rank(step: int, accumulation: int, rank: int, world_size: int) -> 
     Step s covers [s*accumulation, (s+1)*accumulation); rank r takes those whose index is r modulo the world size.
 
     Raises:
-        ValueError: the micro-batches of a step cannot be dealt out evenly, so workers would wait for each other.
+        MixtureError: the micro-batches of a step cannot be dealt out evenly, so workers would wait for each other.
     """
     if accumulation % world_size:
-        raise ValueError(
+        raise MixtureError(
             f"a step has {accumulation} micro-batches (training.batch_size / training.micro_batch_size), which "
             f"{world_size} workers cannot share evenly; change one of these or execution.train_workers"
         )

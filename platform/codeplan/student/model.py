@@ -20,6 +20,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 from transformers.utils import logging as transformers_logging
 
 from codeplan.config import StudentConfig, Task
+from codeplan.errors import UserError
 from codeplan.stages import write_text
 from codeplan.student import tasks
 from codeplan.student.heads import Heads, attach_plan_head
@@ -36,7 +37,7 @@ _POSITIONS = ("max_position_embeddings", "n_positions")
 _RELATIVE = "relative_attention_num_buckets"
 
 
-class StudentError(ValueError):
+class StudentError(UserError):
     """A student that cannot be built, loaded or trained; the message says what to change."""
 
 
@@ -130,8 +131,12 @@ def load_student(folder: Path) -> Student:
 def _pretrained(config: StudentConfig, _: Iterable[str]) -> tuple[Any, Any]:
     if not config.model:
         raise StudentError("student.model is empty: name a Hugging Face model, or set student.init to scratch")
-    tokenizer = load_tokenizer(config.model)
-    model = _model_class(AutoConfig.from_pretrained(config.model)).from_pretrained(config.model, dtype=torch.float32)
+    try:
+        tokenizer = load_tokenizer(config.model)
+        model_class = _model_class(AutoConfig.from_pretrained(config.model))
+        model = model_class.from_pretrained(config.model, dtype=torch.float32)
+    except (OSError, ValueError) as error:
+        raise StudentError(f"student.model {config.model!r} cannot be loaded: {error}") from error
     if len(tokenizer) > model.get_input_embeddings().num_embeddings:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
