@@ -11,11 +11,12 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from codeplan.errors import UserError
 from codeplan_sandbox import Case, Suite
 from codeplan_sandbox.suites import Comparator
 
 
-class ProblemError(ValueError):
+class ProblemError(UserError, ValueError):
     """Problems that cannot be read: the message names the file, the row and the field, and what is expected there."""
 
 

@@ -8,7 +8,7 @@ from codeplan.config import Task
 from codeplan.records import Problem
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Ask:
     """One sequence to generate.
 
@@ -28,16 +28,18 @@ class Ask:
     greedy: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Generation:
     """One generated sequence.
 
     Attributes:
-        text: what was written, without special tokens.
+        text: what was written, without special tokens; empty where nothing could be asked.
         tokens: how many tokens, the end marker included.
         finished: whether the end marker came before the length limit.
+        lost: why nothing was asked (the plan or the starter code is too long for a prompt); empty where it was.
     """
 
     text: str
     tokens: int
     finished: bool
+    lost: str = ""

@@ -3,54 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from codeplan.config import Task
-from codeplan.records import Problem
+from codeplan.student.asks import Ask, Generation
 from codeplan.student.decoding import decode
 from codeplan.student.model import load_student
 from codeplan.student.picking import Picker
-from codeplan.student.tasks import DEFINITIONS, Head, PromptTooLongError, TooLong, decode_target, encode_source
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """One text that is wanted of a student.
-
-    Attributes:
-        problem: what it is about.
-        task: what to write.
-        plan: the plan to follow, for the task that follows one.
-        stream: names the text's random stream, for example by seed, problem, stage, plan and sample; asks of one stream
-            get the same random numbers.
-        greedy: take the likeliest token each time; the stream is not used.
-    """
-
-    problem: Problem
-    task: Task
-    plan: str = ""
-    stream: str = ""
-    greedy: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Generation:
-    """What a student wrote.
-
-    Attributes:
-        text: without special tokens; empty where nothing could be asked.
-        tokens: tokens generated, the end marker included.
-        finished: whether the end marker came before the length limit.
-        lost: why nothing was asked (the plan or the starter code is too long for a prompt); empty where it was.
-    """
-
-    text: str
-    tokens: int
-    finished: bool
-    lost: TooLong | None = None
+from codeplan.student.tasks import DEFINITIONS, Head, PromptTooLongError, decode_target, encode_source
 
 
 class Generator:

@@ -10,6 +10,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+from codeplan.errors import UserError
 from codeplan.records import Problem
 from codeplan.stages import canonical
 
@@ -23,7 +24,7 @@ MOST_QUESTION_CHARACTERS = 8000
 """Longer questions are shortened in the middle, where stories are long; a solution is never shortened."""
 
 
-class PromptError(ValueError):
+class PromptError(UserError, ValueError):
     """A prompt that does not exist, or that cannot be rendered for a problem."""
 
 

@@ -89,7 +89,7 @@ def _(statement: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
 @_explain.register
 def _(statement: ast.ClassDef) -> str:
     bases = f" from {listing([say(base) for base in statement.bases])}" if statement.bases else ""
-    return f"Define the class {statement.name}{bases}:"
+    return f"Define {statement.name} as a class{bases}:"
 
 
 @_explain.register
@@ -192,6 +192,8 @@ def _(statement: ast.Global | ast.Nonlocal) -> str:
 def _(statement: ast.Expr) -> str:
     if isinstance(statement.value, ast.Constant):  # a docstring
         return ""
+    if isinstance(statement.value, ast.Yield):
+        return f"Hand out {say(statement.value.value)}." if statement.value.value else "Hand out nothing."
     return _calling(statement.value) if isinstance(statement.value, ast.Call) else f"Work out {say(statement.value)}."
 
 
