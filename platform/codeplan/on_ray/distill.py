@@ -61,7 +61,8 @@ def distill(
 
     def take(reply: Reply) -> None:
         replies[reply.key] = reply
-        advance(Tally.of(reply, sharing[reply.key]))
+        if reply.status in {"answered", "lost"}:
+            advance(Tally.of(reply, sharing[reply.key]))
 
     cache = AnswerCache(cache_folder)
     missing: dict[str, Request] = {}
@@ -94,21 +95,25 @@ def _ask_all(
 
     first = asyncio.run(ask_first())
     yield first
-    if first.status == "stopped" or len(requests) == 1:
+    if first.status in {"stopped", "over_budget"}:
+        yield from (Reply(key=request.key, status="not_asked") for request in requests[1:])
+        return
+    if len(requests) == 1:
         return
     waiting = -(-execution.requests_in_flight // ROWS_A_TASK) + 1  # one more than needed, so that no slot stands idle
     rows = [{"request": request.model_dump_json()} for request in requests[1:]]
     # The offline teacher listens on this machine's loopback alone.
     here = {"ray.io/node-id": ray.get_runtime_context().get_node_id()}
+    tasks = -(-len(rows) // ROWS_A_TASK)
     with _patient_data_context():
-        replies = ray.data.from_items(rows, override_num_blocks=-(-len(rows) // ROWS_A_TASK)).map_batches(
+        replies = ray.data.from_items(rows, override_num_blocks=tasks).map_batches(
             _AskerActor,
             batch_size=ROWS_A_TASK,
             batch_format="numpy",
             num_cpus=0.1,
             fn_constructor_args=(endpoint, execution, cache_folder, budget),
             compute=ActorPoolStrategy(
-                size=execution.teacher_actors,
+                size=min(execution.teacher_actors, tasks),
                 max_tasks_in_flight_per_actor=waiting,
                 max_concurrent_calls_per_actor=waiting,
             ),

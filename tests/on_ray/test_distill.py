@@ -1,0 +1,187 @@
+"""Distillation on a real cluster, from the offline teacher and from one that misbehaves."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import ray
+
+from codeplan import records
+from codeplan.config import ExecutionConfig, TeacherConfig
+from codeplan.on_ray.distill import distill
+from codeplan.problems import miniapps
+from codeplan.records import Plan, Problem, to_table
+from codeplan.stages import StageError
+from codeplan.teacher.cache import AnswerCache
+from codeplan.teacher.ledger import Distilled, Tally
+from codeplan.teacher.offline import write_plan
+
+KEY = "sk-secret-1234567890"
+pytestmark = pytest.mark.usefixtures("ray_cluster")
+
+
+@pytest.fixture
+def key(monkeypatch) -> None:
+    monkeypatch.setenv("A_TEACHERS_KEY", KEY)
+
+
+def problems(count: int, directive: dict | None = None) -> list[Problem]:
+    text = f" @@{json.dumps(directive)}@@" if directive else ""
+    return [
+        Problem(
+            problem_id=f"p{n}", dataset="d", split="s", level="l", question=f"Q{n}{text}", solutions=(f"print({n})",)
+        )
+        for n in range(count)
+    ]
+
+
+def run(
+    given: list[Problem], base_url: str, folder: Path, seen: list[Tally] | None = None, teacher=(), **execution
+) -> Distilled:
+    asked = TeacherConfig(base_url=base_url, model="m", api_key_env="A_TEACHERS_KEY", **dict(teacher))
+    settings = ExecutionConfig(**{"request_attempts": 2, **execution})
+    return distill(given, asked, settings, folder, (seen if seen is not None else []).append)
+
+
+def test_the_offline_teacher_distils_miniapps_and_a_second_run_asks_nobody(tmp_path):
+    given = [*miniapps.generate("train", 60), Problem(problem_id="x", dataset="d", split="s", level="l", question="?")]
+    seen: list[Tally] = []
+    first = distill(given, TeacherConfig(), ExecutionConfig(), tmp_path, seen.append)
+    assert [plan.problem_id for plan in first.plans] == [each.problem_id for each in given[:60]]
+    assert [plan.text for plan in first.plans] == [write_plan(each.solutions[0]) for each in given[:60]]
+    assert first.account.rows_in == 61
+    assert first.account.losses == {"problem_without_solution": 1}
+    assert sum(tally.rows for tally in seen) == 60
+    assert sum(seen, Tally()) == first.tally
+    second = distill(given, TeacherConfig(), ExecutionConfig(), tmp_path, lambda _: None)
+    assert second.tally.cached == 60
+    assert [plan.text for plan in second.plans] == [plan.text for plan in first.plans]
+    assert to_table(Plan, second.plans).num_rows == 60
+
+
+@pytest.mark.usefixtures("key")
+def test_many_requests_are_under_way_at_once_and_progress_arrives_meanwhile(fake_teacher, tmp_path):
+    seen: list[tuple[Tally, int]] = []
+    given = problems(64, {"delay": 0.5})
+    asked = TeacherConfig(base_url=fake_teacher.base_url, model="m", api_key_env="A_TEACHERS_KEY")
+    settings = ExecutionConfig(requests_in_flight=16)
+    made = distill(
+        given, asked, settings, tmp_path, lambda tally: seen.append((tally, fake_teacher.counts()["answered"]))
+    )
+    assert len(made.plans) == 64
+    assert fake_teacher.counts()["most_under_way"] == 16
+    assert fake_teacher.counts()["answered"] == 64
+    assert len({answered for _, answered in seen}) > 2  # it told of some while others were not yet answered
+
+
+@pytest.mark.usefixtures("key")
+def test_a_wrong_key_stops_before_the_second_request_and_is_not_shown(fake_teacher, tmp_path):
+    with pytest.raises(StageError, match=r"your \[key\] is wrong.*A_TEACHERS_KEY|teacher.api_key_env") as stopped:
+        run(problems(500, {"status": 401, "say": "your {key} is wrong"}), fake_teacher.base_url, tmp_path)
+    assert fake_teacher.counts()["received"] == 1
+    assert KEY not in str(stopped.value)
+
+
+@pytest.mark.usefixtures("key")
+def test_a_teacher_that_is_not_there_stops_the_stage(tmp_path):
+    with pytest.raises(StageError, match="cannot be reached"):
+        run(problems(500), "http://127.0.0.1:9/v1", tmp_path)
+
+
+def test_a_missing_key_names_its_variable(tmp_path, monkeypatch):
+    monkeypatch.delenv("A_TEACHERS_KEY", raising=False)
+    with pytest.raises(StageError, match="A_TEACHERS_KEY"):
+        run(problems(1), "http://127.0.0.1:9/v1", tmp_path)
+
+
+def test_a_model_without_an_endpoint_is_explained(tmp_path):
+    with pytest.raises(StageError, match=r"teacher.base_url is empty"):
+        distill(problems(1), TeacherConfig(model="gpt"), ExecutionConfig(), tmp_path, lambda _: None)
+
+
+@pytest.mark.usefixtures("key")
+def test_lost_requests_are_named_and_asked_again_next_time(fake_teacher, tmp_path):
+    given = [
+        *problems(20),
+        *(
+            each.model_copy(update={"problem_id": "bad"})
+            for each in problems(1, {"status": 400, "code": "content_filter"})
+        ),
+    ]
+    with pytest.raises(StageError, match=r"1 of 21 requests .* 1 rejected.*20 of 21 answers are kept"):
+        run(given, fake_teacher.base_url, tmp_path)
+    assert fake_teacher.counts()["answered"] == 20
+    made = run(given, fake_teacher.base_url, tmp_path, teacher={"lost_share": 0.1})
+    assert made.account.losses == {"rejected": 1}
+    assert made.tally.cached == 20
+    assert fake_teacher.counts()["answered"] == 20
+
+
+@pytest.mark.usefixtures("key")
+def test_the_budget_holds_over_all_actors_and_over_runs(fake_teacher, tmp_path):
+    # An answer costs 0.2 $; each of 40 questions may cost about 11 $.
+    prices = {"prompt_price_usd": 1000.0, "completion_price_usd": 10_000.0, "budget_usd": 14.0, "teacher_actors": 2}
+    for _ in range(2):
+        with pytest.raises(StageError, match=r"\$14 .*answers are kept"):
+            run(problems(40), fake_teacher.base_url, tmp_path, **prices)
+    paid = fake_teacher.counts()["answered"]
+    assert 0 < paid * 0.2 <= 14.0
+    made = run(problems(40), fake_teacher.base_url, tmp_path, **{**prices, "budget_usd": 100.0})
+    assert len(made.plans) == fake_teacher.counts()["answered"] == 40
+    assert made.tally.cost_usd == pytest.approx((40 - paid) * 0.2)
+    assert sum(plan.cost_usd for plan in made.plans) == pytest.approx(made.tally.cost_usd)
+
+
+@pytest.mark.usefixtures("key")
+def test_a_budget_without_prices_is_refused(tmp_path):
+    with pytest.raises(StageError, match="prompt_price_usd"):
+        run(problems(1), "http://127.0.0.1:9/v1", tmp_path, budget_usd=1.0)
+
+
+@pytest.mark.usefixtures("key")
+def test_the_key_stands_in_no_file_of_the_run_and_no_log_of_ray(fake_teacher, tmp_path):
+    run(problems(20), fake_teacher.base_url, tmp_path)
+    session = Path(ray._private.worker._global_node.get_session_dir_path())
+    files = [each for folder in (tmp_path, session / "logs") for each in folder.rglob("*") if each.is_file()]
+    assert len(files) > 20
+    assert not [each for each in files if KEY.encode() in each.read_bytes()]
+
+
+CHILD = """
+import sys
+from pathlib import Path
+import ray
+from codeplan.config import ExecutionConfig, TeacherConfig
+from codeplan.on_ray.distill import distill
+from codeplan.records import Problem, read
+ray.init(address=sys.argv[1], log_to_driver=False, logging_level="WARNING")
+teacher = TeacherConfig(base_url=sys.argv[2], model="m", api_key_env="A_TEACHERS_KEY")
+execution = ExecutionConfig(requests_in_flight=8)
+distill(read(Problem, Path(sys.argv[3])), teacher, execution, Path(sys.argv[4]), lambda tally: None)
+"""
+
+
+@pytest.mark.usefixtures("key")
+def test_a_run_killed_in_the_middle_goes_on_without_paying_twice(fake_teacher, tmp_path):
+    given = problems(100, {"delay": 0.2})
+    records.write(tmp_path / "problems.parquet", Problem, given)
+    answers = tmp_path / "answers"
+    command = [sys.executable, "-c", CHILD, ray.get_runtime_context().gcs_address, fake_teacher.base_url]
+    with subprocess.Popen([*command, str(tmp_path / "problems.parquet"), str(answers)]) as child:
+        end = time.monotonic() + 120
+        while fake_teacher.counts()["answered"] < 30:
+            assert child.poll() is None
+            assert time.monotonic() < end, "the child asks nothing"
+            time.sleep(0.05)
+        child.kill()
+    made = run(given, fake_teacher.base_url, answers)
+    assert len(made.plans) == 100
+    assert made.tally.cached >= 20
+    counts = fake_teacher.counts()
+    # What was under way at the kill may be paid again, as nobody was left to keep it; no other answer is.
+    assert counts["answered"] <= 100 + 8
+    assert counts["most_times_answered"] <= 2
+    assert all(AnswerCache(answers).path(plan.request_key).exists() for plan in made.plans)
