@@ -32,7 +32,7 @@ transformers_logging.disable_progress_bar()
 _CONTRACT = "student.json"
 _PLAN_HEAD = "plan_head.safetensors"
 # Names under which architectures keep the longest sequence that they can place.
-_POSITIONS = ("max_position_embeddings", "n_positions")
+_POSITIONS = ("n_positions", "max_position_embeddings")
 # Models of T5's kind place tokens relative to each other, without an end, although some of their files name a length.
 _RELATIVE = "relative_attention_num_buckets"
 
