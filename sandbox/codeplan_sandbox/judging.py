@@ -184,13 +184,14 @@ class _Trial:
         case = suite.cases[index]
         if suite.kind == "stdin":
             right = comparators.same_output(suite.comparator, output, case.output)
-            return "" if right else f"wrote {_short(output.decode('utf-8', 'replace'))}, not {_short(case.output)}"
+            shown = output[:_VALUE_SHOWN].decode("utf-8", "replace")
+            return "" if right else f"wrote {_short(shown)}, not {_short(case.output[:_VALUE_SHOWN])}"
         try:
             returned = json.loads(answer)
             right = comparators.same_value(suite.comparator, returned, case.expected)
+            return "" if right else f"returned {_short(returned)}, not {_short(case.expected)}"
         except (ValueError, RecursionError) as error:
             return f"the result cannot be read: {error}"
-        return "" if right else f"returned {_short(returned)}, not {_short(case.expected)}"
 
     def _verdict(self, results: dict[int, CaseResult], tier: str) -> Verdict:
         total = len(self._suite)

@@ -1,8 +1,9 @@
 """Plain data as JSON text: all that crosses between a program and its assert tests.
 
 Lists, text, booleans, None, integers and floats are JSON's own (nan and infinities included); every other kind is an
-object with one key, its kind. Nothing is evaluated on either side, and what arrives has exactly the built-in types, so
-no ``__eq__`` of a program decides a test.
+object with one key, its kind: the other containers, bytes, complex numbers, very large integers, and the built-in types
+themselves. Nothing is evaluated on either side, and what arrives has exactly the built-in types, so no ``__eq__`` of a
+program decides a test.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 MAX_DEPTH = 200
+_LARGE = 1 << 1024  # decimal digits beyond a few thousand take Python long, or are refused
 
 
 class NotPlainError(TypeError):
@@ -37,16 +39,16 @@ def decode(text: str) -> Any:
     """
     try:
         return _unpacked(json.loads(text))
-    except (RecursionError, TypeError, AttributeError) as error:
+    except (RecursionError, TypeError, AttributeError, KeyError) as error:
         raise ValueError(f"no plain data: {error}") from error
 
 
 def _packed(value: Any, depth: int) -> Any:
     kind = type(value)
-    if value is None or kind in (bool, int, float, str):
+    if value is None or kind in (bool, float, str) or (kind is int and abs(value) < _LARGE):
         return value
     if depth >= MAX_DEPTH:
-        raise NotPlainError(f"data nested more than {MAX_DEPTH} deep")
+        raise NotPlainError(f"{kind.__name__} nested more than {MAX_DEPTH} deep")
     for base, pack in _PACKERS.items():
         if issubclass(kind, base):
             return pack(value, depth + 1)
@@ -57,6 +59,22 @@ def _tagged(base: type[Iterable[Any]], name: str) -> Callable[[Any, int], Any]:
     return lambda value, depth: {name: [_packed(each, depth) for each in base.__iter__(value)]}
 
 
+_TYPES: dict[str, type] = {
+    each.__name__: each
+    for each in (bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset, type(None))
+}
+
+
+def _packed_int(value: int) -> Any:
+    return value if abs(value) < _LARGE else {"int": hex(value)}
+
+
+def _packed_type(value: type) -> Any:
+    if _TYPES.get(value.__name__) is not value:
+        raise NotPlainError("type")
+    return {"type": value.__name__}
+
+
 _PACKERS: dict[type, Callable[[Any, int], Any]] = {
     list: lambda value, depth: [_packed(each, depth) for each in list.__iter__(value)],
     tuple: _tagged(tuple, "tuple"),
@@ -64,10 +82,11 @@ _PACKERS: dict[type, Callable[[Any, int], Any]] = {
     set: _tagged(set, "set"),
     frozenset: _tagged(frozenset, "frozenset"),
     str: lambda value, _: str.__str__(value),
-    int: lambda value, _: int.__int__(value),
+    int: lambda value, _: _packed_int(int.__int__(value)),
     float: lambda value, _: float.__float__(value),
     bytes: lambda value, _: {"bytes": list(bytes.__iter__(value))},
     complex: lambda value, _: {"complex": [value.real, value.imag]},
+    type: lambda value, _: _packed_type(value),
 }
 
 
@@ -89,4 +108,6 @@ _UNPACKERS: dict[str, Callable[[Any], Any]] = {
     "frozenset": lambda value: frozenset(_unpacked(value)),
     "bytes": bytes,
     "complex": lambda value: complex(*value),
+    "int": lambda value: int(value, 16),
+    "type": lambda value: _TYPES[value],
 }

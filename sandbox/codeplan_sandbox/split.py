@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import ast
 import builtins
+import importlib
 import json
 import os
+import sys
 import types
 from typing import Any, NoReturn
 
@@ -92,9 +94,12 @@ class _TestJudge:
         return self._failed(self.final) if self.final else Outcome.PASSED
 
     def _run(self) -> None:
-        trees = [ast.parse(self.setup, "setup"), ast.parse(self.test, _TEST_NAME)]
+        try:
+            trees = [ast.parse(self.setup, "setup"), ast.parse(self.test, _TEST_NAME)]
+        except (SyntaxError, ValueError) as error:
+            self.end(UnseparableError(f"the test is no Python: {error}"))
         namespace: dict[str, Any] = {"__name__": "tests", "__builtins__": builtins}
-        for name in sorted(_free_names(trees)):
+        for name in sorted(_names_of_the_program(trees)):
             namespace[name] = self._stand_in(name)
         for tree in trees:
             exec(compile(tree, "setup" if tree is trees[0] else _TEST_NAME, "exec"), namespace)  # noqa: S102
@@ -102,8 +107,13 @@ class _TestJudge:
             namespace["check"](Function(self, self.entry_point))
 
     def _stand_in(self, name: str) -> Any:
+        """What a name of the program means in the test: plain data itself, a standard module, or a function."""
         reply = self._ask("get", name, [], {})
-        return reply[1] if reply[0] == "value" else Function(self, name)
+        if reply[0] == "value":
+            return reply[1]
+        if reply == ["unseparable", "module"] and name in sys.stdlib_module_names:
+            return importlib.import_module(name)  # our own, whatever the program calls by this name
+        return Function(self, name)
 
     def call(self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         reply = self._ask("call", name, list(arguments), keywords)
@@ -203,10 +213,14 @@ def _update(old: Any, new: Any) -> None:
         old.update(new)
 
 
-def _free_names(trees: list[ast.Module]) -> set[str]:
-    """The names that the tests use and do not define: the program must."""
+def _names_of_the_program(trees: list[ast.Module]) -> set[str]:
+    """The names that the tests use and do not define: the program must.
+
+    Built-in names stay built in, so that no program of its own ``abs`` decides a test, but for a test that uses nothing
+    else: then the one it uses is the function it is about.
+    """
     used: set[str] = set()
-    defined = set(dir(builtins))
+    defined: set[str] = set()
     for node in (each for tree in trees for each in ast.walk(tree)):
         if isinstance(node, ast.Name):
             (used if isinstance(node.ctx, ast.Load) else defined).add(node.id)
@@ -218,7 +232,9 @@ def _free_names(trees: list[ast.Module]) -> set[str]:
             defined.add(node.arg)
         elif isinstance(node, ast.ExceptHandler) and node.name:
             defined.add(node.name)
-    return used - defined
+    wanted = used - defined
+    missing = wanted - set(dir(builtins))
+    return missing if missing or len(wanted) > 1 else wanted
 
 
 def _calls_check(tree: ast.Module) -> bool:

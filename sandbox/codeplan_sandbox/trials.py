@@ -97,10 +97,14 @@ class Trial:
                     return done
                 before = [each.cpu_ns() for each in processes]
                 end = self._attempt(index, processes, first=done == 0)
-                used = sum(each.cpu_ns() for each in processes) - sum(before)
+                if not end.goes_on:  # the kernel's accounts of a process are complete when it is gone
+                    for each in processes:
+                        each.kill()
                 if self._stopped:
                     return done + 1
-                self._send(index, end, first=done == 0, time_s=used / 1e9)
+                used = sum(each.cpu_ns() for each in processes) - sum(before)
+                peak = end.peak_kib or processes[0].peak_kib
+                self._send(index, end, first=done == 0, time_s=used / 1e9, memory_bytes=peak * 1024)
                 if not end.goes_on:
                     return done + 1
             return len(batch)
@@ -190,20 +194,19 @@ class Trial:
 
     def _end_of(self, child: Child, status: int) -> End:
         """What it means that a process ended without a report."""
-        peak = child.peak_kib
         if os.WIFEXITED(status):
             code = os.WEXITSTATUS(status)
             if self._request.kind != "stdin":
-                return End(Outcome.EXITED_EARLY, f"the program ended itself with status {code}", peak_kib=peak)
+                return End(Outcome.EXITED_EARLY, f"the program ended itself with status {code}")
             if code == 0:
-                return End(Outcome.PASSED, peak_kib=peak)
-            return End(Outcome.RUNTIME_ERROR, f"exit status {code}", peak_kib=peak)
+                return End(Outcome.PASSED)
+            return End(Outcome.RUNTIME_ERROR, f"exit status {code}")
         number = os.WTERMSIG(status)
         note = f"ended by signal {number} ({signal.strsignal(number)})"
         outcome = _OUTCOME_OF_SIGNAL.get(number, Outcome.RUNTIME_ERROR)
-        return End(outcome, note, doubtful=number == signal.SIGKILL, peak_kib=peak)
+        return End(outcome, note, doubtful=number == signal.SIGKILL)
 
-    def _send(self, index: int, end: End, *, first: bool, time_s: float) -> None:
+    def _send(self, index: int, end: End, *, first: bool, time_s: float, memory_bytes: int) -> None:
         """Append output and answer to the results, empty them for the next test, and send the record."""
         files, request = self._files, self._request
         written = os.fstat(files.stdout).st_size
@@ -219,7 +222,7 @@ class Trial:
             _copy(source, 0, length, files.results)
         for each in (files.stdout, files.answer, files.test_answer):
             _empty(each)
-        record = Record(index, outcome, first, end.doubtful, time_s, end.peak_kib * 1024, kept, answered, note)
+        record = Record(index, outcome, first, end.doubtful, time_s, memory_bytes, kept, answered, note)
         self._judge.send(record.to_json())
 
     def _hear_judge(self) -> None:

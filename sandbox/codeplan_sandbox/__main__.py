@@ -1,0 +1,87 @@
+"""python -m codeplan_sandbox check --suite SUITE.json PROGRAM.py: judge one program, and print one JSON object.
+
+python -m codeplan_sandbox doctor: print which isolation tiers this machine gives, and what is missing in the others.
+
+Exit status: 0 when judged, whatever the verdict; 2 for a wrong command line or suite; 3 when the sandbox could not
+judge.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+from codeplan_sandbox.client import Server
+from codeplan_sandbox.judging import Judge
+from codeplan_sandbox.suites import Limits, Suite, SuiteError
+from codeplan_sandbox.tiers import MINIMUM_TIER, TIERS
+from codeplan_sandbox.verdicts import SandboxError
+
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+_DEFAULTS = Limits()
+_JUDGED, _MISUSED, _NOT_JUDGED = 0, 2, 3
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command line; returns the exit status."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        return int(chosen.run(chosen))
+    except (OSError, UnicodeDecodeError, SuiteError, ValueError) as error:
+        print(f"codeplan_sandbox: {error}", file=sys.stderr)
+        return _MISUSED
+    except SandboxError as error:
+        print(f"codeplan_sandbox: {error}", file=sys.stderr)
+        return _NOT_JUDGED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="codeplan_sandbox", description="Run untrusted programs against tests.")
+    commands = parser.add_subparsers(required=True)
+    check = commands.add_parser("check", help="judge one program")
+    check.add_argument("program", type=Path, help="a Python file")
+    check.add_argument("--suite", type=Path, required=True, help="the tests as JSON; see codeplan_sandbox.Suite")
+    check.add_argument("--time", type=float, default=_DEFAULTS.time_s, help="processor seconds for one test")
+    check.add_argument("--memory", type=_bytes, default=_DEFAULTS.memory_bytes, help="for example 256M")
+    check.add_argument("--allow-tier", choices=TIERS, default=MINIMUM_TIER, help="the weakest isolation to accept")
+    check.add_argument("--stop-at-failure", action="store_true", help="leave out the tests after the first that fails")
+    check.set_defaults(run=_check)
+    commands.add_parser("doctor", help="what isolation this machine gives").set_defaults(run=_doctor)
+    return parser
+
+
+def _check(chosen: argparse.Namespace) -> int:
+    suite = Suite.from_json(chosen.suite.read_text(encoding="utf-8"))
+    program = chosen.program.read_text(encoding="utf-8")
+    limits = Limits(time_s=chosen.time, memory_bytes=chosen.memory)
+    with Judge(limits, allow_tier=chosen.allow_tier) as sandbox:
+        verdict = sandbox.judge(program, suite, stop_at_failure=chosen.stop_at_failure)
+    print(json.dumps(dataclasses.asdict(verdict)))
+    return _JUDGED
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    found = {}
+    for tier in TIERS:
+        try:
+            Server(tier).close()
+            found[tier] = "holds"
+        except SandboxError as error:
+            found[tier] = str(error).removeprefix(f"tier {tier}: ")
+    chosen = next((tier for tier in TIERS[: TIERS.index(MINIMUM_TIER) + 1] if found[tier] == "holds"), None)
+    print(json.dumps({"tiers": found, "minimum": MINIMUM_TIER, "chosen": chosen}, indent=1))
+    return _JUDGED if chosen else _NOT_JUDGED
+
+
+def _bytes(text: str) -> int:
+    number, unit = (text[:-1], text[-1].upper()) if text and text[-1].isalpha() else (text, "")
+    if unit not in _UNITS or not number.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; write for example 256M")
+    return int(number) * _UNITS[unit]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
