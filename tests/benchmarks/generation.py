@@ -14,7 +14,8 @@ from pathlib import Path
 
 from codeplan.config import StudentConfig
 from codeplan.records import Problem
-from codeplan.student.generation import Ask, Generator
+from codeplan.student.asks import Ask
+from codeplan.student.generation import Generator
 from codeplan.student.model import build_student, save_student
 
 ARCHITECTURE = {"model_type": "t5", "d_model": 128, "d_kv": 32, "d_ff": 384, "num_layers": 3, "num_heads": 4}

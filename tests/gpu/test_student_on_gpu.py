@@ -12,8 +12,9 @@ import torch
 
 from codeplan.config import ExecutionConfig, StudentConfig, TrainingConfig
 from codeplan.records import Plan, Problem
+from codeplan.student.asks import Ask
 from codeplan.student.context import LocalContext
-from codeplan.student.generation import Ask, Generator
+from codeplan.student.generation import Generator
 from codeplan.student.loop import train
 from codeplan.student.prepare import prepare
 

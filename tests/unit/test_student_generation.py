@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from codeplan.config import StudentConfig
 from codeplan.records import Problem
-from codeplan.student.generation import Ask, Generation, Generator
+from codeplan.student.asks import Ask, Generation
+from codeplan.student.generation import Generator
 from codeplan.student.model import Student, build_student, load_student, save_student
 from codeplan.student.picking import draw, uniforms
 from codeplan.student.tasks import encode_source
@@ -99,7 +100,7 @@ def test_equal_streams_write_equal_texts_and_greedy_needs_none(folder: Path) -> 
 
 def test_greedy_agrees_with_hugging_face(folder: Path) -> None:
     student = load_student(folder)
-    wanted = [Ask(problem, "code", greedy=True) for problem in PROBLEMS]
+    wanted = [Ask(problem, "code", "", greedy=True) for problem in PROBLEMS]
     for ask, ours in zip(wanted, write(folder, wanted), strict=True):
         assert (ours.text, ours.tokens) == hugging_face(student, ask)
 
@@ -134,9 +135,9 @@ def test_plans_are_written_by_the_plan_head_and_programs_by_the_code_head(archit
     for task, head in (("code", student.heads.code), ("plan", student.heads.plan)):
         student.model.set_output_embeddings(head)
         [text] = Generator(tmp_path, batch=4).generate(
-            [Ask(PROBLEMS[0], task, greedy=True)], temperature=1.0, top_p=1.0
+            [Ask(PROBLEMS[0], task, "", greedy=True)], temperature=1.0, top_p=1.0
         )
-        assert text.text == hugging_face(student, Ask(PROBLEMS[0], task))[0]
+        assert text.text == hugging_face(student, Ask(PROBLEMS[0], task, ""))[0]
 
 
 @given(

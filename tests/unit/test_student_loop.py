@@ -11,9 +11,10 @@ import torch
 
 from codeplan.config import ExecutionConfig, StudentConfig, TrainingConfig
 from codeplan.records import Plan, Problem
+from codeplan.student.asks import Ask
 from codeplan.student.context import LocalContext
 from codeplan.student.examples import write_examples
-from codeplan.student.generation import Ask, Generator
+from codeplan.student.generation import Generator
 from codeplan.student.loop import learning_rate, train
 from codeplan.student.model import StudentError, build_student, load_student, save_student
 
@@ -133,10 +134,10 @@ def test_the_trained_student_writes_what_it_was_taught(architecture: str, tmp_pa
     for task in ("code", "plan", "plan_code"):
         assert metrics[f"loss/{task}"] < 0.5 * first[f"loss/{task}"]
     generator = Generator(tmp_path / "student", batch=16)
-    asks = [Ask(problem, "plan", greedy=True) for problem in PROBLEMS]
+    asks = [Ask(problem, "plan", "", greedy=True) for problem in PROBLEMS]
     plans = generator.generate(asks, temperature=1.0, top_p=1.0)
     assert all(plan.text.startswith("1. Read.\n2. Add") for plan in plans)
-    asks = [Ask(problem, "code", greedy=True) for problem in PROBLEMS]
+    asks = [Ask(problem, "code", "", greedy=True) for problem in PROBLEMS]
     programs = generator.generate(asks, temperature=1.0, top_p=1.0)
     assert all("int(input())" in program.text for program in programs)
 
