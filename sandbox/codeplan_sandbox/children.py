@@ -12,7 +12,7 @@ import socket
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from codeplan_sandbox import linux
@@ -41,13 +41,15 @@ class Child:
         pid: its id.
         control: the line to it.
         ended: its wait status, once it is known.
+        peak_kib: its peak memory, once it has ended.
     """
 
     pid: int
     control: socket.socket
     ended: int | None = None
-    _cpu_ns: int = field(default=0, repr=False)
     peak_kib: int = 0
+    _cpu_ns: int = 0
+    _lifeline: int = -1
 
     def cpu_ns(self) -> int:
         """Processor time of all its threads, by the kernel's account."""
@@ -58,6 +60,16 @@ class Child:
                 return self._cpu_ns
         return self._cpu_ns
 
+    @property
+    def hung_up(self) -> bool:
+        """Whether it closed its line to us."""
+        return self._lifeline >= 0
+
+    def lifeline(self) -> int:
+        """A descriptor that is readable when the process has ended: for one that closed its line and lives on."""
+        self._lifeline = os.pidfd_open(self.pid)
+        return self._lifeline
+
     def wait(self) -> int:
         """Wait for its end; returns the wait status."""
         if self.ended is None:
@@ -65,6 +77,8 @@ class Child:
             self._cpu_ns = max(self._cpu_ns, int((usage.ru_utime + usage.ru_stime) * 1e9))
             self.peak_kib = usage.ru_maxrss
             self.control.close()
+            if self.hung_up:
+                os.close(self._lifeline)
         return self.ended
 
     def kill(self) -> int:

@@ -17,6 +17,7 @@ import marshal
 import os
 import random
 import resource
+import signal
 import sys
 import threading
 import types
@@ -30,8 +31,6 @@ CONTROL, INPUT, OUTPUT, ANSWER, PROGRAM, COMPILED, PEER = 3, 4, 5, 6, 7, 8, 9
 
 PROGRAM_NAME = "program.py"
 _ANSWER_BYTES = 500
-# Frames of this module below the program's own; it shall have the depth that it has under a plain interpreter.
-_OWN_FRAMES = 10
 _RECURSION_LIMIT = 1000
 
 Test = Callable[[types.CodeType], bool]
@@ -93,13 +92,22 @@ def new_main() -> types.ModuleType:
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - lives as long as the test
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.__stdin__, sys.__stdout__ = sys.stdin, sys.stdout  # type: ignore[misc] # Final for others; this is the start-up
-    sys.setrecursionlimit(_RECURSION_LIMIT + _OWN_FRAMES)
+    sys.setrecursionlimit(_RECURSION_LIMIT + _own_frames())
     sys.argv = [PROGRAM_NAME]
+    signal.setitimer(signal.ITIMER_REAL, 0)
     random.seed(0)
     main = types.ModuleType("__main__")
     main.__dict__["__builtins__"] = builtins
     sys.modules["__main__"] = main
     return main
+
+
+def _own_frames() -> int:
+    """How many frames lie below the program's first: it shall have the depth that it has under a plain interpreter."""
+    frames, frame = 0, sys._getframe()
+    while frame.f_back is not None:
+        frames, frame = frames + 1, frame.f_back
+    return frames
 
 
 def run_stdin(code: types.CodeType) -> bool:
@@ -216,9 +224,9 @@ def _finish(main: types.ModuleType) -> bool:
     if threads:
         threading._shutdown()  # type: ignore[attr-defined] # what the interpreter calls itself
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    if sys.stdout is not sys.__stdout__ and sys.__stdout__ is not None:
-        sys.__stdout__.flush()
+    for stream in (sys.stdout, sys.__stdout__):
+        if stream is not None and not getattr(stream, "closed", False):
+            stream.flush()
     main.__dict__.clear()
     gc.collect()
     return threads

@@ -41,7 +41,7 @@ wait4=61 waitid=247 arch_prctl=158 getrandom=318 restart_syscall=219 recvfrom=45
 setsockopt=54 getsockopt=55 getsockname=51
 """
 
-_SERVER_CALLS = "fork=57 kill=62 prctl=157 seccomp=317 recvmsg=47 sendmsg=46"
+_SERVER_CALLS = "fork=57 kill=62 prctl=157 seccomp=317 recvmsg=47 sendmsg=46 pidfd_open=434"
 
 
 def _numbers(table: str) -> dict[str, int]:

@@ -132,7 +132,8 @@ class Limits:
 
     Attributes:
         time_s: processor seconds for one test.
-        wall_factor: wall seconds for one test are this many times ``time_s``: a guard against programs that sleep.
+        wall_factor: wall seconds for one test are this many times ``time_s``: a guard against programs that sleep. One
+            that was merely kept waiting for a processor gets more.
         total_s: wall seconds for all tests of a program together.
         memory_bytes: memory for the program's process tree.
         output_bytes: bytes of standard output for one test.

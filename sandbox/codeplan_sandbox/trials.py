@@ -16,6 +16,9 @@ from codeplan_sandbox.wire import OUTCOMES, SHOWN_BYTES, Record, Request
 
 _GO = b"go"
 _SHORTEST_WAIT_S = 0.001
+# A program that gets less of a processor than this is taken to be asleep, one that gets more to wait for its turn on a
+# busy machine, which is not its fault.
+_BUSY_SHARE = 0.05
 
 
 class JudgeGoneError(Exception):
@@ -152,7 +155,7 @@ class Trial:
                 return End(Outcome.EXITED_EARLY if early else loading.outcome, loading.note, loading.doubtful)
         end = self._watch(index.to_bytes(8, "little"), judged, processes)
         if end.outcome is Outcome.EXITED_EARLY and not end.note:
-            died = self._end_of(program, program.kill() if program.ended is None else program.ended)
+            died = self._end_of(program.kill())
             if died.outcome is not Outcome.MEMORY_LIMIT:
                 return died
         return end
@@ -161,38 +164,52 @@ class Trial:
         """Send a process off and watch until it reports, ends, or one of the limits is reached."""
         limits = self._request.limits
         before = sum(each.cpu_ns() for each in processes)
-        wall = time.monotonic() + limits.time_s * limits.wall_factor
-        child.control.send(go)
+        started = time.monotonic()
+        patience = limits.time_s * limits.wall_factor
+        try:
+            child.control.send(go)
+        except OSError:  # it died between two tests, of something that the last one left behind
+            return self._end_of(child.kill())
+        line, judge = child.control.fileno(), self._judge.fileno()
         while True:
-            cpu_left = limits.time_s - (sum(each.cpu_ns() for each in processes) - before) / 1e9
+            used = (sum(each.cpu_ns() for each in processes) - before) / 1e9
             now = time.monotonic()
-            if cpu_left <= 0:
+            if used >= limits.time_s:
                 return End(Outcome.TIME_LIMIT, f"more than {limits.time_s:g} s of processor time")
             if now >= self._deadline:
                 return End(Outcome.TIME_LIMIT, f"no time left: all tests together took {limits.total_s:g} s")
-            if now >= wall:
-                waited = limits.time_s * limits.wall_factor
-                return End(Outcome.TIME_LIMIT, f"not done after {waited:g} s, most of it waiting", doubtful=True)
-            timeout = max(min(cpu_left, wall - now, self._deadline - now), _SHORTEST_WAIT_S)
-            readable, _, _ = select.select([child.control, self._judge], [], [], timeout)
-            if self._judge in readable:
+            if now >= started + patience:
+                if used < patience * _BUSY_SHARE:
+                    note = f"not done after {patience:g} s, and only {used:.2g} s of processor time"
+                    return End(Outcome.TIME_LIMIT, note, doubtful=True)
+                patience += limits.time_s * limits.wall_factor
+            timeout = min(limits.time_s - used, started + patience - now, self._deadline - now)
+            readable, _, _ = select.select([line, judge], [], [], max(timeout, _SHORTEST_WAIT_S))
+            if judge in readable:
                 self._hear_judge()
                 return End(Outcome.TIME_LIMIT)
-            if readable:
-                return self._reported(child)
+            if line in readable and (end := self._heard(child)) is not None:
+                used = (sum(each.cpu_ns() for each in processes) - before) / 1e9
+                late = End(Outcome.TIME_LIMIT, f"more than {limits.time_s:g} s of processor time")
+                return end if used < limits.time_s else late
+            if line in readable:
+                line = child.lifeline()
 
-    def _reported(self, child: Child) -> End:
+    def _heard(self, child: Child) -> End | None:
+        """What a process said or did; None when it hung up and has not ended yet."""
+        if child.hung_up:
+            return self._end_of(child.wait())
         message = child.control.recv(64)
-        report = children.unpack_report(message)
         if not message:
-            return self._end_of(child, child.wait())
+            return None
+        report = children.unpack_report(message)
         if report is None or report[0] >= len(OUTCOMES):
             child.kill()
             return End(Outcome.EXITED_EARLY, "the program wrote to descriptors that are not its own")
         outcome, tainted, peak_kib = report
         return End(OUTCOMES[outcome], goes_on=not tainted, peak_kib=peak_kib)
 
-    def _end_of(self, child: Child, status: int) -> End:
+    def _end_of(self, status: int) -> End:
         """What it means that a process ended without a report."""
         if os.WIFEXITED(status):
             code = os.WEXITSTATUS(status)
