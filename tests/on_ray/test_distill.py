@@ -86,6 +86,15 @@ def test_a_wrong_key_stops_before_the_second_request_and_is_not_shown(fake_teach
 
 
 @pytest.mark.usefixtures("key")
+def test_a_refusal_on_the_way_stops_every_actor_and_keeps_the_answers(fake_teacher, tmp_path):
+    given = problems(300, {"status": 403, "say": "no longer"})
+    given[0] = problems(1)[0]
+    with pytest.raises(StageError, match=r"no longer.*1 of 300 answers are kept"):
+        run(given, fake_teacher.base_url, tmp_path, requests_in_flight=4, teacher_actors=2)
+    assert fake_teacher.counts()["received"] <= 1 + 2 * 4
+
+
+@pytest.mark.usefixtures("key")
 def test_a_teacher_that_is_not_there_stops_the_stage(tmp_path):
     with pytest.raises(StageError, match="cannot be reached"):
         run(problems(500), "http://127.0.0.1:9/v1", tmp_path)

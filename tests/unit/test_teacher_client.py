@@ -110,6 +110,24 @@ def test_the_pause_that_the_teacher_asks_for_is_kept(fake_teacher):
     assert time.monotonic() - started >= 0.7
 
 
+def test_a_pause_that_the_teacher_asks_for_holds_for_all_requests(fake_teacher):
+    async def scenario() -> float:
+        endpoint = Endpoint(fake_teacher.base_url, SecretStr(KEY))
+        async with Teacher(endpoint, price=Price(0, 0), timeout_s=10, attempts=2, first_pause_s=0.01) as teacher:
+            started = time.monotonic()
+            limited = {"status": 429, "headers": {"retry-after": "1"}, "times": 1}
+            first = asyncio.create_task(teacher.answer(request(limited)))
+            while fake_teacher.counts()["under_way"] or not fake_teacher.counts()["received"]:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
+            await teacher.answer(request())
+            await first
+            return time.monotonic() - started
+
+    assert asyncio.run(scenario()) >= 1.0
+    assert fake_teacher.counts()["received"] == 3
+
+
 def test_a_pause_of_hours_loses_the_request_at_once(fake_teacher):
     (lost,) = ask(fake_teacher.base_url, request({"status": 429, "headers": {"retry-after": "7200"}}))
     assert isinstance(lost, RequestLost)

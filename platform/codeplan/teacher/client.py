@@ -120,6 +120,7 @@ class Teacher:
         self._attempts = attempts
         self._first_pause_s = first_pause_s
         self._length_setting = "max_tokens"
+        self._not_before = 0.0
         self._client = openai.AsyncOpenAI(
             base_url=endpoint.base_url,
             api_key=endpoint.api_key.get_secret_value(),
@@ -142,6 +143,7 @@ class Teacher:
             RequestLost: this request has no answer after all attempts.
         """
         for attempt in range(1, self._attempts + 1):
+            await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
             try:
                 async with asyncio.timeout(self._timeout_s):
                     return self._read(request, await self._send(request))
@@ -152,6 +154,10 @@ class Teacher:
                     raise failure from None  # the cause's text may hold the key
                 if attempt == self._attempts or pause > LONGEST_ASKED_PAUSE_S:
                     raise failure from None
+            if (
+                getattr(failure, "reason", "") == "rate_limited"
+            ):  # then no other request should be sent meanwhile either
+                self._not_before = max(self._not_before, time.monotonic() + pause)
             await asyncio.sleep(pause)
         raise AssertionError("a request is tried at least once")
 

@@ -32,7 +32,7 @@ def say(node: ast.expr) -> str:
     """An expression in plain English: an idiom's phrase where it is one, else made up from its parts."""
     if (read := INPUTS.get(ast.unparse(node))) is not None:
         return read
-    if (found := idioms.find(idioms.EXPRESSIONS, node)) is not None:
+    if (found := idioms.EXPRESSIONS.find(node)) is not None:
         return idioms.fill(*found, say, operand)
     return _compose(node)
 
@@ -40,7 +40,7 @@ def say(node: ast.expr) -> str:
 def operand(node: ast.expr) -> str:
     """As `say`, in parentheses where it is a combination itself, so that the phrase has one reading."""
     compound = isinstance(node, ast.BinOp | ast.BoolOp | ast.Compare | ast.IfExp | ast.Lambda | ast.GeneratorExp)
-    prefixed = isinstance(node, ast.BinOp | ast.GeneratorExp) and idioms.find(idioms.EXPRESSIONS, node) is not None
+    prefixed = isinstance(node, ast.BinOp | ast.GeneratorExp) and idioms.EXPRESSIONS.find(node) is not None
     return f"({say(node)})" if compound and not prefixed else say(node)
 
 

@@ -129,14 +129,14 @@ def _(statement: ast.Assign) -> str:
 def _reading(names: str, value: ast.expr) -> str:
     # ``Read a list of integers into values.`` where one line of input is read and converted; else empty.
     plain = ast.parse(_INPUT_LINE.sub("input()", ast.unparse(value)), mode="eval").body
-    found = idioms.find(idioms.READS, plain)
+    found = idioms.READS.find(plain)
     return f"Read {found[0]} into {names}." if found else ""
 
 
 def _change(name: str, value: ast.expr) -> str:
     # What a statement that gives a name a new value made from its old one does to it; empty where it is none.
     for table, frame in ((idioms.CHANGES, "{}"), (idioms.PARTS, "Keep {}.")):
-        found = idioms.find(table, value)
+        found = table.find(value)
         if found and ast.unparse(found[1]["X"]) == name:
             return frame.format(idioms.fill(*found, say, operand))
     return ""
