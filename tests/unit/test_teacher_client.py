@@ -193,6 +193,15 @@ def test_a_model_that_knows_the_length_limit_by_another_name_is_asked_by_it(fake
     assert "max_tokens" not in sent
 
 
+def test_half_a_character_does_not_cost_the_answer(fake_teacher):
+    (answer,) = ask(
+        fake_teacher.base_url, request({"raw": '{"choices": [{"message": {"content": "1. Go \\ud83d."}}]}'})
+    )
+    assert isinstance(answer, Answer)
+    assert answer.text == "1. Go ?."
+    assert Answer.model_validate_json(answer.model_dump_json()) == answer
+
+
 def test_a_truncated_answer_is_kept_and_says_so(fake_teacher):
     (answer,) = ask(fake_teacher.base_url, request({"finish_reason": "length"}))
     assert isinstance(answer, Answer)

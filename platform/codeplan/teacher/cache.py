@@ -48,7 +48,6 @@ class AnswerCache:
         path = self.path(request.key)
         path.parent.mkdir(parents=True, exist_ok=True)
         stored = {"request": request.model_dump(), "answer": answer.model_dump()}
-        # ASCII with escapes: a model may write lone surrogates, which UTF-8 cannot hold.
         write_text(path, json.dumps(stored, indent=1))
 
 

@@ -7,6 +7,7 @@ answers there (`TeacherUnreachable`), or one request is lost (`RequestLost`). On
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import secrets
 import time
@@ -18,7 +19,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import openai
-from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic import BaseModel, Field, SecretStr
 
 from codeplan.errors import UserError
 from codeplan.teacher.budget import Price
@@ -182,13 +183,14 @@ class Teacher:
 
     def _read(self, request: Request, body: bytes) -> Answer:
         try:
-            said = _Completion.model_validate_json(body)
-        except ValidationError as error:
+            said = _Completion.model_validate(json.loads(body))
+        except (ValueError, RecursionError) as error:
             shown = self._safe(body[:200].decode("utf-8", "replace"))
             raise RequestLost("malformed_answer", f"the teacher sent no chat completion, but {shown!r}") from error
         choice, usage = said.choices[0], said.usage
         answer = Answer(
-            text=choice.message.content or "",
+            # Half a character, which UTF-8 cannot hold, is legal in JSON, and models do write it.
+            text=(choice.message.content or "").encode("utf-8", "replace").decode(),
             prompt_tokens=usage.prompt_tokens if usage else 0,
             completion_tokens=usage.completion_tokens if usage else 0,
             model=said.model or "",

@@ -177,7 +177,10 @@ def offline_teacher() -> Iterator[Endpoint]:
 
 def main() -> None:
     """Serve until interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m codeplan.teacher.offline_server", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m codeplan.teacher.offline_server",
+        description="Serve the offline teacher, which is no LLM, by the OpenAI protocol, on this machine's loopback.",
+    )
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one; the address is the first line printed")
     parser.add_argument("--until-stdin-closes", action="store_true", help="end when the parent process does")
     arguments = parser.parse_args()
