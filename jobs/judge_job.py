@@ -1,0 +1,11 @@
+"""Run the sampled programs on the hidden tests, as a Ray job.
+
+ray job submit --working-dir . -- python jobs/judge_job.py jobs/configs/demo.yaml execution.ray_address=auto
+"""
+
+import sys
+
+from codeplan.cli.main import travel
+
+if __name__ == "__main__":
+    travel(sys.argv[1], sys.argv[2:], "judge")

@@ -1,0 +1,132 @@
+"""The `codeplan` command. Everything heavy is imported after parsing, so that --help answers at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Distil an LLM's plans into a small code model, and measure what they are worth.",
+)
+
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file, for example jobs/configs/demo.yaml.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("-s", "--set", metavar="KEY=VALUE", help="Override a setting, for example -s sampling.plans=5."),
+]
+
+
+@app.command()
+def run(config: ConfigPath, settings: Overrides = None) -> None:
+    """Travel the whole road: problems, plans, student, samples, verdicts, report."""
+    travel(config, settings, "report")
+
+
+@app.command()
+def problems(config: ConfigPath, settings: Overrides = None) -> None:
+    """Read the problems of both splits, and account for every row."""
+    travel(config, settings, "problems")
+
+
+@app.command()
+def distill(config: ConfigPath, settings: Overrides = None) -> None:
+    """Ask the teacher for the plans behind human solutions."""
+    travel(config, settings, "distill")
+
+
+@app.command()
+def finetune(config: ConfigPath, settings: Overrides = None) -> None:
+    """Fine-tune the student on code and plans."""
+    travel(config, settings, "finetune")
+
+
+@app.command()
+def sample(config: ConfigPath, settings: Overrides = None) -> None:
+    """Sample plans and programs for the test problems."""
+    travel(config, settings, "sample")
+
+
+@app.command()
+def judge(config: ConfigPath, settings: Overrides = None) -> None:
+    """Run the sampled programs on the hidden tests."""
+    travel(config, settings, "judge")
+
+
+@app.command()
+def report(config: ConfigPath, settings: Overrides = None) -> None:
+    """Count, compare and draw."""
+    travel(config, settings, "report")
+
+
+@app.command()
+def ui(
+    home: Annotated[Path, typer.Option(help="The runs' home: execution.home of the configuration.")] = Path("runs"),
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000,
+) -> None:
+    """Open MLflow on the runs of a home, at http://localhost:PORT."""
+    database = home / "mlflow.db"
+    if not database.exists():
+        fail(f"no runs in {home}: {database} does not exist; start with: codeplan run jobs/configs/demo.yaml")
+    store = f"sqlite:///{database.resolve()}"
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store, "--port", str(port)]
+    command += ["--host", "127.0.0.1"]
+    os.execv(sys.executable, command)  # noqa: S606  # so that Ctrl-C and signals reach the server itself
+
+
+def travel(path: Path, settings: list[str] | None, stage: str) -> None:
+    """Run a stage and all that it reads from; every error that a person can act on ends in one line and exit code 1."""
+    with plain_errors():
+        from codeplan.config import load
+
+        config = load(path, settings or [])
+
+        from rich.console import Console
+
+        from codeplan.pipeline import travel as go
+        from codeplan.tracking import Tracker
+
+        # Not the terminal's width where there is none: a table in a log file must not be squeezed to 80 columns.
+        console = Console() if sys.stdout.isatty() else Console(width=120)
+        with console.status("opening MLflow"):
+            tracker = Tracker(config.tracking, Path(config.execution.home))
+        go(config, stage, tracker, console)
+        where = f" --home {config.execution.home}" if config.execution.home != "runs" else ""
+        how = f"mlflow ui --backend-store-uri {tracker.uri}" if config.tracking.uri else f"codeplan ui{where}"
+        console.print(f"\nTo compare runs: [bold]{how}[/bold]", highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Turn errors that a person can act on into one message; anything else is a fault of ours and keeps its trace."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        fail("stopped; what was done is kept, and the same command goes on from there", code=130)
+    except Exception as error:
+        from codeplan.errors import explain
+
+        message = explain(error)
+        if message is None:
+            raise
+        fail(message)
+
+
+def fail(message: str, code: int = 1) -> None:
+    """Say what is wrong on standard error, and end."""
+    typer.echo(f"codeplan: {message}", err=True)
+    raise typer.Exit(code)
+
+
+def main() -> None:
+    """Entry point of the `codeplan` command."""
+    app()

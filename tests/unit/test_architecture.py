@@ -1,0 +1,100 @@
+"""The house's rules, held: which room may import which, what must never exist, how long a file may be."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = {"codeplan": ROOT / "platform" / "codeplan", "codeplan_sandbox": ROOT / "sandbox" / "codeplan_sandbox"}
+
+FOUNDATION = {"codeplan", "config", "errors", "records", "stages", "progress", "tracking"}
+ROOMS = {
+    # Each room, and the rooms it may import besides the foundation and itself.
+    "problems": set(),
+    "teacher": set(),
+    "student": set(),
+    "evaluation": {"student"},
+    "on_ray": {"problems", "teacher", "student", "evaluation"},
+    "steps": {"problems", "teacher", "student", "evaluation", "on_ray"},
+    "pipeline": {"problems", "teacher", "student", "evaluation", "on_ray", "steps"},
+    "cli": {"problems", "teacher", "student", "evaluation", "on_ray", "steps", "pipeline"},
+}
+
+
+def sources() -> list[Path]:
+    return sorted(path for folder in PACKAGES.values() for path in folder.rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def room(path: Path) -> str:
+    parts = path.relative_to(PACKAGES["codeplan"]).with_suffix("").parts
+    return "codeplan" if parts == ("__init__",) else parts[0]
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_imports_only_what_its_room_may(path: Path) -> None:
+    names = imported(path)
+    if path.is_relative_to(PACKAGES["codeplan_sandbox"]):
+        foreign = {name.split(".")[0] for name in names} - set(sys.stdlib_module_names) - {"codeplan_sandbox"}
+        assert not foreign, "the sandbox has no dependencies"
+        return
+    own = room(path)
+    assert own in FOUNDATION | set(ROOMS), (
+        f"{own} is a new room: give it a place in this test and in docs/architecture.md"
+    )
+    used = {name.split(".")[1] for name in names if name.startswith("codeplan.")}
+    allowed = FOUNDATION | {own} | ROOMS.get(own, set()) | {"__version__"}
+    assert used <= allowed | ({"problems", "steps"} if own == "pipeline" else set()), f"{own} imports {used - allowed}"
+    if own != "on_ray":
+        assert not any(name.split(".")[0] == "ray" for name in names), "only on_ray imports ray"
+    if own != "tracking":
+        assert not any(name.split(".")[0] == "mlflow" for name in names), "tracking is the only door to MLflow"
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_and_functions_stay_small(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n") <= 350
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno is not None
+            assert node.end_lineno - node.lineno < 65, node.name
+
+
+def test_jobs_are_sentences() -> None:
+    hidden = {"evaluate", "datasets", "ray", "torch", "train", "data", "report"}
+    for job in (ROOT / "jobs").glob("*.py"):
+        assert job.read_text(encoding="utf-8").count("\n") <= 40
+        assert job.stem not in hidden, "a job's folder lands on the workers' sys.path"
+
+
+@pytest.mark.parametrize("folder", ["platform", "sandbox"])
+def test_source_folders_are_no_packages(folder: str) -> None:
+    assert not list((ROOT / folder).glob("*.py")), (
+        "with an __init__.py platform/ would hide the standard library's module"
+    )
+    assert f"/{folder}/__init__.py" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+
+
+def test_the_standard_library_keeps_its_platform_module() -> None:
+    code = "import sys; sys.path.insert(0, '.'); import platform; print(platform.system())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip()
+
+
+def test_tests_are_no_packages() -> None:
+    assert not list((ROOT / "tests").rglob("__init__.py"))
+    assert not (ROOT / "tests" / "platform").exists()
