@@ -16,6 +16,7 @@ from codeplan_sandbox.wire import STOP, Greeting, Record, Request
 
 _START_TIMEOUT_S = 60.0
 _GRACE_S = 30.0
+_END_TIMEOUT_S = 5.0
 _RECORD_BYTES = 4096
 _PACKAGE_HOME = str(Path(__file__).resolve().parent.parent)
 # -s -P leave out the user's packages and the current folder, -S the installed packages: those may run code at start.
@@ -108,10 +109,13 @@ class Server:
                 continue
 
     def close(self) -> None:
-        """End the server and everything in it."""
+        """End the server and everything in it: it ends when we hang up, and is killed if it does not."""
         self._line.close()
-        self._process.kill()
-        self._process.wait()
+        try:
+            self._process.wait(_END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
 
 def _memory_file(content: bytes, opened: contextlib.ExitStack) -> int:

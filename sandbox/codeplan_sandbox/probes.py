@@ -20,7 +20,7 @@ def holes(canary: str) -> list[str]:
     Args:
         canary: a file outside that everybody may read.
     """
-    return [name for name, attempt in _ATTEMPTS.items() if _succeeds(attempt, canary)]
+    return [name for name, attempt in ATTEMPTS.items() if _succeeds(attempt, canary)]
 
 
 def _succeeds(attempt: Callable[[str], bool], canary: str) -> bool:
@@ -84,7 +84,7 @@ def _environment(_: str) -> bool:
     return bool(os.environ)
 
 
-_ATTEMPTS: dict[str, Callable[[str], bool]] = {
+ATTEMPTS: dict[str, Callable[[str], bool]] = {
     "reads files of others": _read,
     "writes files": _write,
     "opens internet sockets": _connect(socket.AF_INET),

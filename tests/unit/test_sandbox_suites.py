@@ -1,0 +1,79 @@
+"""Suites and limits: what goes into JSON comes back, and what is wrong is named."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codeplan_sandbox import Case, Limits, Suite, SuiteError
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+stdin_suites = st.builds(
+    Suite,
+    kind=st.just("stdin"),
+    cases=st.lists(st.builds(Case, input=st.text(), output=st.text()), max_size=3).map(tuple),
+    comparator=st.sampled_from(["tokens", "exact", "apps"]),
+)
+call_suites = st.builds(
+    Suite,
+    kind=st.just("call"),
+    cases=st.lists(
+        st.builds(Case, args=st.lists(json_values, max_size=3).map(tuple), expected=json_values), max_size=3
+    ).map(tuple),
+    entry_point=st.just("f"),
+)
+assert_suites = st.builds(
+    Suite,
+    kind=st.just("assert"),
+    tests=st.lists(st.text(), max_size=3).map(tuple),
+    setup=st.text(),
+    entry_point=st.text(),
+)
+
+
+@given(st.one_of(stdin_suites, call_suites, assert_suites))
+def test_a_suite_survives_json(suite: Suite) -> None:
+    assert Suite.from_json(suite.to_json()) == suite
+    assert len(Suite.from_json(suite.to_json())) == len(suite)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("{", "must be JSON"),
+        ("[]", "must be an object"),
+        ('{"cases": []}', "needs kind"),
+        ('{"kind": "magic"}', "kind is 'magic'"),
+        ('{"kind": "stdin", "case": []}', "unknown field 'case'"),
+        ('{"kind": "stdin", "comparator": "fuzzy"}', "comparator is 'fuzzy'"),
+        ('{"kind": "stdin", "cases": {}}', "cases must be a list"),
+        ('{"kind": "stdin", "cases": [{"input": "1"}]}', r"cases\[0\].*input and output"),
+        ('{"kind": "stdin", "cases": [{"input": 1, "output": "1"}]}', r"cases\[0\].input must be text"),
+        ('{"kind": "stdin", "tests": ["assert True"]}', "has cases, not tests"),
+        ('{"kind": "call"}', "needs entry_point"),
+        ('{"kind": "call", "entry_point": "f", "cases": [{"args": 1, "expected": 1}]}', r"args must be a list"),
+        ('{"kind": "assert", "tests": [1]}', r"tests\[0\] must be text"),
+        ('{"kind": "assert", "setup": 1}', "setup must be text"),
+    ],
+)
+def test_what_is_wrong_with_a_suite_is_named(text: str, complaint: str) -> None:
+    with pytest.raises(SuiteError, match=complaint):
+        Suite.from_json(text)
+
+
+def test_only_what_a_kind_uses_is_stored() -> None:
+    suite = Suite("stdin", cases=(Case(input="1", output="2"),))
+    assert json.loads(suite.to_json()) == {"kind": "stdin", "cases": [{"input": "1", "output": "2"}]}
+
+
+@pytest.mark.parametrize("name", ["time_s", "wall_factor", "total_s", "memory_bytes", "output_bytes", "processes"])
+def test_a_limit_of_nothing_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        Limits(**{name: 0})
