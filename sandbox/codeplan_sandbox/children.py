@@ -10,7 +10,6 @@ import select
 import signal
 import socket
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ _OPEN_FILES = 64
 # The kernel keeps at least 128 MiB free below the main thread's stack, whatever the limit was at start.
 _STACK_BYTES = 112 << 20
 _OWN_PROCESSES = 2  # the server, and the process of assert tests
-_MESSAGE_BYTES = 64
+_MESSAGE_BYTES = 500
 
 
 class FaultError(RuntimeError):
@@ -109,17 +108,18 @@ class Spawner:
         placed = [theirs.fileno() if each is None else each for each in descriptors]
         pid = linux.fork()
         if not pid:
-            self._become(body, placed, tests)
+            self._become(body, placed, descriptors.index(None), tests)
         theirs.close()
         child = Child(pid, ours)
         readable, _, _ = select.select([ours], [], [], _START_SECONDS)
-        if not readable or ours.recv(_MESSAGE_BYTES) != STARTED:
-            status = child.kill()
-            raise FaultError(f"a test process did not start (wait status {status}); the server's stderr says more")
+        message = ours.recv(_MESSAGE_BYTES) if readable else b"no word from it"
+        if message != STARTED:
+            child.kill()
+            raise FaultError(f"a test process did not start: {message.decode('utf-8', 'replace')}")
         return child
 
-    def _become(self, body: Callable[[], None], descriptors: list[int], tests: int) -> None:
-        status = 0
+    def _become(self, body: Callable[[], None], descriptors: list[int], line: int, tests: int) -> None:
+        status = 1
         try:
             linux.die_with_parent()
             _place(descriptors)
@@ -127,9 +127,9 @@ class Spawner:
             if self._confinement.filter is not None:
                 self._confinement.filter.load()
             body()
-        except BaseException:  # a forked process must never return into the server's code
-            traceback.print_exc()
-            status = 1
+            status = 0
+        except BaseException as error:  # a forked process must never return into the server's code
+            os.write(line, f"{type(error).__name__}: {error}".encode()[:_MESSAGE_BYTES])
         finally:
             os._exit(status)
 

@@ -6,9 +6,9 @@ the end and blanks at the ends of lines do not count.
 
 ``exact``: as text; only blanks at the ends of lines and of the whole are forgiven.
 
-``apps``: as the test harness published with APPS, which many numbers in the literature were measured with: lines may
-come in any order, blank lines do not count, numbers are compared as floats, and a call's expected result may be wrapped
-in one more list. It accepts some wrong programs.
+``apps``: forgives what the test harness published with APPS, which many numbers in the literature were measured with,
+forgives most often: lines in another order, blank lines, numbers that are equal as floats within its wide tolerance
+(relative 1e-5), and a call's expected result that is wrapped in one more list. It accepts some wrong programs.
 """
 
 from __future__ import annotations
