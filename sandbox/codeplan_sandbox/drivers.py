@@ -24,6 +24,7 @@ import types
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from codeplan_sandbox import modules
 from codeplan_sandbox.verdicts import Outcome
 from codeplan_sandbox.wire import OUTCOMES, REPORT, STARTED
 
@@ -123,10 +124,12 @@ def run_stdin(code: types.CodeType) -> bool:
 
 def call_test(entry_point: str) -> Test:
     """A call test: the program is loaded, its function called, and the result left as JSON."""
+    names = modules.prelude()
 
     def run_call(code: types.CodeType) -> bool:
         arguments = json.loads(os.pread(INPUT, os.fstat(INPUT).st_size, 0))
         main = new_main()
+        main.__dict__.update(names)
         exec(code, main.__dict__)  # noqa: S102
         answer = _as_json(resolve(main.__dict__, entry_point)(*arguments))
         threads = _finish(main)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import builtins
 import importlib
+import math
 import sys
 from collections.abc import Iterable
+from types import ModuleType
+from typing import Any
 
 COMMON = tuple(
     """
@@ -28,6 +31,41 @@ encodings.utf_32 encodings.cp1252
 """.split()  # noqa: SIM905 - a list of this length reads better as text
 )
 """What is imported too where a program cannot read the library's files itself."""
+
+
+_PRELUDE_MODULES = [
+    "array",
+    "bisect",
+    "collections",
+    "copy",
+    "functools",
+    "heapq",
+    "itertools",
+    "math",
+    "operator",
+    "random",
+    "re",
+    "string",
+    "typing",
+]
+_PRELUDE_CONTENTS = ("typing", "collections", "functools", "itertools", "heapq", "bisect")
+
+
+def prelude() -> dict[str, Any]:
+    """The names that programs of ``call`` suites find defined.
+
+    Such problems come from LeetCode, whose judge imports "most libraries automatically": accepted solutions use
+    ``List`` or ``defaultdict`` without a word. A name of several modules is that of the last; modules win.
+    """
+    modules = {name: importlib.import_module(name) for name in _PRELUDE_MODULES}
+    names: dict[str, Any] = {"inf": math.inf}
+    for module in _PRELUDE_CONTENTS:
+        names.update({name: getattr(modules[module], name) for name in _public(modules[module])})
+    return names | modules
+
+
+def _public(module: ModuleType) -> list[str]:
+    return list(getattr(module, "__all__", [name for name in vars(module) if not name.startswith("_")]))
 
 
 def load(names: Iterable[str]) -> None:

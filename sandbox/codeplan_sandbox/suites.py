@@ -3,7 +3,8 @@
 Three kinds of suite exist, one for each way in which benchmarks test programs:
 
 * ``stdin``: the program reads standard input and writes standard output (APPS, CodeContests).
-* ``call``: a function, or a method of a class named ``Solution``, is called with JSON arguments (APPS, LeetCode).
+* ``call``: a function, or a method of a class named ``Solution``, is called with JSON arguments (APPS, LeetCode). The
+  program finds the names that LeetCode defines, as ``List``.
 * ``assert``: Python statements use what the program defines (MBPP, HumanEval, ``check(candidate)``).
 """
 

@@ -60,7 +60,7 @@ HONEST = {
     "state in a module": "import math\nfirst = not hasattr(math, 'seen')\nmath.seen = 1\n"
     "if first: print(int(input()) + 1)",
     "byte order mark": "\ufeffprint(int(input()) + 1)\r\n",
-    "alarm left": "import signal\nprint(int(input()) + 1)\nsignal.setitimer(signal.ITIMER_REAL, 0.001)",
+    "alarm left": "import signal\nleft = signal.alarm(60)\nif not left: print(int(input()) + 1)",
     "recursion": "def f(n): return n and 1 + f(n - 1)\nprint(int(input()) + f(990) - 989)",
 }
 
@@ -175,6 +175,8 @@ def test_the_same_program_gets_the_same_random_numbers_and_hashes() -> None:
         ("def add(a, b): return a + b", Outcome.PASSED),
         ("class Solution:\n    def add(self, a, b): return a + b", Outcome.PASSED),
         ("def add(a, b):\n    print('noise')\n    return a + b", Outcome.PASSED),
+        ("class Solution:\n    def add(self, a: List[int], b): return [*accumulate([a, b])][1]", Outcome.PASSED),
+        ("def add(a, b): return bisect.bisect_left([0, 1], 1) + pow(1, 1) and a + b", Outcome.PASSED),
         ("def add(a, b): return a + b + 1", Outcome.WRONG_ANSWER),
         ("def add(a, b): return {a + b}", Outcome.WRONG_ANSWER),
         ("def add(a, b):\n    x = []\n    x.append(x)\n    return x", Outcome.WRONG_ANSWER),
