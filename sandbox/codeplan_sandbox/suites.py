@@ -136,9 +136,10 @@ class Limits:
         wall_factor: wall seconds for one test are this many times ``time_s``: a guard against programs that sleep. One
             that was merely kept waiting for a processor gets more.
         total_s: wall seconds for all tests of a program together.
-        memory_bytes: memory for the program's process tree.
+        memory_bytes: address space of a program's process, beyond what the interpreter takes.
         output_bytes: bytes of standard output for one test.
-        processes: how many processes and threads a program may have at once.
+        processes: how many threads a program may have at once; it can start no processes. Only where its user id is its
+            own: elsewhere the memory of their stacks is what limits threads.
     """
 
     time_s: float = 2.0

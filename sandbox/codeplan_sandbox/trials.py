@@ -70,7 +70,6 @@ class Trial:
     def __init__(self, request: Request, files: Files, spawner: children.Spawner, judge: socket.socket) -> None:
         self._request, self._files, self._spawner, self._judge = request, files, spawner, judge
         self._deadline = time.monotonic() + request.budget_s
-        self._results_at = 0
         self._stopped = False
 
     def run(self) -> None:

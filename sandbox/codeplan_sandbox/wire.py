@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from codeplan_sandbox.suites import Limits, SuiteKind
 from codeplan_sandbox.verdicts import Outcome
@@ -106,13 +105,11 @@ class Greeting:
         ready: whether it judges.
         reason: why not.
         holes: forbidden things that a test process could do when it tried.
-        layers: what else was found, by name.
     """
 
     ready: bool
     reason: str = ""
     holes: list[str] = field(default_factory=list)
-    layers: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         """As bytes, for `from_json`."""

@@ -10,7 +10,7 @@ import pytest
 
 from codeplan_sandbox import Case, Judge, Limits, Outcome, Suite, SuiteError, Verdict, judge
 
-LIMITS = Limits(time_s=0.5, wall_factor=2.0, total_s=20.0)
+LIMITS = Limits(time_s=0.3, wall_factor=2.0, total_s=20.0)
 ADD_ONE = Suite("stdin", cases=tuple(Case(input=f"{n}\n", output=f"{n + 1}\n") for n in range(4)))
 ADD = Suite("call", cases=(Case(args=(1, 2), expected=3), Case(args=(4, 5), expected=9)), entry_point="add")
 
@@ -141,7 +141,7 @@ def test_a_failure_says_what_was_written_and_where_it_failed(sandbox: Judge) -> 
 
 def test_time_is_processor_time_of_each_test(sandbox: Judge) -> None:
     # Sleeps longer than the limit of processor time, and less than the guard: that is no offence.
-    program = "import time\ntime.sleep(0.6)\nprint(int(input()) + 1)"
+    program = "import time\ntime.sleep(0.4)\nprint(int(input()) + 1)"
     one = Suite("stdin", cases=ADD_ONE.cases[:1])
     verdict = sandbox.judge(program, one)
     assert verdict.passed
