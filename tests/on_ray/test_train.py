@@ -15,7 +15,9 @@ from codeplan.config import ExecutionConfig, StudentConfig, TrainingConfig
 from codeplan.on_ray.train import Trained, finetune
 from codeplan.records import Plan, Problem
 from codeplan.student.asks import Ask
+from codeplan.student.context import LocalContext
 from codeplan.student.generation import Generator
+from codeplan.student.loop import train
 
 STUDENT = StudentConfig(
     init="scratch",
@@ -66,6 +68,19 @@ def test_two_workers_train_one_student_and_count_everything(tmp_path: Path) -> N
         [Ask(PROBLEMS[1], "code", "", greedy=True)], temperature=1.0, top_p=1.0
     )
     assert text.tokens > 0
+
+    # One worker alone sees the same micro-batches in the same order, and ends at the same losses.
+    alone = train(
+        LocalContext(tmp_path / "alone"),
+        initial=tmp_path / "initial",
+        examples=tmp_path / "examples.parquet",
+        training=training(),
+        execution=ExecutionConfig(zero_stage=2, checkpoint_every=10),
+        trained=tmp_path / "alone" / "student",
+    )
+    for name in alone:
+        if "loss" in name:
+            assert alone[name] == pytest.approx(trained.metrics[name], rel=1e-3)
 
     # Called again, it finds the last checkpoint, takes no step, and writes the same student.
     again: list[dict[str, float]] = []
