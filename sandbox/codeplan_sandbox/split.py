@@ -99,7 +99,7 @@ class _TestJudge:
         except (SyntaxError, ValueError) as error:
             self.end(UnseparableError(f"the test is no Python: {error}"))
         namespace: dict[str, Any] = {"__name__": "tests", "__builtins__": builtins}
-        for name in sorted(_names_of_the_program(trees)):
+        for name in sorted(_names_of_the_program(trees, bool(self.entry_point))):
             namespace[name] = self._stand_in(name)
         for tree in trees:
             exec(compile(tree, "setup" if tree is trees[0] else _TEST_NAME, "exec"), namespace)  # noqa: S102
@@ -111,6 +111,8 @@ class _TestJudge:
         reply = self._ask("get", name, [], {})
         if reply[0] == "value":
             return reply[1]
+        if reply[0] == "raise" and hasattr(builtins, name):
+            return getattr(builtins, name)  # the program does not define it
         if reply == ["unseparable", "module"] and name in sys.stdlib_module_names:
             return importlib.import_module(name)  # our own, whatever the program calls by this name
         return Function(self, name)
@@ -213,11 +215,11 @@ def _update(old: Any, new: Any) -> None:
         old.update(new)
 
 
-def _names_of_the_program(trees: list[ast.Module]) -> set[str]:
+def _names_of_the_program(trees: list[ast.Module], named: bool) -> set[str]:
     """The names that the tests use and do not define: the program must.
 
-    Built-in names stay built in, so that no program of its own ``abs`` decides a test, but for a test that uses nothing
-    else: then the one it uses is the function it is about.
+    Built-in names stay built in, so that no program's own ``abs`` decides a test, but for a test that uses nothing else
+    and whose function is not named: then the one it uses is the function it is about.
     """
     used: set[str] = set()
     defined: set[str] = set()
@@ -234,7 +236,7 @@ def _names_of_the_program(trees: list[ast.Module]) -> set[str]:
             defined.add(node.name)
     wanted = used - defined
     missing = wanted - set(dir(builtins))
-    return missing if missing or len(wanted) > 1 else wanted
+    return missing if missing or named or len(wanted) > 1 else wanted
 
 
 def _calls_check(tree: ast.Module) -> bool:

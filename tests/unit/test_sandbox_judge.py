@@ -213,6 +213,8 @@ def test_a_tuple_equals_a_list_in_calls(sandbox: Judge) -> None:
         ("def f(x): raise KeyError(x)", asserts("assert f(1) == 2"), Outcome.RUNTIME_ERROR),
         ("def f(x): assert False", asserts("assert f(1) == 2"), Outcome.RUNTIME_ERROR),
         ("def sum(a, b): return a * b", asserts("assert sum(2, 3) == 6"), Outcome.PASSED),
+        ("def f(x): return -x", asserts("def check(c):\n    assert abs(c(1)) == 1", entry_point="f"), Outcome.PASSED),
+        ("x = 1", asserts("assert abs(-1) == 1"), Outcome.PASSED),
         ("import sys\ndef f(x): return x", asserts("assert f(1) < sys.maxsize"), Outcome.PASSED),
         ("def f(x): return y * x", asserts("assert f(1) == 2", setup="y = 2"), Outcome.RUNTIME_ERROR),
         ("def f(x): return x", asserts("assert f(y) == 2", setup="y = 2"), Outcome.PASSED),

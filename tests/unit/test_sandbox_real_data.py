@@ -30,12 +30,13 @@ def sandbox() -> Iterator[Judge]:
 
 
 def test_humaneval(sandbox: Judge) -> None:
-    for row in rows("humaneval164", every=8):
+    for number, row in enumerate(rows("humaneval164", every=1)):
         suite = Suite("assert", tests=(row["test"],), entry_point=row["entry_point"])
         verdict = sandbox.judge(row["prompt"] + row["canonical_solution"], suite)
         assert verdict.passed, f"{row['task_id']}: {verdict.message}"
-        wrong = sandbox.judge(f"{row['prompt']}    return None\n", suite)
-        assert wrong.outcome is not Outcome.PASSED, row["task_id"]
+        if number % 8 == 0:
+            wrong = sandbox.judge(f"{row['prompt']}    return None\n", suite)
+            assert wrong.outcome is not Outcome.PASSED, row["task_id"]
 
 
 def test_mbpp(sandbox: Judge) -> None:
