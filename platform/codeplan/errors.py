@@ -15,12 +15,16 @@ class UserError(Exception):
 def explain(error: BaseException) -> str | None:
     """A message for a person, or None where only a developer can help."""
     for each in _causes(error):
-        if isinstance(each, OSError) and each.errno == errno.ENOSPC:
-            where = each.filename or "while writing"
-            return f"the disk is full ({where}); free some space and run the same command again, it goes on from here"
+        if _says_disk_full(each):
+            return "the disk is full; free some space and run the same command again, it goes on from here"
         if isinstance(each, UserError | SandboxError):
             return str(each)
     return None
+
+
+def _says_disk_full(error: BaseException) -> bool:
+    # SQLite's errors carry no number.
+    return (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "disk is full" in str(error)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -25,6 +25,7 @@ from codeplan import problems, steps
 from codeplan.config import Config, Source
 from codeplan.stages import Outcome, Stage
 from codeplan.student.identity import student_identity
+from codeplan.teacher.offline import MODEL as OFFLINE
 from codeplan.teacher.prompts import prompt_version
 from codeplan.tracking import Tracker
 
@@ -89,7 +90,8 @@ def travel(config: Config, name: str, tracker: Tracker, console: Console) -> dic
     wanted = set(_upstream(stages, name))
     tags = {"kind": "experiment", "goal": name, "teacher": config.teacher.model, **_versions()}
     with ExitStack() as journey, tracker.experiment(config, tags) as parent:
-        console.print(f"[bold]{config.name}[/bold]  results in {config.execution.home}  MLflow run {parent.run_id}")
+        who = f"{config.teacher.model}, which is no LLM" if config.teacher.model == OFFLINE else config.teacher.model
+        console.print(f"[bold]{config.name}[/bold]  home {config.execution.home}  teacher {who}", highlight=False)
         for role, stage in stages.items():
             if role in wanted:
                 title = stage.name if stage.name in ONCE else f"{stage.name} {role}"

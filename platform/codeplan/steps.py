@@ -249,7 +249,7 @@ def show_report(stage: Stage, run: Run, console: Console) -> None:
     made = reports.load(stage.folder)
     console.print()
     console.print(table(made))
-    for sentence in (*made.conclusions, *made.notes):
+    for sentence in made.conclusions:
         console.print(f"- {sentence}", highlight=False)
     console.print(f"\nfigure  {stage.folder / 'figure_plans.png'}", highlight=False, soft_wrap=True)
     console.print(f"report  {stage.folder / 'report.md'}", highlight=False, soft_wrap=True)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -83,7 +83,7 @@ def ui(
     os.execv(sys.executable, command)  # noqa: S606  # so that Ctrl-C and signals reach the server itself
 
 
-def travel(path: Path, settings: list[str] | None, stage: str) -> None:
+def travel(path: Path | str, settings: list[str] | None, stage: str) -> None:
     """Run a stage and all that it reads from; every error that a person can act on ends in one line and exit code 1."""
     with plain_errors():
         from codeplan.config import load
@@ -121,10 +121,11 @@ def plain_errors() -> Iterator[None]:
         fail(message)
 
 
-def fail(message: str, code: int = 1) -> None:
+def fail(message: str, code: int = 1) -> NoReturn:
     """Say what is wrong on standard error, and end."""
-    typer.echo(f"codeplan: {message}", err=True)
-    raise typer.Exit(code)
+    sys.stdout.flush()
+    print(f"codeplan: {message}", file=sys.stderr)
+    raise SystemExit(code)
 
 
 def main() -> None:
