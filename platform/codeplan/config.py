@@ -252,7 +252,7 @@ class Config(Settings):
 
 
 def load(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> Config:
-    """Read a configuration and apply ``key.path=value`` overrides, whose values are YAML.
+    """Read a configuration and apply ``key.path=value`` overrides, whose values are YAML; nothing is the empty text.
 
     Raises:
         ConfigError: the file is missing or no YAML, a key is unknown, or a value does not fit.
@@ -292,7 +292,7 @@ def _override(plain: dict[str, Any], override: str) -> None:
         if not isinstance(plain, dict):
             raise ConfigError(f"override {override!r}: {section} is a value, not a section")
     try:
-        plain[last] = yaml.safe_load(value)
+        plain[last] = yaml.safe_load(value) if value.strip() else ""
     except yaml.YAMLError as error:
         raise ConfigError(f"override {override!r}: {value!r} is no valid YAML value") from error
 

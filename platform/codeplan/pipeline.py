@@ -58,7 +58,7 @@ def road(config: Config) -> dict[str, Stage]:
     if config.sampling.oracle:
         stage("oracle", "distill", 1, {**ask, **once}, problems="test")
     stage("student", "finetune", 1, student, problems="train", plans="plans")
-    stage("samples", "sample", 1, {**sampling, "judging": judging}, problems="test", oracle="oracle", student="student")
+    stage("samples", "sample", 2, {**sampling, "judging": judging}, problems="test", oracle="oracle", student="student")
     stage("verdicts", "judge", 1, judging, problems="test", samples="samples")
     stage(
         "report",
@@ -125,7 +125,7 @@ def _tell(work: steps.Work, outcome: Outcome, how: str) -> None:
     for rows, account in outcome.accounts.items():
         metrics |= {f"rows.{rows}.in": account.rows_in, f"rows.{rows}.out": account.rows_out}
         metrics |= {f"rows.{rows}.lost.{loss}": count for loss, count in account.losses.items()}
-        lost = "".join(f", {count:,} {loss}" for loss, count in account.losses.items() if count)
+        lost = "".join(f", {count:,} {loss.replace('_', ' ')}" for loss, count in account.losses.items() if count)
         parts.append(f"{account.rows_in:,} {rows} in, {account.rows_out:,} out{lost}")
     work.run.metrics(metrics)
     line = f"[green]✓[/green] {work.title:<16}[dim]{how:>9}[/dim]  {'; '.join(parts)}"

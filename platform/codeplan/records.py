@@ -121,6 +121,9 @@ class Program(Record):
     """Tokens generated, the end marker included."""
     finished: bool
     """Whether the end marker came before the length limit."""
+    lost: str = ""
+    """Why the student could not be asked, for example because the plan is too long for a prompt; empty where it was.
+    Such a program has no text, is not judged, and counts as not solved."""
 
     schema_ = pa.schema(
         [
@@ -132,6 +135,7 @@ class Program(Record):
             ("code", pa.string()),
             ("tokens", pa.int32()),
             ("finished", pa.bool_()),
+            ("lost", pa.string()),
         ]
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from rich.console import Console
 from codeplan import problems, records
 from codeplan.config import Config, ExecutionConfig
 from codeplan.progress import Bar
-from codeplan.records import Plan, Problem, Record, Verdict
+from codeplan.records import Plan, Problem, Program, Record, Verdict
 from codeplan.stages import Account, Outcome, Stage, write_text
 from codeplan.tracking import Run
 
@@ -171,7 +172,12 @@ def sample(work: Work) -> Outcome:
         "sampled.tokens": tokens,
         "sampled.unfinished": sum(not each.finished for each in sampled.programs),
     }
-    return Outcome(accounts={"problems": Account(len(given), len(answered))}, metrics=metrics)
+    lost = Counter(each.lost for each in sampled.programs if each.lost)
+    accounts = {
+        "problems": Account(len(given), len(answered)),
+        "programs": Account(len(sampled.programs), len(sampled.programs) - lost.total(), lost),
+    }
+    return Outcome(accounts=accounts, metrics=metrics)
 
 
 def judge(work: Work) -> Outcome:
@@ -183,9 +189,9 @@ def judge(work: Work) -> Outcome:
     programs = read_parts(work.stage.inputs["samples"].folder).programs
     hidden = {each.problem_id: each.hidden_tests for each in work.read("problems", PROBLEMS, Problem)}
     tasks = {
-        (each.problem_id, each.key): (each.code, suite)
+        _task(each): (each.code, suite)
         for each in programs
-        if (suite := hidden[each.problem_id]) is not None
+        if not each.lost and (suite := hidden[each.problem_id]) is not None
     }
     execution = work.on_ray()
     with work.bar(len(tasks), "programs") as bar:
@@ -197,12 +203,12 @@ def judge(work: Work) -> Outcome:
     records.write(work.folder / VERDICTS, Verdict, verdicts)
     rows = [each.model_dump(mode="json") for each in verdicts[:ROWS_OF_A_TABLE]]
     work.run.table(rows, "verdicts.json")
-    judged = sum((each.problem_id, each.key) in tasks for each in programs)
+    losses = Counter(each.lost or "without hidden tests" for each in programs if _task(each) not in tasks)
     metrics: dict[str, float] = {"verdicts": len(verdicts)}
     for verdict in verdicts:
         key = f"verdicts.{verdict.outcome.value}"
         metrics[key] = metrics.get(key, 0) + 1
-    account = Account(len(programs), judged, {"without hidden tests": len(programs) - judged})
+    account = Account(len(programs), len(programs) - losses.total(), losses)
     return Outcome(accounts={"programs": account}, metrics=metrics)
 
 
@@ -257,6 +263,10 @@ def show_report(stage: Stage, run: Run, console: Console) -> None:
     for path in sorted(each for each in stage.folder.iterdir() if each.suffix in REPORT_FILES):
         if path.name not in {"done.json", "identity.json"}:
             run.file(path, "report")
+
+
+def _task(program: Program) -> tuple[str, str]:
+    return program.problem_id, program.key
 
 
 def _head(record: Record, *names: str) -> dict[str, Any]:

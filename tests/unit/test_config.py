@@ -42,9 +42,9 @@ def test_all_mistakes_are_told_at_once() -> None:
 def test_overrides_are_yaml_and_reach_nested_keys(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(MINIMAL))
-    config = load(
-        path, ["sampling.plans=7", "training.mixing={code: 2, plan: 1, plan_code: 0}", "problems.test.count=9"]
-    )
+    mixing = "training.mixing={code: 2, plan: 1, plan_code: 0}"
+    config = load(path, ["student.model=", "sampling.plans=7", mixing, "problems.test.count=9"])
+    assert config.student.model == ""
     assert config.sampling.plans == 7
     assert config.training.mixing["code"] == 2
     assert config.problems.test == MiniAppsSource(reader="miniapps", split="test", count=9)

@@ -98,3 +98,20 @@ def test_a_sample_does_not_depend_on_its_neighbours(names: list[str]) -> None:
     alone = sample([problem("p")], {}, Scripted(), run_examples, SAMPLING)
     together = sample([problem(name) for name in names], {}, Scripted(), run_examples, SAMPLING)
     assert [each for each in together.programs if each.problem_id == "p"] == alone.programs
+
+
+class Choking(Scripted):
+    """Cannot be asked to follow "plan 1": it is too long for a prompt."""
+
+    def generate(self, asks: Sequence[Ask], *, temperature: float, top_p: float) -> list[Generation]:
+        written = super().generate(asks, temperature=temperature, top_p=top_p)
+        too_long = Generation("", 0, finished=False, lost="plan too long")
+        return [too_long if ask.plan == "plan 1" else each for ask, each in zip(asks, written, strict=True)]
+
+
+def test_a_program_that_could_not_be_asked_for_is_named_and_never_judged() -> None:
+    samples = sample([problem("p")], {}, Choking(), run_examples, SAMPLING)
+    lost = [each for each in samples.programs if each.lost]
+    assert {(each.plan_index, each.phase, each.lost) for each in lost} == {(1, "trial", "plan too long")}
+    assert not {each.key for each in lost} & {each.program_key for each in samples.verdicts}
+    assert {each.plan_index for each in samples.programs if (each.arm, each.phase) == ("codeplan", "final")} >= {3}

@@ -93,7 +93,7 @@ def judge_examples(problems: Mapping[str, Problem], programs: Sequence[Program],
     texts = {
         (program.problem_id, program.key): program.code
         for program in programs
-        if program.phase == "trial" and program.problem_id in suites
+        if program.phase == "trial" and program.problem_id in suites and not program.lost
     }
     found = judge([(code, suites[problem_id]) for (problem_id, _), code in texts.items()])
     return [
@@ -200,6 +200,7 @@ def _write(wishes: Sequence[_Wish], student: Student, sampling: SamplingConfig) 
             code=generation.text,
             tokens=generation.tokens,
             finished=generation.finished,
+            lost=generation.lost,
         )
         for wish, generation in zip(wishes, written, strict=True)
     ]
