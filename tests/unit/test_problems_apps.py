@@ -80,6 +80,15 @@ def test_no_tests_and_no_solutions_are_no_errors(tmp_path: Path, nothing: Any) -
     assert problem.example_tests is not None
 
 
+def test_tests_that_expect_nothing_are_none_because_the_empty_program_passes_them(tmp_path: Path) -> None:
+    blank = {"inputs": ["1\n", "2\n"], "outputs": ["", "\n"]}
+    half = {"inputs": ["1\n", "2\n"], "outputs": ["", "4\n"]}
+    (first, second) = read(lines(tmp_path / "a.jsonl", row(input_output=blank), row(problem_id=13, input_output=half)))
+    assert first.hidden_tests is None
+    assert second.hidden_tests is not None
+    assert len(second.hidden_tests) == 2
+
+
 def test_a_function_without_tests_has_none(tmp_path: Path) -> None:
     empty = {"fn_name": "f", "inputs": [], "outputs": []}
     problem = read_one(tmp_path, input_output=empty, question="f", starter_code=SIGNATURE)

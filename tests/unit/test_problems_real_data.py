@@ -66,8 +66,8 @@ def test_apps_test() -> None:
         "problems": 150,
         "with examples": 150,
         "example tests": 390,
-        "with hidden": 150,
-        "hidden tests": 3107,
+        "with hidden": 149,  # problem 2404 expects nothing in all its tests
+        "hidden tests": 3104,
         "with solutions": 0,
         "solutions": 0,
         "with starter code": 0,

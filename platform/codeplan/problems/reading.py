@@ -22,7 +22,7 @@ from codeplan.records import Problem
 from codeplan.stages import Account, digest
 from codeplan_sandbox.suites import Comparator
 
-VERSION = 1
+VERSION = 2
 """Raised when a reader makes other problems of the same files."""
 
 FORMATS: Mapping[str, Format] = {
