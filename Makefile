@@ -32,7 +32,7 @@ demo: setup
 	@$(BIN)/codeplan run $(CONFIG)
 
 test: setup
-	@$(BIN)/python -m pytest tests/unit $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile tests/unit $(PYTEST_ARGS)
 	@$(BIN)/python -m pytest tests/on_ray tests/gpu $(PYTEST_ARGS)
 
 check: setup
