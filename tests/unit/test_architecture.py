@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {"codeplan": ROOT / "platform" / "codeplan", "codeplan_sandbox": ROOT / "sandbox" / "codeplan_sandbox"}
@@ -98,3 +99,17 @@ def test_the_standard_library_keeps_its_platform_module() -> None:
 def test_tests_are_no_packages() -> None:
     assert not list((ROOT / "tests").rglob("__init__.py"))
     assert not (ROOT / "tests" / "platform").exists()
+
+
+def test_what_travels_to_a_cluster_is_there() -> None:
+    shipped = yaml.safe_load((ROOT / "cluster" / "runtime_env.yaml").read_text(encoding="utf-8"))
+    assert (ROOT / shipped["working_dir"]).resolve() == ROOT
+    assert {ROOT / path for path in shipped["py_modules"]} == set(PACKAGES.values())
+
+
+def test_no_file_names_a_registry_or_a_machine() -> None:
+    names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    forbidden = ("--extra-" + "index-url", "--index-" + "url", "pypi" + ".org", "/wo" + "rk/", "/ro" + "ot/")
+    for name in names:
+        content = (ROOT / name).read_bytes()
+        assert not [word for word in forbidden if word.encode() in content], name
