@@ -260,6 +260,7 @@ def show_report(stage: Stage, run: Run, console: Console) -> None:
     console.print(f"\nfigure  {stage.folder / 'figure_plans.png'}", highlight=False, soft_wrap=True)
     console.print(f"report  {stage.folder / 'report.md'}", highlight=False, soft_wrap=True)
     run.metrics(made.metrics())
+    run.describe((stage.folder / "report.md").read_text(encoding="utf-8"))
     for path in sorted(each for each in stage.folder.iterdir() if each.suffix in REPORT_FILES):
         if path.name not in {"done.json", "identity.json"}:
             run.file(path, "report")

@@ -7,12 +7,15 @@ killed cannot say so itself; the next run on the same home does it for it (see `
 from __future__ import annotations
 
 import fcntl
+import getpass
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from codeplan.config import Config, TrackingConfig
 from codeplan.errors import UserError
@@ -21,6 +24,10 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 PARENT = "mlflow.parentRunId"
+_EXPERIMENT_TAGS = {
+    "mlflow.experimentKind": "custom_model_development"
+}  # opens the UI on runs and charts, not on chats
+_LONGEST_NOTE = 5000
 BATCH = 900  # MLflow takes at most 1,000 metrics in one request
 
 
@@ -65,6 +72,14 @@ class Run:
     def file(self, path: Path, folder: str = "") -> None:
         """Keep a file with the run."""
         self._client.log_artifact(self.run_id, str(path), folder or None)
+
+    def text(self, text: str, name: str) -> None:
+        """Keep a text with the run, as a file of that name."""
+        self._client.log_text(self.run_id, text, name)
+
+    def describe(self, markdown: str) -> None:
+        """What a person reads first when the run is opened."""
+        self._client.set_tag(self.run_id, "mlflow.note.content", markdown[:_LONGEST_NOTE])
 
     def table(self, rows: Sequence[Mapping[str, Any]], name: str) -> None:
         """Keep a table that MLflow's UI can show and compare between runs."""
@@ -116,13 +131,16 @@ class Tracker:
         if found is not None:
             return str(found.experiment_id)
         artifacts = None if tracking.uri else (self._home / "artifacts").resolve().as_uri()
-        return str(self._client.create_experiment(tracking.experiment, artifact_location=artifacts))
+        made = self._client.create_experiment(tracking.experiment, artifact_location=artifacts, tags=_EXPERIMENT_TAGS)
+        return str(made)
 
     @contextmanager
     def experiment(self, config: Config, tags: Mapping[str, str]) -> Iterator[Run]:
         """The parent run of an experiment; failed with the error in it when the block raises."""
         with self._run(config.name, tags) as run, self._alive(run.run_id):
-            run.params(config.model_dump(mode="json"))
+            plain = config.model_dump(mode="json")
+            run.params(plain)
+            run.text(yaml.safe_dump(plain, sort_keys=False), "config.yaml")
             yield run
 
     @contextmanager
@@ -134,6 +152,7 @@ class Tracker:
     @contextmanager
     def _run(self, name: str, tags: Mapping[str, str]) -> Iterator[Run]:
         named = {key if "." in key else f"codeplan.{key}": value for key, value in tags.items()}
+        named |= {"mlflow.user": getpass.getuser(), "mlflow.source.name": "codeplan", "mlflow.source.type": "LOCAL"}
         created = self._client.create_run(self._experiment, run_name=name, tags=named)
         run = Run(self._client, created.info.run_id)
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from codeplan.config import Config, TrackingConfig, parse
+from codeplan.config import Config, TrackingConfig, load, parse
 from codeplan.tracking import PARENT, Tracker, TrackingError, flatten
 
 
@@ -50,6 +50,8 @@ def test_a_stage_is_a_child_with_metrics_steps_tables_and_data(tracker: Tracker,
     assert whole.data.params["sampling.plans"] == "20"
     assert whole.data.tags["codeplan.commit"] == "abc"
     assert {whole.info.status, child.info.status} == {"FINISHED"}
+    kept = client.download_artifacts(parent.run_id, "config.yaml")
+    assert load(kept) == config(), "the resolved configuration runs the experiment again"
 
 
 @pytest.mark.parametrize(("error", "status"), [(ValueError("broken row"), "FAILED"), (KeyboardInterrupt(), "KILLED")])
