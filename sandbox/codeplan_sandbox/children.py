@@ -26,6 +26,7 @@ _OPEN_FILES = 64
 _STACK_BYTES = 112 << 20
 _OWN_PROCESSES = 2  # the server, and the process of assert tests
 _MESSAGE_BYTES = 500
+_NO_PEAK_KIB = 1 << 30  # what nobody can use; tables hold no numbers of any size
 
 
 class FaultError(RuntimeError):
@@ -172,4 +173,6 @@ def unpack_report(message: bytes) -> tuple[int, bool, int] | None:
     if len(message) != REPORT.size:
         return None
     outcome, tainted, peak_kib = REPORT.unpack(message)
+    if not 0 <= peak_kib < _NO_PEAK_KIB:
+        return None
     return outcome, bool(tainted), peak_kib

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import signal
@@ -143,9 +144,14 @@ class Trial:
         program, judged = processes[0], processes[-1]
         if self._request.kind != "assert":
             offset, length = self._request.extents[index]
-            _empty(files.stdin)
-            _copy(files.inputs, offset, length, files.stdin)
-            os.lseek(files.stdin, 0, os.SEEK_SET)
+            try:
+                _empty(files.stdin)
+                copied = _copy(files.inputs, offset, length, files.stdin)
+                os.lseek(files.stdin, 0, os.SEEK_SET)
+            except OSError:  # its process has the same file open, and may not be as idle as it said
+                copied = -1
+            if copied != length:
+                return End(Outcome.EXITED_EARLY, "the program changed its input file while it waited")
             return self._watch(_GO, program, processes)
         if first:
             loading = self._watch(_GO, program, processes)
@@ -166,9 +172,9 @@ class Trial:
         started = time.monotonic()
         patience = limits.time_s * limits.wall_factor
         try:
-            child.control.send(go)
-        except OSError:  # it died between two tests, of something that the last one left behind
-            return self._end_of(child.kill())
+            child.control.send(go, socket.MSG_DONTWAIT)
+        except OSError as error:
+            return self._not_sent(child, error)
         line, judge = child.control.fileno(), self._judge.fileno()
         while True:
             used = (sum(each.cpu_ns() for each in processes) - before) / 1e9
@@ -194,11 +200,21 @@ class Trial:
             if line in readable:
                 line = child.lifeline()
 
+    def _not_sent(self, child: Child, error: OSError) -> End:
+        """What it means that a process takes no order."""
+        status = child.kill()
+        if isinstance(error, BlockingIOError):
+            return End(Outcome.EXITED_EARLY, "the program reported tests without running them")
+        return self._end_of(status)  # it died between two tests, of something that the last one left behind
+
     def _heard(self, child: Child) -> End | None:
         """What a process said or did; None when it hung up and has not ended yet."""
         if child.hung_up:
             return self._end_of(child.wait())
-        message = child.control.recv(64)
+        try:
+            message = child.control.recv(64)
+        except ConnectionResetError:  # it hung up with our last order unread
+            message = b""
         if not message:
             return None
         report = children.unpack_report(message)
@@ -229,13 +245,17 @@ class Trial:
         outcome, note = end.outcome, end.note
         if outcome is Outcome.PASSED and request.kind == "stdin" and written > request.limits.output_bytes:
             outcome, note = Outcome.OUTPUT_LIMIT, f"more than {request.limits.output_bytes} bytes of output"
+        elif (outcome, request.kind) == (Outcome.OUTPUT_LIMIT, "stdin") and written < request.limits.output_bytes:
+            outcome = Outcome.MEMORY_LIMIT  # it was some other file of its own, which are all in memory
         kept = min(written, request.limits.output_bytes if request.kind == "stdin" else SHOWN_BYTES)
         answer = files.answer
         if request.kind == "assert" and os.fstat(files.test_answer).st_size:
             answer = files.test_answer
         answered = os.fstat(answer).st_size
-        for source, length in ((files.stdout, kept), (answer, answered)):
-            _copy(source, 0, length, files.results)
+        # A program that still runs may shorten them meanwhile.
+        kept, answered = (
+            _copy(source, 0, size, files.results) for source, size in ((files.stdout, kept), (answer, answered))
+        )
         for each in (files.stdout, files.answer, files.test_answer):
             _empty(each)
         record = Record(index, outcome, first, end.doubtful, time_s, memory_bytes, kept, answered, note)
@@ -256,14 +276,15 @@ _OUTCOME_OF_SIGNAL: dict[int, Outcome] = {
 
 
 def _empty(file: int) -> None:
+    fcntl.fcntl(file, fcntl.F_SETFL, 0)  # programs share the open file, and sendfile writes to none that appends
     os.ftruncate(file, 0)
     os.lseek(file, 0, os.SEEK_SET)
 
 
-def _copy(source: int, offset: int, length: int, target: int) -> None:
-    """Copy between files without reading them into this process."""
-    while length:
-        copied = os.sendfile(target, source, offset, length)
-        if not copied:
-            raise children.FaultError(f"{length} bytes short while copying between files")
-        offset, length = offset + copied, length - copied
+def _copy(source: int, offset: int, length: int, target: int) -> int:
+    """Copy between files without reading them into this process; returns how much there was."""
+    end = offset + length
+    at = offset
+    while at < end and (copied := os.sendfile(target, source, at, end - at)):
+        at += copied
+    return at - offset
