@@ -46,7 +46,9 @@ def _lines(text: str) -> list[str]:
 
 def _close(written: float, expected: float) -> bool:
     try:
-        return written == expected or abs(written - expected) <= TOLERANCE * max(1.0, abs(expected))
+        return written == expected or (
+            math.isfinite(expected) and abs(written - expected) <= TOLERANCE * max(1.0, abs(expected))
+        )
     except OverflowError:  # an integer too large for a float is far from every float
         return False
 
@@ -84,7 +86,7 @@ def _same_as_apps(written: list[str], expected: list[str]) -> bool:
 
 def _apps_close(written: float, expected: float) -> bool:
     """numpy.allclose, with its default tolerances."""
-    return written == expected or abs(written - expected) <= 1e-8 + 1e-5 * abs(expected)
+    return written == expected or (math.isfinite(expected) and abs(written - expected) <= 1e-8 + 1e-5 * abs(expected))
 
 
 def _floats(lines: list[str]) -> list[float] | None:
