@@ -58,9 +58,12 @@ def serve(test: Test) -> NoReturn:
     os.close(PROGRAM)
     os.close(COMPILED)
     untouched = dict(builtins.__dict__)
+    namespaces = [vars(module) for module in sys.modules.values() if isinstance(module, types.ModuleType)]
+    names = sum(map(len, namespaces))
     while os.read(CONTROL, 1):
         outcome, threads = (_syntax_error(code), False) if isinstance(code, BaseException) else _attempt(test, code)
-        tainted = threads or builtins.__dict__ != untouched
+        # What a program leaves in modules, the next test of it would find, and an interpreter of its own would not.
+        tainted = threads or builtins.__dict__ != untouched or sum(map(len, namespaces)) != names
         report(outcome, tainted)
         if tainted:
             break
@@ -184,20 +187,21 @@ def describe(error: BaseException) -> str:
     """One line: the type and the text of an exception, and the program's line."""
     line = line_in(error, PROGRAM_NAME)
     where = f" (line {line})" if line else ""
-    return f"{type(error).__name__}: {text_of(error)}".removesuffix(": ") + where
+    name = type.__dict__["__name__"].__get__(type(error))  # whatever a metaclass says
+    return f"{name}: {text_of(error)}".removesuffix(": ") + where
 
 
 def text_of(error: BaseException) -> str:
     """The exception's text, also where its ``__str__``, which the program may have written, fails."""
     try:
-        return str(error)
+        return str.__str__(str(error))
     except BaseException:
         return ""
 
 
 def line_in(error: BaseException, file: str) -> int:
     """The innermost line of a file that an exception passed, 0 where it passed none."""
-    line, trace = 0, error.__traceback__
+    line, trace = 0, BaseException.__dict__["__traceback__"].__get__(error)
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == file:
             line = trace.tb_lineno
@@ -209,11 +213,16 @@ def _attempt(test: Test, code: types.CodeType) -> tuple[Outcome, bool]:
     try:
         return Outcome.PASSED, test(code)
     except SystemExit as leaving:
-        explain(f"exit status {leaving.code}")
+        code_left = leaving.code
+        explain(f"exit status {code_left if isinstance(code_left, int) else text_of(leaving)}")
         outcome = Outcome.RUNTIME_ERROR if test is run_stdin else Outcome.EXITED_EARLY
     except BaseException as error:  # whatever the program raises is its own failure
-        outcome = classify(error)
-        explain(describe(error))
+        outcome = Outcome.RUNTIME_ERROR
+        try:
+            explain(describe(error))
+            outcome = classify(error)
+        except BaseException:  # its attributes are the program's code
+            explain("an exception that fails when it is looked at")
     return outcome, _thread._count() > 0
 
 
@@ -227,12 +236,21 @@ def _finish(main: types.ModuleType) -> bool:
     if threads:
         threading._shutdown()  # type: ignore[attr-defined] # what the interpreter calls itself
     atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.__stdout__):
-        if stream is not None and not getattr(stream, "closed", False):
-            stream.flush()
+    _flush()
     main.__dict__.clear()
     gc.collect()
+    _flush()  # what destructors printed
     return threads
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.__stdout__):
+        try:
+            open_still = stream is not None and not getattr(stream, "closed", False)
+        except ValueError:  # its buffer was detached: another stream writes there
+            continue
+        if stream is not None and open_still:
+            stream.flush()
 
 
 def _as_json(value: Any) -> bytes:
