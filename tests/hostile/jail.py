@@ -1,0 +1,190 @@
+"""A jail around the sandbox under test, so that a program which breaks out of the sandbox still does no harm.
+
+    python jail.py USER TIER PROGRAM...
+
+USER is root (what the caller is) or nobody (an id that owns nothing). Inside, the whole machine is read-only, every
+place that people or programs write to is an empty file system in memory, and there are no other processes, no network
+and no devices but five harmless ones. What has to stay readable there (interpreter, repository, programs) is mounted
+again, read-only. `judged.py` runs inside, checks all of this, and judges.
+
+Exit status: that of `judged.py`; 4 where the jail cannot be made here.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from codeplan_sandbox import linux
+
+CANNOT_BE_MADE = 4
+NOBODY = 61234
+NAMESPACES = ("mnt", "pid", "ipc", "net")
+PRIVATE = ("/tmp", "/var/tmp", "/home", "/root", "/run", "/srv", "/dev")
+DEVICES = ("null", "zero", "full", "random", "urandom")
+HERE = Path(__file__).resolve().parent
+
+_READ_ONLY, _NO_SUID, _AT_RECURSIVE = 1, 2, 0x8000
+_MOUNT_SETATTR = 442
+_PR_CAPBSET_DROP = 24
+# chown, dac_override, dac_read_search, fowner, kill, setgid, setuid, setpcap, sys_admin, setfcap: what the sandbox
+# works with as root. Not: modules, raw devices, the clock, reboot, nodes of devices.
+_KEPT_CAPABILITIES = {0, 1, 2, 3, 5, 6, 7, 8, 21, 31}
+
+
+def main(user: str, tier: str, programs: list[str]) -> int:
+    """Make the jail around a child, and wait for it."""
+    outer = [str(Path(f"/proc/self/ns/{name}").readlink()) for name in NAMESPACES]
+    owner = os.geteuid()
+    try:
+        if owner:
+            _become_root_of_a_namespace(owner)
+        linux.unshare(linux.NEWNS | linux.NEWPID | linux.NEWIPC | linux.NEWNET | linux.NEWUTS)
+    except OSError as error:
+        print(f"no namespaces here: {error}", file=sys.stderr)
+        return CANNOT_BE_MADE
+    first = os.fork()
+    if not first:
+        _first_process(user, owner, [sys.executable, str(HERE / "judged.py"), ",".join(outer), tier, *programs])
+    return os.waitstatus_to_exitcode(os.waitpid(first, 0)[1])
+
+
+def _become_root_of_a_namespace(owner: int) -> None:
+    group = os.getegid()
+    linux.unshare(linux.NEWUSER)
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"0 {owner} 1")
+    Path("/proc/self/gid_map").write_text(f"0 {group} 1")
+
+
+def _first_process(user: str, owner: int, command: list[str]) -> NoReturn:
+    """Process 1 of the jail: its end is the end of all processes there."""
+    status = CANNOT_BE_MADE
+    try:
+        linux.die_with_parent()
+        kept = {sys.base_prefix, sys.prefix, str(HERE), str(Path(linux.__file__).parent.parent)}
+        _build([*kept, *(str(Path(each).resolve().parent) for each in command[4:])])
+        _drop_dangerous_capabilities()
+        runner = os.fork()
+        if not runner:
+            identity = os.geteuid() if user == "root" else NOBODY
+            home = _furnish(identity)
+            if user != "root":
+                _become_nobody(owner)
+            os.execve(command[0], command, {"HOME": home, "JUDGE_SECRET": "HUNTER2", "PATH": "/usr/bin:/bin"})
+        while True:
+            ended, how = os.wait()
+            if ended == runner:
+                status = os.waitstatus_to_exitcode(how) & 0xFF
+                break
+    except OSError as error:
+        print(f"no jail here: {error}", file=sys.stderr)
+    finally:
+        os._exit(status)
+
+
+def _build(kept: list[str]) -> None:
+    handles = {path: os.open(path, os.O_PATH) for path in sorted(set(kept))}
+    devices = {name: os.open(f"/dev/{name}", os.O_PATH) for name in DEVICES}
+    linux.mount("none", "/", flags=linux.MS_PRIVATE | linux.MS_REC)
+    _make_read_only("/")
+    for place in PRIVATE:
+        if not Path(place).is_dir():
+            continue
+        # The last mount over a place counts; a link (as /var/tmp may be) leads to one that is private already.
+        if not Path(place).is_symlink():
+            linux.mount("tmpfs", place, "tmpfs", linux.MS_NOSUID, "size=64m,mode=755")
+    for path, handle in handles.items():
+        if any(Path(path).is_relative_to(place) for place in PRIVATE):
+            Path(path).mkdir(parents=True, exist_ok=True)
+            linux.mount(f"/proc/self/fd/{handle}", path, flags=linux.MS_BIND | linux.MS_REC)
+            _make_read_only(path)
+    for name, handle in devices.items():
+        Path(f"/dev/{name}").touch()
+        linux.mount(f"/proc/self/fd/{handle}", f"/dev/{name}", flags=linux.MS_BIND)
+    for handle in (*handles.values(), *devices.values()):
+        os.close(handle)
+    Path("/dev/shm").mkdir()
+    # Of this jail's own processes. It stays writable, as the sandbox writes the id maps of its namespaces there, but
+    # for what belongs to the machine.
+    linux.mount("proc", "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV)
+    for name in ("sys", "sysrq-trigger", "bus", "fs", "irq", "acpi", "scsi", "mtrr"):
+        path = f"/proc/{name}"
+        if Path(path).exists():
+            linux.mount(path, path, flags=linux.MS_BIND | linux.MS_REC)
+            _make_read_only(path)
+
+
+def _make_read_only(path: str) -> None:
+    attributes = struct.pack("QQQQ", _READ_ONLY | _NO_SUID, 0, 0, 0)
+    linux.syscall("mount_setattr", _MOUNT_SETATTR, -100, path.encode(), _AT_RECURSIVE, attributes, len(attributes))
+
+
+def _drop_dangerous_capabilities() -> None:
+    libc = ctypes.CDLL(None)
+    for number in range(64):
+        if number not in _KEPT_CAPABILITIES:
+            libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0)
+
+
+def _furnish(identity: int) -> str:
+    """Plant what hostile programs are after; it belongs to who runs the judge. Returns the home."""
+    for place in ("/tmp", "/var/tmp", "/dev/shm"):
+        Path(place).chmod(0o1777)
+    home = Path("/home/judge")
+    for file in (home / "password", home / ".ssh/id_rsa", Path("/srv/judge/secret/key"), Path("/tmp/secret")):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("HUNTER2")
+    Path("/srv/judge/canary").mkdir()
+    Path("/srv/judge/canary/keep").write_text("kept")
+    for top in ("/srv/judge", "/home/judge", "/tmp/secret"):
+        for path in (Path(top), *Path(top).rglob("*")):
+            os.chown(path, identity, identity) if os.geteuid() == 0 and identity else None
+            path.chmod(0o755 if path.is_dir() else 0o644)
+    return str(home)
+
+
+def _become_nobody(owner: int) -> None:
+    if owner:  # a caller without rights is itself the nobody: as which it owns nothing that could be written here
+        linux.unshare(linux.NEWUSER)
+        Path("/proc/self/uid_map").write_text(f"{owner} 0 1")
+        Path("/proc/self/gid_map").write_text(f"{owner} 0 1")
+        return
+    os.setgroups([])
+    os.setresgid(NOBODY, NOBODY, NOBODY)
+    os.setresuid(NOBODY, NOBODY, NOBODY)
+
+
+def broken(outer: str, programs: list[str]) -> list[str]:
+    """What does not hold of the jail around this process; programs may run only where that is nothing."""
+    found = [
+        f"the {name} namespace is the outer one"
+        for name, before in zip(NAMESPACES, outer.split(","), strict=True)
+        if str(Path(f"/proc/self/ns/{name}").readlink()) == before
+    ]
+    if os.getpid() != 2:
+        found.append("there are processes that are none of the jail's")
+    allowed = {*PRIVATE, "/proc", *(f"/dev/{name}" for name in DEVICES)}
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        fields = line.split()
+        if "ro" not in fields[5].split(",") and fields[4] not in allowed:
+            found.append(f"{fields[4]} is mounted writable")
+    if not os.statvfs("/").f_flag & os.ST_RDONLY:
+        found.append("/ is not read-only")
+    places = {"/", "/etc", "/usr", sys.base_prefix, str(HERE), *(str(Path(each).resolve().parent) for each in programs)}
+    for place in sorted(places):
+        try:
+            descriptor = os.open(place, os.O_TMPFILE | os.O_WRONLY)
+        except OSError:
+            continue
+        os.close(descriptor)
+        found.append(f"{place} can be written")
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2], sys.argv[3:]))

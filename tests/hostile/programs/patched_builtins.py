@@ -1,0 +1,12 @@
+# mode: stdin
+# expect: OK
+# stdin: '5\n'
+# out: '6\n'
+# repeat: 3
+# note: what is left behind must not reach the next test
+import builtins
+n = int(input())
+print(n + 1)
+for name in dir(builtins):
+    if name not in ("setattr", "builtins", "__import__", "dir") and callable(getattr(builtins, name)):
+        setattr(builtins, name, lambda *a, **k: None)

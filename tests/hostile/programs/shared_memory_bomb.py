@@ -1,0 +1,10 @@
+# mode: stdin
+# expect: MLE|RE|OLE
+# stdin: '5\n'
+# out: '6\n'
+import mmap
+maps = []
+while True:
+    one = mmap.mmap(-1, 1 << 24, flags=mmap.MAP_SHARED)
+    for at in range(0, 1 << 24, 4096): one[at] = 1
+    maps.append(one)

@@ -1,0 +1,8 @@
+# mode: stdin
+# expect: MLE|TLE
+# stdin: '5\n'
+# out: '6\n'
+import zlib
+packer = zlib.compressobj(9)
+bomb = b"".join(packer.compress(bytes(1 << 20)) for _ in range(600)) + packer.flush()
+print(len(zlib.decompress(bomb)))
