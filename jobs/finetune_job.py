@@ -1,11 +1,10 @@
 """Fine-tune the student on code and plans, as a Ray job.
 
-ray job submit --working-dir . -- python jobs/finetune_job.py jobs/configs/demo.yaml execution.ray_address=auto
+ray job submit --runtime-env cluster/runtime_env.yaml -- \
+        python jobs/finetune_job.py jobs/configs/demo.yaml execution.ray_address=auto
 """
 
-import sys
-
-from codeplan.cli.main import travel
+from codeplan.cli.main import job
 
 if __name__ == "__main__":
-    travel(sys.argv[1], sys.argv[2:], "finetune")
+    job("finetune")

@@ -1,26 +1,21 @@
 """Every setting of the platform: frozen, closed, and read from one YAML file.
 
 A run's result depends on every section but ``execution`` and ``tracking``: those say where and how fast, never what.
-Fingerprints are made from the other sections, so a changed number of workers reuses finished stages.
+Fingerprints are made from the other sections, so a changed number of workers reuses finished stages. Addresses (paths,
+``teacher.base_url``), the key's name and ``teacher.lost_share`` stay out as well: a file counts by its content, and who
+serves a model under one name is taken to serve the same model.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from codeplan.errors import UserError
 from codeplan_sandbox.suites import Comparator
 
 Task = Literal["code", "plan", "plan_code"]
 TASKS: tuple[Task, ...] = ("code", "plan", "plan_code")
-
-
-class ConfigError(UserError, ValueError):
-    """A configuration that cannot be used; the message says which key, what is wrong and what would be right."""
 
 
 class Settings(BaseModel):
@@ -94,7 +89,8 @@ class TeacherConfig(Settings):
     """Length limit of a plan, in the teacher's tokens."""
     seed: int = 0
     lost_share: float = Field(default=0.01, ge=0.0, le=1.0)
-    """The share of requests that may fail for good before the stage fails; failed ones are asked again next time."""
+    """The share of requests that may fail for good before the stage fails. A stage that failed asks for them again when
+    it is run again; one that finished within the share does not."""
 
 
 class StudentConfig(Settings):
@@ -143,12 +139,17 @@ class TrainingConfig(Settings):
     """Training problems held out to measure the validation loss of each task."""
     seed: int = 0
 
+    @field_validator("mixing", "weights")
+    @classmethod
+    def _some_and_none_negative(cls, values: dict[Task, float], info: ValidationInfo) -> dict[Task, float]:
+        if any(value < 0 for value in values.values()) or (info.field_name == "mixing" and not any(values.values())):
+            raise ValueError("no value may be below 0, and one of mixing must be above")
+        return values
+
     @model_validator(mode="after")
-    def _consistent(self) -> TrainingConfig:
+    def _whole_micro_batches(self) -> TrainingConfig:
         if self.batch_size % self.micro_batch_size:
             raise ValueError(f"batch_size {self.batch_size} is no multiple of micro_batch_size {self.micro_batch_size}")
-        if not any(ratio > 0 for ratio in self.mixing.values()) or any(ratio < 0 for ratio in self.mixing.values()):
-            raise ValueError("mixing needs a ratio above 0, and none below")
         return self
 
 
@@ -167,6 +168,12 @@ class SamplingConfig(Settings):
     oracle: bool = True
     """Also sample with a plan that the teacher reasoned back from the test problem's own solution: the upper bound."""
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _counts_within_the_pool(self) -> SamplingConfig:
+        if not all(0 < count <= self.plans for count in self.plan_counts):
+            raise ValueError(f"plan_counts {list(self.plan_counts)} must lie between 1 and plans, {self.plans}")
+        return self
 
     def counts(self) -> tuple[int, ...]:
         """The plan counts to report, ascending, ending with ``plans``."""
@@ -188,7 +195,7 @@ class JudgingConfig(Settings):
 class ReportConfig(Settings):
     """What the report counts."""
 
-    pass_k: tuple[int, ...] = (1, 5)
+    pass_k: tuple[Annotated[int, Field(gt=0)], ...] = (1, 5)
     """The k of pass@k for directly sampled programs."""
     resamples: int = Field(default=2000, gt=0)
     """Bootstrap resamples of the paired differences between arms."""
@@ -250,76 +257,12 @@ class Config(Settings):
     tracking: TrackingConfig = TrackingConfig()
     execution: ExecutionConfig = ExecutionConfig()
 
-
-def load(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> Config:
-    """Read a configuration and apply ``key.path=value`` overrides, whose values are YAML; nothing is the empty text.
-
-    Raises:
-        ConfigError: the file is missing or no YAML, a key is unknown, or a value does not fit.
-    """
-    try:
-        plain = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read configuration {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"configuration {path} is no valid YAML: {error}") from error
-    if not isinstance(plain, dict):
-        raise ConfigError(f"configuration {path} must hold keys and values, not {type(plain).__name__}")
-    for override in overrides:
-        _override(plain, override)
-    return parse(plain, where=str(path))
-
-
-def parse(plain: dict[str, Any], where: str = "configuration") -> Config:
-    """Validate plain data.
-
-    Raises:
-        ConfigError: names every key that does not fit and, for an unknown one, the keys that exist beside it.
-    """
-    try:
-        return Config.model_validate(plain)
-    except ValidationError as error:
-        raise ConfigError(f"{where}: " + "; ".join(_explain(each) for each in error.errors())) from error
-
-
-def _override(plain: dict[str, Any], override: str) -> None:
-    key, equals, value = override.partition("=")
-    if not equals or not key:
-        raise ConfigError(f"override {override!r} must look like section.key=value")
-    *sections, last = key.split(".")
-    for section in sections:
-        plain = plain.setdefault(section, {})
-        if not isinstance(plain, dict):
-            raise ConfigError(f"override {override!r}: {section} is a value, not a section")
-    try:
-        plain[last] = yaml.safe_load(value) if value.strip() else ""
-    except yaml.YAMLError as error:
-        raise ConfigError(f"override {override!r}: {value!r} is no valid YAML value") from error
-
-
-def _explain(error: Any) -> str:
-    # Pydantic puts a discriminated union's tag into the location; it is no key of the file.
-    location = [str(part) for part in error["loc"] if part not in _READERS]
-    key = ".".join(location)
-    if error["type"] == "extra_forbidden":
-        keys = _keys_beside(error["loc"])
-        return f"unknown key {key}" + (f"; valid keys here are {', '.join(keys)}" if keys else "")
-    if error["type"] == "missing":
-        return f"{key} is missing"
-    return f"{key or 'configuration'}: {error['msg']} (got {error['input']!r:.80})"
-
-
-_READERS: dict[str, type[Settings]] = {
-    "miniapps": MiniAppsSource,
-    **dict.fromkeys(("apps", "mbpp", "humaneval", "codecontests", "jsonl"), FileSource),
-}
-
-
-def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
-    model: Any = Config
-    for part in location[:-1]:
-        if part in _READERS:
-            model = _READERS[str(part)]
-        elif isinstance(model, type) and issubclass(model, Settings) and part in model.model_fields:
-            model = model.model_fields[str(part)].annotation
-    return sorted(model.model_fields) if isinstance(model, type) and issubclass(model, Settings) else []
+    @model_validator(mode="after")
+    def _workers_share_a_step_evenly(self) -> Config:
+        micro_batches = self.training.batch_size // self.training.micro_batch_size
+        if micro_batches % self.execution.train_workers:
+            raise ValueError(
+                f"a training step has {micro_batches} micro-batches (training.batch_size / training.micro_batch_size), "
+                f"which execution.train_workers = {self.execution.train_workers} cannot share evenly"
+            )
+        return self

@@ -26,6 +26,7 @@ from codeplan.config import Config, Source
 from codeplan.stages import Outcome, Stage
 from codeplan.student.identity import student_identity
 from codeplan.teacher.offline import MODEL as OFFLINE
+from codeplan.teacher.offline_server import offline_host
 from codeplan.teacher.prompts import prompt_version
 from codeplan.tracking import Tracker
 
@@ -47,6 +48,8 @@ def road(config: Config) -> dict[str, Stage]:
 
     ask = config.teacher.model_dump(mode="json", exclude={"base_url", "api_key_env", "lost_share"})
     ask["prompt_version"] = prompt_version(config.teacher.prompt)
+    if config.teacher.model == OFFLINE:
+        ask["offline_version"] = offline_host()
     once = {"solutions_per_problem": 1, "plans_per_solution": 1}
     student = {**student_identity(config.student), "training": config.training.model_dump(mode="json")}
     sampling = config.sampling.model_dump(mode="json", exclude={"plan_counts"}) | {"counts": config.sampling.counts()}
@@ -54,11 +57,11 @@ def road(config: Config) -> dict[str, Stage]:
 
     stage("train", "problems", 1, read(config.problems.train))
     stage("test", "problems", 1, read(config.problems.test))
-    stage("plans", "distill", 1, ask, problems="train")
+    stage("plans", "distill", 2, ask, problems="train")
     if config.sampling.oracle:
-        stage("oracle", "distill", 1, {**ask, **once}, problems="test")
+        stage("oracle", "distill", 2, {**ask, **once}, problems="test")
     stage("student", "finetune", 1, student, problems="train", plans="plans")
-    stage("samples", "sample", 2, {**sampling, "judging": judging}, problems="test", oracle="oracle", student="student")
+    stage("samples", "sample", 3, {**sampling, "judging": judging}, problems="test", oracle="oracle", student="student")
     stage("verdicts", "judge", 1, judging, problems="test", samples="samples")
     stage(
         "report",
@@ -106,17 +109,18 @@ def travel(config: Config, name: str, tracker: Tracker, console: Console) -> dic
 
 def _visit(work: steps.Work) -> None:
     started = time.monotonic()
-    with work.stage.claimed() as folder:
-        outcome = work.stage.done()
-        maker = folder / "mlflow_run"
-        if outcome is not None:
-            work.run.tag(reused_from=maker.read_text() if maker.exists() else "unknown")
-            _tell(work, outcome, "reused")
-            return
-        maker.write_text(work.run.run_id)
-        outcome = steps.STEPS[work.stage.name](work)
-        work.stage.finish(outcome)
-    _tell(work, outcome, f"{time.monotonic() - started:.1f} s")
+    maker = work.folder / "mlflow_run"
+    outcome = work.stage.done()
+    if outcome is None:
+        with work.stage.claimed():
+            maker.write_text(work.run.run_id)
+            outcome = steps.STEPS[work.stage.name](work)
+            work.stage.finish(outcome)
+        how = f"{time.monotonic() - started:.1f} s"
+    else:
+        work.run.tag(reused_from=maker.read_text() if maker.exists() else "unknown")
+        how = "reused"
+    _tell(work, outcome, how)
 
 
 def _tell(work: steps.Work, outcome: Outcome, how: str) -> None:

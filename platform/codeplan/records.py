@@ -89,6 +89,10 @@ class Plan(Record):
     cached: bool = False
     leakage: float = 0.0
     """Share of the solution's non-trivial lines that stand verbatim in the plan, 0 to 1."""
+    finished: bool = True
+    """Whether its end came before the length limit."""
+    lost: str = ""
+    """Why the student could not be asked for it; empty where it was. No program follows such a plan."""
 
     schema_ = pa.schema(
         [
@@ -103,6 +107,8 @@ class Plan(Record):
             ("cost_usd", pa.float64()),
             ("cached", pa.bool_()),
             ("leakage", pa.float64()),
+            ("finished", pa.bool_()),
+            ("lost", pa.string()),
         ]
     )
 

@@ -116,7 +116,6 @@ class Stage:
             StageError: another process works on the same stage.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_text(self.folder / "identity.json", json.dumps(self.identity(), indent=1))
         with (self.folder / "lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -124,6 +123,7 @@ class Stage:
                 raise StageError(
                     f"another run works on stage {self.name} in {self.folder}; wait for it, or end it"
                 ) from error
+            write_text(self.folder / "identity.json", json.dumps(self.identity(), indent=1))
             yield self.folder
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from codeplan import problems, records
 from codeplan.config import Config, ExecutionConfig
 from codeplan.progress import Bar
 from codeplan.records import Plan, Problem, Program, Record, Verdict
-from codeplan.stages import Account, Outcome, Stage, write_text
+from codeplan.stages import Account, Outcome, Stage, StageError, write_text
 from codeplan.tracking import Run
 
 PROBLEMS = "problems.parquet"
@@ -48,11 +48,16 @@ class Work:
         stage = self.stage.inputs.get(name)
         return records.read(kind, stage.folder / file) if stage is not None else []
 
-    def on_ray(self) -> ExecutionConfig:
-        """Have a Ray cluster, from the first stage that needs one to the journey's end; returns how to use it."""
-        from codeplan.on_ray.cluster import cluster
+    def on_ray(self, cpus: float = 0.0, gpus: float = 0.0) -> ExecutionConfig:
+        """Have a Ray cluster, from the first stage that needs one to the journey's end; returns how to use it.
+
+        Raises:
+            UserError: it cannot be had, or can never give so many processors or GPUs.
+        """
+        from codeplan.on_ray.cluster import cluster, require
 
         self.journey.enter_context(cluster(self.config.execution))
+        require(self.stage.name, self.config.execution, cpus, gpus)
         return self.config.execution
 
     @contextmanager
@@ -66,6 +71,7 @@ def read_problems(work: Work) -> Outcome:
     """Read the problems of one split."""
     source = work.config.problems.train if work.role == "train" else work.config.problems.test
     reading = problems.read(source, work.config.problems.comparator)
+    _usable(work.role, reading.problems)
     records.write(work.folder / PROBLEMS, Problem, reading.problems)
     rows = [_head(problem, "problem_id", "level", "question") for problem in reading.problems[:ROWS_OF_A_TABLE]]
     work.run.dataset(f"{source.reader}-{work.role}", work.stage.fingerprint, rows, context=work.role)
@@ -77,6 +83,14 @@ def read_problems(work: Work) -> Outcome:
         "problems.with_hidden_tests": sum(each.hidden_tests is not None for each in found),
     }
     return Outcome(accounts={"problems": reading.account}, metrics=metrics)
+
+
+def _usable(role: str, found: Sequence[Problem]) -> None:
+    """Stop before anything is paid where nothing could come of it."""
+    if role == "train" and not any(each.solutions for each in found):
+        raise StageError(f"none of the {len(found)} training problems has a solution: there is nothing to learn from")
+    if role == "test" and not any(each.hidden_tests for each in found):
+        raise StageError(f"none of the {len(found)} test problems has hidden tests: nothing could be judged")
 
 
 def distill(work: Work) -> Outcome:
@@ -92,6 +106,8 @@ def distill(work: Work) -> Outcome:
     execution = work.on_ray()
     with work.bar(requests, "plans") as bar:
         made = distill_all(given, asked, execution, cache, lambda tally: bar.advance(tally.rows, tally.cost_usd))
+    if work.role == "plans" and not made.plans:
+        raise StageError(f"the teacher's {requests} answers hold no plan: {dict(made.account.losses)}")
     records.write(work.folder / PLANS, Plan, made.plans)
     work.run.table(
         [_head(plan, "problem_id", "text", "leakage") for plan in made.plans[:ROWS_OF_A_TABLE]], "plans.json"
@@ -111,7 +127,8 @@ def finetune(work: Work) -> Outcome:
     """Fine-tune the student on code and plans."""
     from codeplan.on_ray.train import finetune as finetune_all
 
-    execution = work.on_ray()
+    workers = work.config.execution.train_workers
+    execution = work.on_ray(cpus=workers, gpus=workers * work.config.execution.gpus_per_worker)
     with work.bar(work.config.training.steps, "steps") as bar:
         done = 0
 
@@ -143,7 +160,10 @@ def sample(work: Work) -> Outcome:
 
     given = work.read("problems", PROBLEMS, Problem)
     oracle = {plan.problem_id: plan for plan in work.read("oracle", PLANS, Plan)}
-    execution = work.on_ray()
+    asked = work.config.execution
+    execution = work.on_ray(
+        cpus=(asked.sample_actors + asked.judge_actors) / 2, gpus=asked.sample_actors * asked.gpus_per_worker
+    )
     with work.bar(len(given), "problems") as bar:
         bar.skip(part_problems(work.folder, len(given)))
         pool = JudgePool.start(execution.judge_actors, limits(work.config))
@@ -170,11 +190,13 @@ def sample(work: Work) -> Outcome:
         "sampled.plans": len(sampled.plans),
         "sampled.programs": len(sampled.programs),
         "sampled.tokens": tokens,
-        "sampled.unfinished": sum(not each.finished for each in sampled.programs),
+        "sampled.unfinished_programs": sum(not each.finished for each in sampled.programs),
+        "sampled.unfinished_plans": sum(not each.finished for each in sampled.plans),
     }
-    lost = Counter(each.lost for each in sampled.programs if each.lost)
+    lost = _losses(sampled.programs)
     accounts = {
         "problems": Account(len(given), len(answered)),
+        "plans": Account(len(sampled.plans), sum(not each.lost for each in sampled.plans), _losses(sampled.plans)),
         "programs": Account(len(sampled.programs), len(sampled.programs) - lost.total(), lost),
     }
     return Outcome(accounts=accounts, metrics=metrics)
@@ -193,7 +215,7 @@ def judge(work: Work) -> Outcome:
         for each in programs
         if not each.lost and (suite := hidden[each.problem_id]) is not None
     }
-    execution = work.on_ray()
+    execution = work.on_ray(cpus=work.config.execution.judge_actors / 2)
     with work.bar(len(tasks), "programs") as bar:
         pool = JudgePool.start(execution.judge_actors, limits(work.config))
         try:
@@ -264,6 +286,10 @@ def show_report(stage: Stage, run: Run, console: Console) -> None:
     for path in sorted(each for each in stage.folder.iterdir() if each.suffix in REPORT_FILES):
         if path.name not in {"done.json", "identity.json"}:
             run.file(path, "report")
+
+
+def _losses(sampled: Sequence[Plan] | Sequence[Program]) -> Counter[str]:
+    return Counter(each.lost for each in sampled if each.lost)
 
 
 def _task(program: Program) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import getpass
 import logging
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -113,6 +114,9 @@ class Tracker:
 
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
+        # Without these a server that is not there would be waited for through minutes of growing pauses.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
         self._home = home
         self.uri = uri(tracking, home)
         home.mkdir(parents=True, exist_ok=True)
@@ -130,7 +134,8 @@ class Tracker:
         found = self._client.get_experiment_by_name(tracking.experiment)
         if found is not None:
             return str(found.experiment_id)
-        artifacts = None if tracking.uri else (self._home / "artifacts").resolve().as_uri()
+        # A server says itself where artifacts go; a database alone would put them into the working folder.
+        artifacts = None if self.uri.startswith("http") else (self._home / "artifacts").resolve().as_uri()
         made = self._client.create_experiment(tracking.experiment, artifact_location=artifacts, tags=_EXPERIMENT_TAGS)
         return str(made)
 

@@ -9,10 +9,13 @@ import time
 from pathlib import Path
 
 import pytest
+import ray
 import yaml
 from typer.testing import CliRunner, Result
 
 from codeplan.cli.main import app
+from codeplan.loading import load
+from codeplan.on_ray.cluster import ClusterError, require
 
 CODEPLAN = Path(sys.executable).with_name("codeplan")
 
@@ -104,16 +107,66 @@ def test_a_wrong_key_stops_at_the_first_answer(
     assert answers(tmp_path) == 0
 
 
-def test_a_problem_without_tests_is_counted_and_not_lost(tmp_path: Path) -> None:
+def own_problems(folder: Path, *suites: object) -> dict[str, object]:
     rows = [
-        {"problem_id": f"own/test/{name}", "dataset": "own", "split": "test", "level": "own", "question": "?"}
-        for name in "ab"
+        {
+            "problem_id": f"own/test/{number}",
+            "dataset": "own",
+            "split": "test",
+            "level": "own",
+            "question": "?",
+            "solutions": ["print(1)"],
+            "hidden_tests": suite,
+        }
+        for number, suite in enumerate(suites)
     ]
-    (tmp_path / "own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    source = {"reader": "jsonl", "path": str(tmp_path / "own.jsonl")}
+    (folder / "own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return {"reader": "jsonl", "path": str(folder / "own.jsonl")}
+
+
+SUITE = {"kind": "stdin", "cases": [{"input": "", "output": "1"}]}
+
+
+def test_problems_that_all_lack_tests_stop_before_anything_is_paid(tmp_path: Path) -> None:
+    source = own_problems(tmp_path, None, None)
+    path = config(tmp_path, problems={"train": source, "test": source})
+    assert "none of the 2 test problems has hidden tests" in message(codeplan("run", path))
+    assert answers(tmp_path) == 0
+
+
+def test_one_problem_without_tests_is_kept_and_counted(tmp_path: Path) -> None:
+    source = own_problems(tmp_path, None, SUITE)
     result = codeplan("problems", config(tmp_path, problems={"train": source, "test": source}))
     assert result.exit_code == 0, result.output
     assert "2 problems in, 2 out" in result.stdout
+
+
+def test_an_empty_suite_is_a_broken_row_and_can_be_left_out(tmp_path: Path) -> None:
+    source = own_problems(tmp_path, SUITE, {"kind": "stdin", "cases": []})
+    path = config(tmp_path, problems={"train": source, "test": source})
+    found = message(codeplan("problems", path))
+    assert "line 2, field hidden_tests" in found
+    result = codeplan("problems", path, "--skip-bad")
+    assert result.exit_code == 0, result.output
+    assert "2 problems in, 1 out, 1 broken" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("setting", "stage"),
+    [("execution.gpus_per_worker=1", "finetune"), ("execution.judge_actors=9", "sample")],
+)
+def test_what_the_machine_cannot_give_is_told_and_not_waited_for(
+    tmp_path: Path, ray_cluster: None, setting: str, stage: str
+) -> None:
+    has_gpu = ray.cluster_resources().get("GPU", 0) >= 2
+    if has_gpu and stage == "finetune":
+        pytest.skip("this machine has the GPUs")
+    path = config(tmp_path, execution={"home": str(tmp_path / "runs"), "train_workers": 2})
+    execution = load(path, [setting]).execution
+    wants_gpus = execution.train_workers * execution.gpus_per_worker
+    wants_cpus = (execution.sample_actors + execution.judge_actors) / 2
+    with pytest.raises(ClusterError, match=f"stage {stage} asks for"):
+        require(stage, execution, wants_cpus if stage == "sample" else 2, wants_gpus)
 
 
 def test_ctrl_c_keeps_what_was_paid(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from codeplan.config import ConfigError, MiniAppsSource, SamplingConfig, load, parse
+from codeplan.config import FileSource, MiniAppsSource, SamplingConfig
+from codeplan.loading import ConfigError, load, parse, skipping_bad
 
 ROOT = Path(__file__).parents[2]
 MINIMAL = {
@@ -77,7 +78,7 @@ def test_settings_are_frozen() -> None:
 
 def test_plan_counts_end_with_the_pool() -> None:
     assert SamplingConfig(plans=20).counts() == (1, 2, 5, 10, 20)
-    assert SamplingConfig(plans=7, plan_counts=(3, 50)).counts() == (3, 7)
+    assert SamplingConfig(plans=7, plan_counts=(3,)).counts() == (3, 7)
 
 
 @pytest.mark.parametrize(
@@ -87,3 +88,31 @@ def test_plan_counts_end_with_the_pool() -> None:
 def test_training_that_cannot_work_is_refused(training: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match="training"):
         parse(MINIMAL | {"training": training})
+
+
+@pytest.mark.parametrize(
+    ("sections", "said"),
+    [
+        ({"training": {"mixing": {"code": 0}}}, r"training\.mixing"),
+        ({"training": {"weights": {"code": -1}}}, r"training\.weights"),
+        ({"training": {"batch_size": 8, "micro_batch_size": 8}}, r"train_workers = 2 cannot share"),
+        ({"sampling": {"plans": 3, "plan_counts": [50]}}, r"plan_counts \[50\]"),
+        ({"report": {"pass_k": [0]}}, r"report\.pass_k"),
+    ],
+)
+def test_values_that_make_no_sense_are_named(sections: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        parse(MINIMAL | sections)
+
+
+def test_an_empty_section_can_be_overridden(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump({**MINIMAL, "teacher": None}))
+    assert load(path, ["teacher.seed=3"]).teacher.seed == 3
+
+
+def test_bad_rows_can_be_left_out_of_every_file() -> None:
+    file = {"reader": "mbpp", "path": "m.jsonl"}
+    problems = skipping_bad(parse({**MINIMAL, "problems": {**MINIMAL["problems"], "test": file}})).problems
+    assert isinstance(problems.test, FileSource)
+    assert problems.test.skip_bad

@@ -115,3 +115,20 @@ def test_a_program_that_could_not_be_asked_for_is_named_and_never_judged() -> No
     assert {(each.plan_index, each.lost) for each in lost} == {(1, "plan too long")}
     assert not {each.key for each in lost} & {each.program_key for each in samples.verdicts}
     assert {each.plan_index for each in samples.programs if (each.arm, each.phase) == ("codeplan", "final")} >= {3}
+
+
+class Speechless(Scripted):
+    """Cannot be asked for its second plan."""
+
+    def generate(self, asks: Sequence[Ask], *, temperature: float, top_p: float) -> list[Generation]:
+        written = super().generate(asks, temperature=temperature, top_p=top_p)
+        lost = Generation("", 0, finished=False, lost="starter code too long")
+        return [lost if ask.stream.endswith("/plan/1") else each for ask, each in zip(asks, written, strict=True)]
+
+
+def test_nothing_is_asked_by_a_plan_that_is_lost() -> None:
+    student = Speechless()
+    samples = sample([problem("p")], {}, student, run_examples, SAMPLING)
+    assert [plan.lost for plan in samples.plans] == ["", "starter code too long", "", ""]
+    assert {each.lost for each in samples.programs if each.plan_index == 1} == {"starter code too long"}
+    assert not [ask for ask in student.asked if ask.task == "plan_code" and not ask.plan]

@@ -132,7 +132,7 @@ def test_plain_rows_hold_suites_as_objects_or_text(tmp_path: Path) -> None:
     assert (problem.level, problem.solutions, problem.starter_code) == ("easy", ("x",), "y")
 
 
-@given(st.text(), st.lists(st.text(), max_size=3), st.lists(st.tuples(st.text(), st.text()), max_size=3))
+@given(st.text(), st.lists(st.text(), max_size=3), st.lists(st.tuples(st.text(), st.text()), min_size=1, max_size=3))
 def test_plain_rows_are_read_back(
     tmp_path_factory: pytest.TempPathFactory, question: str, solutions: list[str], tests: list[tuple[str, str]]
 ) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from codeplan.config import Config, TrackingConfig, load, parse
+from codeplan.config import Config, TrackingConfig
+from codeplan.loading import load, parse
 from codeplan.tracking import PARENT, Tracker, TrackingError, flatten
 
 

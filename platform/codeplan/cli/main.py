@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+
+if TYPE_CHECKING:
+    from codeplan.config import Config
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,47 +29,49 @@ Overrides = Annotated[
     typer.Option("-s", "--set", metavar="KEY=VALUE", help="Override a setting, for example -s sampling.plans=5."),
 ]
 
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave broken rows of data files out, and count them.")]
+
 
 @app.command()
-def run(config: ConfigPath, settings: Overrides = None) -> None:
+def run(config: ConfigPath, settings: Overrides = None, skip_bad: SkipBad = False) -> None:
     """Travel the whole road: problems, plans, student, samples, verdicts, report."""
-    travel(config, settings, "report")
+    travel(config, settings, "report", skip_bad=skip_bad)
 
 
 @app.command()
-def problems(config: ConfigPath, settings: Overrides = None) -> None:
+def problems(config: ConfigPath, settings: Overrides = None, skip_bad: SkipBad = False) -> None:
     """Read the problems of both splits, and account for every row."""
-    travel(config, settings, "problems")
+    travel(config, settings, "problems", skip_bad=skip_bad)
 
 
 @app.command()
-def distill(config: ConfigPath, settings: Overrides = None) -> None:
+def distill(config: ConfigPath, settings: Overrides = None, skip_bad: SkipBad = False) -> None:
     """Ask the teacher for the plans behind human solutions."""
-    travel(config, settings, "distill")
+    travel(config, settings, "distill", skip_bad=skip_bad)
 
 
 @app.command()
-def finetune(config: ConfigPath, settings: Overrides = None) -> None:
+def finetune(config: ConfigPath, settings: Overrides = None, skip_bad: SkipBad = False) -> None:
     """Fine-tune the student on code and plans."""
-    travel(config, settings, "finetune")
+    travel(config, settings, "finetune", skip_bad=skip_bad)
 
 
 @app.command()
-def sample(config: ConfigPath, settings: Overrides = None) -> None:
+def sample(config: ConfigPath, settings: Overrides = None, skip_bad: SkipBad = False) -> None:
     """Sample plans and programs for the test problems."""
-    travel(config, settings, "sample")
+    travel(config, settings, "sample", skip_bad=skip_bad)
 
 
 @app.command()
-def judge(config: ConfigPath, settings: Overrides = None) -> None:
+def judge(config: ConfigPath, settings: Overrides = None, skip_bad: SkipBad = False) -> None:
     """Run the sampled programs on the hidden tests."""
-    travel(config, settings, "judge")
+    travel(config, settings, "judge", skip_bad=skip_bad)
 
 
 @app.command()
-def report(config: ConfigPath, settings: Overrides = None) -> None:
+def report(config: ConfigPath, settings: Overrides = None, skip_bad: SkipBad = False) -> None:
     """Count, compare and draw."""
-    travel(config, settings, "report")
+    travel(config, settings, "report", skip_bad=skip_bad)
 
 
 @app.command()
@@ -83,12 +89,14 @@ def ui(
     os.execv(sys.executable, command)  # noqa: S606  # so that Ctrl-C and signals reach the server itself
 
 
-def travel(path: Path | str, settings: list[str] | None, stage: str) -> None:
+def travel(path: Path | str, settings: list[str] | None, stage: str, *, skip_bad: bool = False) -> None:
     """Run a stage and all that it reads from; every error that a person can act on ends in one line and exit code 1."""
     with plain_errors():
-        from codeplan.config import load
+        from codeplan.loading import load, skipping_bad
 
         config = load(path, settings or [])
+        if skip_bad:
+            config = skipping_bad(config)
 
         from rich.console import Console
 
@@ -100,9 +108,24 @@ def travel(path: Path | str, settings: list[str] | None, stage: str) -> None:
         with console.status("opening MLflow"):
             tracker = Tracker(config.tracking, Path(config.execution.home))
         go(config, stage, tracker, console)
-        where = f" --home {config.execution.home}" if config.execution.home != "runs" else ""
-        how = f"mlflow ui --backend-store-uri {tracker.uri}" if config.tracking.uri else f"codeplan ui{where}"
-        console.print(f"\nTo compare runs: [bold]{how}[/bold]", highlight=False, soft_wrap=True)
+        console.print(f"\nTo compare runs: [bold]{_how_to_look(config)}[/bold]", highlight=False, soft_wrap=True)
+
+
+def _how_to_look(config: Config) -> str:
+    if config.tracking.uri:
+        return f"open MLflow at {config.tracking.uri}"
+    here = Path(sys.executable).with_name("codeplan")
+    with suppress(ValueError):
+        here = here.relative_to(Path.cwd())
+    command = "codeplan" if shutil.which("codeplan") else str(here)
+    return f"{command} ui" + (f" --home {config.execution.home}" if config.execution.home != "runs" else "")
+
+
+def job(stage: str) -> None:
+    """A Ray job's whole life, from its command line: a configuration and overrides."""
+    if len(sys.argv) < 2:
+        fail(f"usage: python {sys.argv[0]} CONFIG.yaml [KEY=VALUE ...]", code=2)
+    travel(sys.argv[1], sys.argv[2:], stage)
 
 
 @contextmanager

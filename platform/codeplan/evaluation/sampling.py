@@ -49,6 +49,8 @@ class _Wish:
     plan_index: int
     sample_index: int
     ask: Ask
+    lost: str = ""
+    """Why the plan to follow is not there: then nothing is asked."""
 
 
 def sample(
@@ -139,6 +141,8 @@ def _sample_plans(problems: Sequence[Problem], student: Student, sampling: Sampl
             sample_index=index,
             text=generation.text,
             completion_tokens=generation.tokens,
+            finished=generation.finished,
+            lost=generation.lost,
         )
         for (problem, index), generation in zip(wanted, written, strict=True)
     ]
@@ -159,7 +163,7 @@ def _without_plan(problem: Problem, sampling: SamplingConfig) -> list[_Wish]:
 def _with_plan(problem: Problem, plan: Plan, phase: Phase, index: int, sampling: SamplingConfig) -> _Wish:
     stream = _stream(sampling, problem, phase, plan.sample_index, index)
     ask = Ask(problem=problem, task="plan_code", plan=plan.text, stream=stream, greedy=phase == "final")
-    return _Wish("codeplan", phase, plan.sample_index, index, ask)
+    return _Wish("codeplan", phase, plan.sample_index, index, ask, plan.lost)
 
 
 def _oracle(problem: Problem, plan: Plan, sampling: SamplingConfig) -> _Wish:
@@ -189,18 +193,23 @@ def _final_wishes(
 
 
 def _write(wishes: Sequence[_Wish], student: Student, sampling: SamplingConfig) -> list[Program]:
-    written = student.generate([wish.ask for wish in wishes], temperature=sampling.temperature, top_p=sampling.top_p)
+    asks = [wish.ask for wish in wishes if not wish.lost]
+    written = iter(student.generate(asks, temperature=sampling.temperature, top_p=sampling.top_p))
     return [
-        Program(
-            problem_id=wish.ask.problem.problem_id,
-            arm=wish.arm,
-            phase=wish.phase,
-            plan_index=wish.plan_index,
-            sample_index=wish.sample_index,
-            code=generation.text,
-            tokens=generation.tokens,
-            finished=generation.finished,
-            lost=generation.lost,
-        )
-        for wish, generation in zip(wishes, written, strict=True)
+        _program(wish, Generation("", 0, finished=False, lost=wish.lost) if wish.lost else next(written))
+        for wish in wishes
     ]
+
+
+def _program(wish: _Wish, generation: Generation) -> Program:
+    return Program(
+        problem_id=wish.ask.problem.problem_id,
+        arm=wish.arm,
+        phase=wish.phase,
+        plan_index=wish.plan_index,
+        sample_index=wish.sample_index,
+        code=generation.text,
+        tokens=generation.tokens,
+        finished=generation.finished,
+        lost=generation.lost,
+    )

@@ -50,6 +50,26 @@ def cluster(execution: ExecutionConfig) -> Iterator[None]:
         ray.shutdown()
 
 
+def require(stage: str, execution: ExecutionConfig, cpus: float, gpus: float) -> None:
+    """Check that the local cluster can ever give what a stage asks for; Ray itself would wait for it without end.
+
+    A cluster behind an address may grow, so nothing is checked there.
+
+    Raises:
+        ClusterError: this machine has too few processors or GPUs.
+    """
+    if execution.ray_address:
+        return
+    has = ray.cluster_resources()
+    for kind, wanted in (("CPU", cpus), ("GPU", gpus)):
+        if wanted > has.get(kind, 0.0):
+            raise ClusterError(
+                f"stage {stage} asks for {wanted:g} {kind}s, this machine has {has.get(kind, 0.0):g}; lower "
+                "execution.train_workers, sample_actors, judge_actors (half a CPU each) or gpus_per_worker, "
+                "or name a larger cluster by execution.ray_address"
+            )
+
+
 def _quieten() -> None:
     """Leave the terminal to the stages' own progress; Ray's words stay in its session's logs."""
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")

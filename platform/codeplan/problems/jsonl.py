@@ -45,9 +45,12 @@ def _suite(row: Row, field: str, context: Context) -> Suite | None:
         # A suite's own comparator is part of its meaning; the configured one is for suites that say nothing.
         plain = {"comparator": context.comparator, **plain}
     try:
-        return Suite.from_dict(plain)
+        suite = Suite.from_dict(plain)
     except (SuiteError, TypeError) as error:
         raise row.wrong(field, f"a suite of tests ({error})") from error
+    if not len(suite):
+        raise row.wrong(field, "a suite with at least one test, or null where there are none")
+    return suite
 
 
 JSONL = Format(rows=json_lines, split=_split, problem=_problem)

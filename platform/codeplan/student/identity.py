@@ -7,6 +7,7 @@ from typing import Any
 
 from codeplan.config import StudentConfig
 from codeplan.stages import digest
+from codeplan.student import tasks
 
 
 def student_identity(student: StudentConfig) -> dict[str, Any]:
@@ -14,4 +15,4 @@ def student_identity(student: StudentConfig) -> dict[str, Any]:
     identity = student.model_dump(mode="json")
     if student.init == "pretrained" and Path(student.model).is_dir():
         identity["model"] = digest(Path(student.model))
-    return {"student": identity}
+    return {"student": identity, "tasks_version": tasks.VERSION}

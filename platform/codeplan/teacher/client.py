@@ -197,8 +197,7 @@ class Teacher:
             system_fingerprint=said.system_fingerprint or "",
             finish_reason=choice.finish_reason or "",
         )
-        if not answer.text.strip():
-            raise RequestLost("empty_answer", f"an empty answer (finish reason {answer.finish_reason or 'unknown'})")
+        # An empty answer is paid like any other: it is kept, counts against the budget, and is lost as a plan later.
         # Without a count of tokens the budget is kept by the most that the answer can have cost.
         cost = self._price.of(answer) if usage else self._price.at_most(request)
         return answer.model_copy(update={"cost_usd": cost})
