@@ -67,7 +67,11 @@ def _files() -> dict[str, str]:
                 folders.clear()
                 continue
             for path in (folder, *(f"{folder}/{each}" for each in files)):
-                status = os.lstat(path)
+                try:
+                    status = os.lstat(path)
+                except OSError as error:  # a program took the right to look
+                    found[path] = str(error)
+                    continue
                 found[path] = f"{status.st_mode:o} {status.st_uid} {status.st_size} {status.st_mtime_ns}"
     return found
 
