@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 CONFIG ?= jobs/configs/demo.yaml
 PYTEST_ARGS ?=
 
-.PHONY: help setup demo test check benchmarks clean
+.PHONY: help setup demo test hostile check benchmarks clean
 
 help:
 	@echo "make demo        the whole road on a small generated benchmark; ends with a table and a figure"
 	@echo "make test        all tests"
+	@echo "make hostile     programs that attack the sandbox, judged in a jail around it (some minutes)"
 	@echo "make check       formatting, lint, types"
 	@echo "make benchmarks  ratios of speed, measured side by side"
 	@echo "make setup       the environment alone (each of the above makes it first)"
@@ -34,6 +35,9 @@ demo: setup
 test: setup
 	@$(BIN)/python -m pytest -n auto --dist loadfile tests/unit $(PYTEST_ARGS)
 	@$(BIN)/python -m pytest tests/on_ray tests/gpu $(PYTEST_ARGS)
+
+hostile: setup
+	@$(BIN)/python -m pytest tests/hostile $(PYTEST_ARGS)
 
 check: setup
 	@$(BIN)/ruff format --check .
