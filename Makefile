@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SOURCES := platform sandbox jobs tests
 CONFIG ?= jobs/configs/demo.yaml
 PYTEST_ARGS ?=
 
@@ -40,8 +41,8 @@ hostile: setup
 	@$(BIN)/python -m pytest tests/hostile $(PYTEST_ARGS)
 
 check: setup
-	@$(BIN)/ruff format --check .
-	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check $(SOURCES)
+	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/mypy
 
 benchmarks: setup
