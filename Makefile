@@ -10,7 +10,7 @@ PYTEST_ARGS ?=
 
 help:
 	@echo "make demo        the whole road on a small generated benchmark; ends with a table and a figure"
-	@echo "make test        all tests"
+	@echo "make test        the tests, but for the hostile programs"
 	@echo "make hostile     programs that attack the sandbox, judged in a jail around it (some minutes)"
 	@echo "make check       formatting, lint, types"
 	@echo "make benchmarks  ratios of speed, measured side by side"

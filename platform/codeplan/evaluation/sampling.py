@@ -77,7 +77,7 @@ def sample(
             *(
                 _with_plan(by_id[plan.problem_id], plan, "trial", t, sampling)
                 for plan in plans
-                for t in _trials(sampling)
+                for t in range(sampling.trials)
             ),
             *(_oracle(by_id[key], plan, sampling) for key, plan in oracle_plans.items() if key in by_id),
         ],
@@ -122,10 +122,6 @@ def stored(problem_id: str, code: str, suite: SuiteName, verdict: SuiteVerdict) 
 
 def _stream(sampling: SamplingConfig, problem: Problem, *names: object) -> str:
     return "/".join(map(str, (sampling.seed, problem.problem_id, *names)))
-
-
-def _trials(sampling: SamplingConfig) -> range:
-    return range(sampling.trials)
 
 
 def _sample_plans(problems: Sequence[Problem], student: Student, sampling: SamplingConfig) -> list[Plan]:

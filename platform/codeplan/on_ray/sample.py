@@ -30,7 +30,7 @@ class Sampler:
 
     def __init__(
         self,
-        work: tuple[list[Problem], dict[str, Plan]],
+        work: Any,
         model: Path,
         folder: Path,
         pool: JudgePool,
@@ -38,7 +38,8 @@ class Sampler:
     ) -> None:
         from codeplan.student.generation import Generator
 
-        self._problems, self._oracle = work
+        # In the object store: all problems and the oracle's plans, once a machine and not once an actor.
+        self._problems, self._oracle = ray.get(work)
         self._folder = folder
         self._pool = pool
         self._sampling, execution = settings
@@ -86,7 +87,7 @@ def sample_all(
     work = ray.put((list(problems), dict(oracle_plans)))
     rows = ray.data.from_items([{"part": part} for part in missing], override_num_blocks=len(missing))
     sampled = rows.map_batches(
-        _Borrowed,
+        Sampler,
         fn_constructor_args=(work, model.resolve(), folder.resolve(), pool, (sampling, execution)),
         batch_size=1,
         num_cpus=0.5,
@@ -95,13 +96,6 @@ def sample_all(
     )
     for row in sampled.iter_rows():
         advance(int(row["problems"]))
-
-
-class _Borrowed(Sampler):
-    """A sampler that reads its problems from the object store."""
-
-    def __init__(self, work: Any, *others: Any) -> None:
-        super().__init__(ray.get(work), *others)
 
 
 def parts(problems: int) -> int:
