@@ -219,7 +219,10 @@ def read(kind: type[R], path: Path) -> list[R]:
 
 def _storable(plain: dict[str, Any]) -> dict[str, Any]:
     # A model may write lone surrogates, which UTF-8, and so Arrow, cannot hold.
-    return {
-        key: value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
-        for key, value in plain.items()
-    }
+    return {key: _encodable(value) for key, value in plain.items()}
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_encodable(item) for item in value]
+    return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value

@@ -152,5 +152,5 @@ def digest(path: Path) -> str:
             return hashlib.file_digest(opened, "sha256").hexdigest()
     whole = hashlib.sha256()
     for file in sorted(each for each in path.rglob("*") if each.is_file()):
-        whole.update(f"{file.relative_to(path).as_posix()}\0{digest(file)}\n".encode())
+        whole.update(f"{file.relative_to(path).as_posix()}\0{digest(file)}\n".encode("utf-8", "surrogateescape"))
     return whole.hexdigest()

@@ -11,9 +11,10 @@ Three kinds of suite exist, one for each way in which benchmarks test programs:
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from codeplan_sandbox import long_integers
 
 SuiteKind = Literal["stdin", "call", "assert"]
 Comparator = Literal["tokens", "exact", "apps"]
@@ -79,7 +80,7 @@ class Suite:
 
     def to_json(self) -> str:
         """The suite as one line of JSON; `from_json` reads it back unchanged."""
-        return json.dumps(self.to_dict(), ensure_ascii=False, separators=(",", ":"))
+        return long_integers.dumps(self.to_dict(), ensure_ascii=False, separators=(",", ":"))
 
     def to_dict(self) -> dict[str, Any]:
         """The suite as plain data, without the fields that its kind does not use."""
@@ -103,7 +104,7 @@ class Suite:
             SuiteError: the text is no JSON, or a field is missing, unknown or of the wrong type.
         """
         try:
-            plain = json.loads(text)
+            plain = long_integers.loads(text)
         except ValueError as error:
             raise SuiteError(f"a suite must be JSON: {error}") from error
         return cls.from_dict(plain)

@@ -154,7 +154,7 @@ def test_plain_rows_are_read_back(
     ("changes", "message"),
     [
         ({"leval": "easy"}, "field leval: 'easy'; expected no such field; a problem has problem_id, dataset"),
-        ({"level": None}, "field level: None; expected text"),
+        ({"level": ["easy"]}, "field level: .'easy'.; expected text"),
         ({"problem_id": "other/test/0"}, "field problem_id: .*begins with mine/test/"),
         ({"hidden_tests": {"kind": "magic"}}, "field hidden_tests: .*a suite of tests .kind is 'magic'"),
         ({"hidden_tests": "{"}, "field hidden_tests: .*JSON text"),
@@ -206,7 +206,7 @@ def test_mbpp_splits_go_by_task_id(tmp_path: Path) -> None:
     assert ids(read(path, "mbpp", split="validation")) == ["511", "600"]
 
 
-@pytest.mark.parametrize("changes", [{"task_id": 975}, {"task_id": "3"}, {"test_list": []}, {"text": None}])
+@pytest.mark.parametrize("changes", [{"task_id": 975}, {"task_id": "Task/3"}, {"test_list": []}, {"text": None}])
 def test_broken_mbpp_rows_are_named(tmp_path: Path, changes: dict[str, Any]) -> None:
     with pytest.raises(ProblemError, match=f"line 1, field {next(iter(changes))}"):
         read(lines(tmp_path / "a.jsonl", mbpp(**{"task_id": 3, **changes})), "mbpp")

@@ -11,7 +11,6 @@ the expected values were computed with them.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -20,7 +19,9 @@ from typing import Any
 
 from codeplan.problems.apps_examples import call_examples, stdin_examples
 from codeplan.problems.formats import Context, Format
-from codeplan.problems.rows import ProblemError, Row, json_lines, stdin_suite
+from codeplan.problems.json_files import json_rows, reason, require_regular
+from codeplan.problems.json_values import parse
+from codeplan.problems.rows import ProblemError, Row, stdin_suite
 from codeplan.records import Problem
 from codeplan_sandbox import Case, Suite
 
@@ -30,7 +31,14 @@ _Pairs = list[tuple[Any, Any]]
 
 
 def _rows(path: Path) -> Iterator[Row]:
-    return _folders(path) if path.is_dir() else json_lines(path)
+    require_regular(path, "expected the tree of APPS, or JSON lines (.jsonl or .jsonl.gz)", folder=True)
+    if not path.is_dir():
+        yield from json_rows(path)
+        return
+    try:
+        yield from _folders(path)
+    except OSError as error:
+        raise ProblemError(f"{error.filename or path}: cannot be read: {reason(error)}") from error
 
 
 def _folders(root: Path) -> Iterator[Row]:
@@ -46,17 +54,31 @@ def _load(folder: Path) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "problem_id": folder.name,
         "split": folder.parent.name,
-        "question": (folder / "question.txt").read_text(encoding="utf-8"),
+        "question": _content(folder / "question.txt"),
     }
     for field, name in _FILES.items():
         if (folder / name).exists():
-            fields[field] = (folder / name).read_text(encoding="utf-8")
+            fields[field] = _content(folder / name)
     if (folder / "metadata.json").exists():
-        metadata = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
+        try:
+            metadata = parse(_content(folder / "metadata.json"))
+        except ValueError as error:
+            raise ValueError(f"metadata.json: {error}") from error
         if not isinstance(metadata, dict):
             raise ValueError("metadata.json must hold an object")
         fields["difficulty"] = metadata.get("difficulty")
     return fields
+
+
+def _content(file: Path) -> str:
+    if file.exists() and not file.is_file():
+        raise ValueError(f"{file.name} is not a regular file")
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file.name}: byte {error.start + 1} is no UTF-8 ({error.reason})") from error
+    except OSError as error:
+        raise ValueError(f"{file.name}: {reason(error)}") from error
 
 
 def _split(row: Row) -> str:
@@ -82,7 +104,7 @@ def _problem(row: Row, context: Context) -> Problem:
 
 def _id(row: Row) -> str:
     # The tree pads its numbers, the rows of the same problems do not.
-    name = row.name("problem_id", "id")
+    name = row.name("problem_id", "id", "task_id", "question_id")
     return name.lstrip("0") or "0" if name.isdecimal() else name
 
 
@@ -143,7 +165,12 @@ def examples_by_problem(path: Path) -> Mapping[tuple[str, str], Row]:
     Raises:
         ProblemError: the file cannot be read, or a row lacks its id.
     """
-    examples = {(_split(row) or "test", _id(row)): row for row in json_lines(path)}
+    examples: dict[tuple[str, str], Row] = {}
+    for row in json_rows(path):
+        key = (_split(row) or "test", _id(row))
+        if key in examples:
+            raise ProblemError(f"{row.where}: examples of {'/'.join(key)} stand twice, first at {examples[key].where}")
+        examples[key] = row
     if not examples:
         raise ProblemError(f"{path}: no examples; expected rows with problem_id, split and {_EXAMPLES}")
     return examples

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
+from itertools import pairwise
 from typing import Any
 
-_SECTION = re.compile(r"^-----Examples?-----[ \t]*\n(.*?)(?=^-----[^\n]*-----[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
-_INPUT, _OUTPUT = (rf"(?:{name}|Sample {name} \d+:)[ \t]*" for name in ("Input", "Output"))
-_BLOCK = re.compile(rf"^{_INPUT}\n(.*?)^{_OUTPUT}\n(.*?)(?=^{_INPUT}$|\Z)", re.MULTILINE | re.DOTALL)
-_HEADED = re.compile(
-    r"^-----(?:Sample|Example) Input ?\d*:?-----[ \t]*\n(.*?)"
-    r"^-----(?:Sample|Example) Output ?\d*:?-----[ \t]*\n(.*?)(?=^-----[^\n]*-----[ \t]*$|\Z)",
-    re.MULTILINE | re.DOTALL | re.IGNORECASE,
+from codeplan.problems import syntax
+from codeplan_sandbox import json_text
+
+_HEADING = re.compile(r"^-----([^\n]*)-----[ \t]*$\n?", re.MULTILINE)
+_INPUT, _OUTPUT = (
+    re.compile(rf"^(?:{name}|Sample {name} \d+:)[ \t]*$\n?", re.MULTILINE) for name in ("Input", "Output")
 )
-_SHOWN = re.compile(r"^Input:[ \t]*(\S.*?)[ \t]*\n\s*Output:[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
+_HEADED_INPUT, _HEADED_OUTPUT = (
+    re.compile(rf"(?:Sample|Example) {name} ?\d*:?", re.IGNORECASE) for name in ("Input", "Output")
+)
+_SHOWN = re.compile(r"^Input:(.*)\n\s*Output:(.*)$", re.MULTILINE)
 _JSON_NAMES = {"true": True, "false": False, "null": None}
 
 
@@ -24,13 +26,38 @@ def stdin_examples(question: str) -> list[tuple[str, str]]:
 
     Empty where there are none, and where an explanation may follow an output without a heading between them.
     """
-    question = question.replace("\r\n", "\n")
-    section = _SECTION.search(question)
-    blocks = _BLOCK.findall(section.group(1)) if section else _HEADED.findall(question)
-    examples = [(given.strip("\n") + "\n", wanted.strip("\n") + "\n") for given, wanted in blocks]
-    if not section and any("\n\n" in wanted for _, wanted in examples):
-        return []
-    return examples
+    sections = _sections(question.replace("\r\n", "\n"))
+    section = next((text for heading, text in sections if heading in ("Example", "Examples")), None)
+    if section is not None:
+        return [_ended(pair) for pair in _blocks(section)]
+    headed = [
+        _ended((given, wanted))
+        for (heading, given), (next_heading, wanted) in pairwise(sections)
+        if _HEADED_INPUT.fullmatch(heading) and _HEADED_OUTPUT.fullmatch(next_heading)
+    ]
+    return [] if any("\n\n" in wanted for _, wanted in headed) else headed
+
+
+def _sections(question: str) -> list[tuple[str, str]]:
+    """The texts between headings such as ``-----Input-----``, with the heading before each."""
+    headings = list(_HEADING.finditer(question))
+    starts = [*(heading.start() for heading in headings), len(question)]
+    return [
+        (heading.group(1), question[heading.end() : end]) for heading, end in zip(headings, starts[1:], strict=True)
+    ]
+
+
+def _blocks(section: str) -> list[tuple[str, str]]:
+    """Each text between a line ``Input`` and a line ``Output``, and what follows up to the next ``Input``."""
+    blocks = [_OUTPUT.split(block, maxsplit=1) for block in _INPUT.split(section)[1:]]
+    if any(len(block) < 2 for block in blocks):
+        return []  # an input without an output: nothing here is certain
+    return [(block[0], block[1]) for block in blocks]
+
+
+def _ended(pair: tuple[str, str]) -> tuple[str, str]:
+    given, wanted = pair
+    return given.strip("\n") + "\n", wanted.strip("\n") + "\n"
 
 
 def call_examples(question: str, starter_code: str, hidden: list[tuple[Any, Any]]) -> list[tuple[list[Any], Any]]:
@@ -47,18 +74,19 @@ def call_examples(question: str, starter_code: str, hidden: list[tuple[Any, Any]
         same arguments expects something else.
     """
     parameters = _parameters(starter_code)
-    shown = _SHOWN.findall(question.replace("\r\n", "\n"))
+    question = question.replace("\r\n", "\n")
+    shown = _SHOWN.findall(question)
     if parameters is None or len(shown) != len(re.findall(r"^Input:", question, re.MULTILINE)):
         return []
     if any(_is_quoted(argument) for given, _ in hidden if isinstance(given, list) for argument in given):
         return []
-    expected = {json.dumps(given): wanted for given, wanted in hidden}
+    expected = {json_text.dumps(given): wanted for given, wanted in hidden}
     examples = []
     for given, wanted in shown:
         try:
             arguments, result = _arguments(given, parameters), _value(wanted)
-            agrees = expected.get(json.dumps(arguments), result) == result
-        except (ValueError, SyntaxError, TypeError):
+            agrees = expected.get(json_text.dumps(arguments), result) == result
+        except (ValueError, RecursionError):
             return []  # prose, or a value that is no JSON: nothing here is certain
         if not agrees:
             return []
@@ -67,12 +95,9 @@ def call_examples(question: str, starter_code: str, hidden: list[tuple[Any, Any]
 
 
 def _parameters(starter_code: str) -> list[str] | None:
-    try:
-        # Starter code ends where the body should begin.
-        tree = ast.parse(f"{starter_code.rstrip()} pass")
-    except SyntaxError:
-        return None
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    # Starter code ends where the body should begin.
+    tree = syntax.module(f"{starter_code.rstrip()} pass")
+    functions = [node for node in (ast.walk(tree) if tree else ()) if isinstance(node, ast.FunctionDef)]
     if len(functions) != 1:
         return None
     return [parameter.arg for parameter in functions[0].args.args if parameter.arg != "self"]
@@ -80,7 +105,7 @@ def _parameters(starter_code: str) -> list[str] | None:
 
 def _arguments(text: str, parameters: list[str]) -> list[Any]:
     """The values of ``a = 1, b = [2]`` or of ``1, [2]``; raises ValueError where they do not match the parameters."""
-    call = ast.parse(f"f({text})", mode="eval").body
+    call = syntax.expression(f"f({text})")
     if not isinstance(call, ast.Call):
         raise ValueError(f"{text!r} is no list of arguments")
     names = [keyword.arg for keyword in call.keywords]
@@ -90,7 +115,10 @@ def _arguments(text: str, parameters: list[str]) -> list[Any]:
 
 
 def _value(text: str) -> Any:
-    return _literal(ast.parse(text, mode="eval").body)
+    node = syntax.expression(text.strip())
+    if node is None:
+        raise ValueError(f"{text!r} is no expression")
+    return _literal(node)
 
 
 def _literal(node: ast.expr) -> Any:
@@ -98,7 +126,7 @@ def _literal(node: ast.expr) -> Any:
         return _JSON_NAMES[node.id]
     if isinstance(node, ast.List):
         return [_literal(each) for each in node.elts]
-    value = ast.literal_eval(node)
+    value = syntax.literal(node)
     if not isinstance(value, (str, int, float, bool, type(None))):
         raise ValueError(f"{value!r} is no JSON value")
     return value

@@ -1,12 +1,15 @@
 """CodeContests (Li et al. 2022) as JSON lines, with the field names of the published data set.
 
+Tests and solutions are objects of lists, as on the hub, or lists of objects, as its protocol buffers are written.
 Its numbers stand for names: solutions in language 3 are Python 3; see ``contest_problem.proto`` of that data set.
 """
 
 from __future__ import annotations
 
 from codeplan.problems.formats import Context, Format
-from codeplan.problems.rows import Row, json_lines, stdin_suite
+from codeplan.problems.json_files import json_rows
+from codeplan.problems.json_values import whole
+from codeplan.problems.rows import Row, stdin_suite
 from codeplan.records import Problem
 
 _PYTHON3 = 3
@@ -36,8 +39,8 @@ def _problem(row: Row, context: Context) -> Problem:
 
 
 def _level(row: Row) -> str:
-    difficulty = row.fields.get("difficulty")
-    if not isinstance(difficulty, int) or isinstance(difficulty, bool):
+    difficulty = whole(row.fields.get("difficulty"))
+    if difficulty is None:
         return row.level("difficulty", "codecontests")
     if not 0 <= difficulty < len(_DIFFICULTIES):
         raise row.wrong("difficulty", f"a name, or a number from 0 to {len(_DIFFICULTIES) - 1}")
@@ -48,7 +51,7 @@ def _solutions(row: Row) -> tuple[str, ...]:
     pairs = row.pairs("solutions", "language", "solution")
     if not all(isinstance(solution, str) for _, solution in pairs):
         raise row.wrong("solutions", "texts in solution")
-    return tuple(solution for language, solution in pairs if language in (_PYTHON3, "PYTHON3"))
+    return tuple(solution for language, solution in pairs if language in (_PYTHON3, "PYTHON3", "python3"))
 
 
-CODECONTESTS = Format(rows=json_lines, split=_split, problem=_problem)
+CODECONTESTS = Format(rows=json_rows, split=_split, problem=_problem)

@@ -1,39 +1,80 @@
-"""HumanEval (Chen et al. 2021) as JSON lines.
+"""HumanEval (Chen et al. 2021) as JSON lines, and data sets with its fields: HumanEval+, HumanEvalPack, LeetCode.
 
-Fields: ``task_id``, ``prompt``, ``entry_point``, ``canonical_solution`` and ``test``.
+Fields: ``task_id``, ``prompt``, ``entry_point`` (a function, or a method as ``Solution().name``), ``test``, which
+defines ``check(candidate)``, and ``canonical_solution`` or ``completion``: what follows the prompt, or a whole program.
+Where they are there: ``test_setup``, ``difficulty``, ``starter_code``, and the problem's statement, in one of
+``problem_description``, ``question_content``, ``content`` and ``query``, for prompts that do not define the function.
+Fields may also stand in an object ``meta``.
 """
 
 from __future__ import annotations
 
 import ast
 import doctest
+import re
 
+from codeplan.problems import syntax
+from codeplan.problems.apps_examples import call_examples
 from codeplan.problems.formats import Context, Format, no_split
-from codeplan.problems.rows import Row, json_lines
+from codeplan.problems.json_files import json_rows
+from codeplan.problems.rows import Row
 from codeplan.records import Problem
 from codeplan_sandbox import Suite
 
+_STATEMENTS = ("problem_description", "question_content", "content", "query")
+_ENTRY_POINT = re.compile(r"[^\W\d]\w*(\(\))?(\.[^\W\d]\w*(\(\))?)*")
+_FIRST_DEFINITION = re.compile(r"^(@|class\b|def\b|async\b)", re.MULTILINE)
+_CALLS_CHECK = re.compile(r"^check\(", re.MULTILINE)
+
 
 def _problem(row: Row, context: Context) -> Problem:
+    row = _with_meta(row)
     prompt, entry_point = row.text("prompt"), row.text("entry_point")
-    body = row.text("canonical_solution", "")
+    if not _ENTRY_POINT.fullmatch(entry_point):
+        raise row.wrong("entry_point", "the name of a function, or Solution().name")
+    statement = row.text(row.first(*_STATEMENTS), "")
+    defined = re.search(rf"\bdef\s+{re.escape(entry_point.rpartition('.')[2])}\b", prompt)
+    solution = _solution(prompt, row.text(row.first("canonical_solution", "completion"), ""))
     return Problem(
         problem_id=f"humaneval/{context.split}/{row.name('task_id').removeprefix('HumanEval/')}",
         dataset="humaneval",
         split=context.split,
-        level="humaneval",
-        question=prompt,
-        solutions=(prompt + body,) if body else (),
-        example_tests=_examples(prompt, entry_point),
-        hidden_tests=Suite(
-            kind="assert",
-            tests=(f"{row.text('test').strip()}\n\ncheck({entry_point})\n",),
-            entry_point=entry_point,
-        ),
+        level=row.level("difficulty", "humaneval"),
+        question=statement if statement.strip() and not defined else prompt,
+        starter_code=row.text("starter_code", ""),
+        solutions=(solution,) if solution else (),
+        example_tests=_doctests(prompt, entry_point) or _shown_calls(row, statement, entry_point),
+        hidden_tests=_hidden(row, entry_point),
     )
 
 
-def _examples(prompt: str, entry_point: str) -> Suite | None:
+def _with_meta(row: Row) -> Row:
+    meta = row.fields.get("meta")
+    if not isinstance(meta, dict):
+        return row
+    return Row(row.where, lambda: {**meta, **row.fields})
+
+
+def _hidden(row: Row, entry_point: str) -> Suite:
+    test = row.text("test").strip()
+    if not test:
+        raise row.wrong("test", "source that defines check(candidate) (EvalPlus's own files hold data: take the hub's)")
+    if not _CALLS_CHECK.search(test):
+        test = f"{test}\n\ncheck({entry_point})"
+    return Suite(kind="assert", tests=(f"{test}\n",), setup=row.text("test_setup", ""), entry_point=entry_point)
+
+
+def _solution(prompt: str, body: str) -> str:
+    """The program of a prompt and what follows it: the body of its function, or a program that may need its imports."""
+    if not body.strip():
+        return ""
+    first = _FIRST_DEFINITION.search(prompt)
+    imports = prompt[: first.start()] if first else prompt
+    programs = (prompt + body, f"{imports}\n{body}", body)
+    return next((program for program in programs if syntax.module(program) is not None), programs[0])
+
+
+def _doctests(prompt: str, entry_point: str) -> Suite | None:
     """The doctests of the function's docstring as asserts.
 
     Only calls whose results are literals are taken, and none at all where a doctest is a statement, since later ones
@@ -46,30 +87,34 @@ def _examples(prompt: str, entry_point: str) -> Suite | None:
     tests = []
     for example in examples:
         source, want = example.source.strip(), example.want.strip()
-        try:
-            call = ast.parse(source, mode="eval").body
-        except SyntaxError:
+        call = syntax.expression(source)
+        if call is None:
             return None
-        if isinstance(call, ast.Call) and _is_literal(want):
-            tests.append(f"assert {source} == {want}")
+        if isinstance(call, ast.Call) and ast.unparse(call.func) != "print" and _is_literal(want):
+            # A comment would hide the expected value.
+            tests.append(f"assert {ast.unparse(call) if '#' in source else source} == {want}")
     return Suite(kind="assert", tests=tuple(tests), entry_point=entry_point) if tests else None
 
 
+def _shown_calls(row: Row, statement: str, entry_point: str) -> Suite | None:
+    """The examples of a statement, as ``Input: nums = [2, 7], target = 9`` and ``Output: [0, 1]``, as asserts."""
+    examples = call_examples(statement, row.text("starter_code", ""), [])
+    tests = tuple(f"assert {entry_point}({', '.join(map(repr, given))}) == {wanted!r}" for given, wanted in examples)
+    return Suite(kind="assert", tests=tests, entry_point=entry_point) if tests else None
+
+
 def _docstring(prompt: str, entry_point: str) -> str:
-    try:
-        body = ast.parse(prompt).body
-    except SyntaxError:
-        return ""  # a prompt without a body to parse has no docstring
-    functions = (node for node in body if isinstance(node, ast.FunctionDef) and node.name == entry_point)
+    tree = syntax.module(prompt)
+    # A prompt without a body to parse has no docstring.
+    functions = (
+        node for node in (tree.body if tree else []) if isinstance(node, ast.FunctionDef) and node.name == entry_point
+    )
     return next((ast.get_docstring(function) or "" for function in functions), "")
 
 
 def _is_literal(text: str) -> bool:
-    try:
-        ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return False
-    return True
+    node = syntax.expression(text)
+    return node is not None and syntax.is_literal(node)
 
 
-HUMANEVAL = Format(rows=json_lines, split=no_split, problem=_problem)
+HUMANEVAL = Format(rows=json_rows, split=no_split, problem=_problem)

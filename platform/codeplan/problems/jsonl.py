@@ -1,6 +1,6 @@
 """Our own plain format: one JSON object a line, with the fields of `codeplan.records.Problem`.
 
-``problem_id`` (``<dataset>/<split>/<id>``), ``dataset``, ``split``, ``level`` and ``question`` are required;
+``problem_id`` (``<dataset>/<split>/<id>``), ``dataset``, ``split`` and ``question`` are required; ``level``,
 ``starter_code``, ``solutions`` (a list of texts), ``example_tests`` and ``hidden_tests`` are not. Suites are objects in
 the form of `codeplan_sandbox.Suite.to_dict`, or the JSON text of one. Any other field is an error.
 """
@@ -8,7 +8,8 @@ the form of `codeplan_sandbox.Suite.to_dict`, or the JSON text of one. Any other
 from __future__ import annotations
 
 from codeplan.problems.formats import Context, Format
-from codeplan.problems.rows import Row, json_lines
+from codeplan.problems.json_files import json_rows
+from codeplan.problems.rows import Row
 from codeplan.records import Problem
 from codeplan_sandbox import Suite, SuiteError
 
@@ -28,7 +29,7 @@ def _problem(row: Row, context: Context) -> Problem:
         problem_id=problem_id,
         dataset=dataset,
         split=split,
-        level=row.text("level").lower(),
+        level=row.level("level", dataset),
         question=row.text("question"),
         starter_code=row.text("starter_code", ""),
         solutions=row.texts("solutions"),
@@ -53,4 +54,4 @@ def _suite(row: Row, field: str, context: Context) -> Suite | None:
     return suite
 
 
-JSONL = Format(rows=json_lines, split=_split, problem=_problem)
+JSONL = Format(rows=json_rows, split=_split, problem=_problem)

@@ -1,46 +1,72 @@
-"""MBPP: one JSON object a line with ``task_id``, ``text``, ``code``, ``test_setup_code`` and ``test_list``.
+"""MBPP as JSON lines: the full and the sanitized edition, and MBPP+ (EvalPlus) as published on the hub.
 
-Splits go by task_id, as in the paper (Austin et al. 2021): 1-10 prompt, 11-510 test, 511-600 validation, 601-974 train.
+Fields: ``task_id`` (also as ``Mbpp/2``), ``text`` or ``prompt``, ``code``, ``test_list``, and where they are there
+``test_setup_code``, ``test_imports`` (statements) and ``test`` (MBPP+: the source that decides instead of the list).
+``challenge_test_list`` is not used, as in the paper.
+
+Splits go by task_id, as in the paper (Austin et al. 2021): 1-10 prompt, 11-510 test, 511-600 validation, 601-974 train;
+a row's own ``split`` goes before that.
 """
 
 from __future__ import annotations
 
+import re
+
 from codeplan.problems.formats import Context, Format
-from codeplan.problems.rows import Row, json_lines
+from codeplan.problems.json_files import json_rows
+from codeplan.problems.json_values import whole
+from codeplan.problems.rows import Row
 from codeplan.records import Problem
 from codeplan_sandbox import Suite
 
 _LAST_TASK = {"prompt": 10, "test": 510, "validation": 600, "train": 974}
+_TASKS = max(_LAST_TASK.values())
+_TEXT_ID = re.compile(r"(?:mbpp/)?0*(\d{1,3})", re.IGNORECASE | re.ASCII)
 
 
-def _task_id(row: Row) -> int:
+def _number(row: Row) -> int | None:
+    """The task's number in the paper; None where it has another name."""
     task_id = row.fields.get("task_id")
-    if not isinstance(task_id, int) or not 1 <= task_id <= max(_LAST_TASK.values()):
-        raise row.wrong("task_id", f"a whole number from 1 to {max(_LAST_TASK.values())}")
-    return task_id
+    number = whole(task_id)
+    if isinstance(task_id, str) and (named := _TEXT_ID.fullmatch(task_id)):
+        number = int(named.group(1))
+    return number if number is not None and 1 <= number <= _TASKS else None
 
 
 def _split(row: Row) -> str:
-    task_id = _task_id(row)
-    return next(split for split, last in _LAST_TASK.items() if task_id <= last)
+    if row.has("split"):
+        return row.text("split")
+    number = _number(row)
+    if number is None:
+        raise row.wrong("task_id", f"a whole number from 1 to {_TASKS}, which decides the split, or a field split")
+    return next(split for split, last in _LAST_TASK.items() if number <= last)
 
 
 def _problem(row: Row, context: Context) -> Problem:
-    tests = tuple(_with_line_feeds(test) for test in row.texts("test_list"))
-    setup = _with_line_feeds(row.text("test_setup_code", ""))
-    if not tests:
-        raise row.wrong("test_list", "at least one assert")
-    code = row.text("code", "")
+    number = _number(row)
+    listed = tuple(_with_line_feeds(test) for test in row.texts("test_list"))
+    whole_test = _with_line_feeds(row.text("test", ""))
+    if not listed:
+        raise row.wrong("test_list", "at least one assert (EvalPlus's own files hold data, not tests: take the hub's)")
+    setup = "\n".join(
+        [*map(_with_line_feeds, row.texts("test_imports")), _with_line_feeds(row.text("test_setup_code", ""))]
+    )
+    code = _with_line_feeds(row.text(row.first("code", "canonical_solution"), ""))
+    question = row.text(row.first("text", "prompt"))
+    if listed[0] not in question:
+        # The name and signature of the function stand nowhere but in the assert.
+        question = f"{question}\nYour code should pass this test:\n{listed[0]}"
     return Problem(
-        problem_id=f"mbpp/{context.split}/{_task_id(row)}",
+        problem_id=f"mbpp/{context.split}/{row.name('task_id') if number is None else number}",
         dataset="mbpp",
         split=context.split,
-        level="mbpp",
-        # The name and signature of the function stand nowhere but in the assert.
-        question=f"{row.text('text')}\nYour code should pass this test:\n{tests[0]}",
-        solutions=(_with_line_feeds(code),) if code.strip() else (),
-        example_tests=Suite(kind="assert", tests=tests[:1], setup=setup),
-        hidden_tests=Suite(kind="assert", tests=tests, setup=setup),
+        level=row.level("difficulty", "mbpp"),
+        question=question,
+        solutions=(code,) if code.strip() else (),
+        example_tests=Suite(kind="assert", tests=listed[:1], setup=setup.strip("\n")),
+        hidden_tests=Suite(
+            kind="assert", tests=(whole_test,) if whole_test.strip() else listed, setup=setup.strip("\n")
+        ),
     )
 
 
@@ -48,4 +74,4 @@ def _with_line_feeds(code: str) -> str:
     return code.replace("\r\n", "\n").replace("\r", "\n")
 
 
-MBPP = Format(rows=json_lines, split=_split, problem=_problem)
+MBPP = Format(rows=json_rows, split=_split, problem=_problem)

@@ -15,6 +15,7 @@ from codeplan.problems.apps import APPS, examples_by_problem
 from codeplan.problems.codecontests import CODECONTESTS
 from codeplan.problems.formats import Context, Format
 from codeplan.problems.humaneval import HUMANEVAL
+from codeplan.problems.json_files import reason, require_regular
 from codeplan.problems.jsonl import JSONL
 from codeplan.problems.mbpp import MBPP
 from codeplan.problems.rows import ProblemError, Row
@@ -22,7 +23,7 @@ from codeplan.records import Problem
 from codeplan.stages import Account, digest
 from codeplan_sandbox.suites import Comparator
 
-VERSION = 2
+VERSION = 3
 """Raised when a reader makes other problems of the same files."""
 
 FORMATS: Mapping[str, Format] = {
@@ -88,9 +89,11 @@ def _generate(source: MiniAppsSource) -> Iterator[Problem]:
 
 
 def _content(path: str) -> str:
-    if not Path(path).exists():
-        raise ProblemError(f"{path}: there is no such file or folder; check the source's path")
-    return digest(Path(path))
+    require_regular(Path(path), "check the source's path", folder=True)
+    try:
+        return digest(Path(path))
+    except OSError as error:
+        raise ProblemError(f"{error.filename or path}: cannot be read: {reason(error)}") from error
 
 
 def _with_comparator(problem: Problem, comparator: Comparator) -> Problem:
@@ -109,7 +112,7 @@ def _read_files(source: FileSource, comparator: Comparator) -> Reading:
     examples = examples_by_problem(Path(source.examples_path)) if source.examples_path else {}
     problems: list[Problem] = []
     first_seen: dict[str, str] = {}
-    broken = 0
+    broken: list[ProblemError] = []
     for row in _chosen(source, format_):
         try:
             own = format_.split(row) or source.split or _NO_OWN_SPLIT
@@ -118,17 +121,17 @@ def _read_files(source: FileSource, comparator: Comparator) -> Reading:
                 raise ProblemError(
                     f"{row.where}: problem {problem.problem_id} stands twice, first at {first_seen[problem.problem_id]}"
                 )
-        except ProblemError:
+        except ProblemError as error:
             if not source.skip_bad:
                 raise
-            broken += 1
+            broken.append(error)
             continue
         first_seen[problem.problem_id] = row.where
         problems.append(problem)
     if not problems:
         raise ProblemError(_nothing(source, broken))
-    losses = {"broken": broken} if broken else {}
-    return Reading(problems, Account(rows_in=len(problems) + broken, rows_out=len(problems), losses=losses))
+    losses = {"broken": len(broken)} if broken else {}
+    return Reading(problems, Account(rows_in=len(problems) + len(broken), rows_out=len(problems), losses=losses))
 
 
 def _chosen(source: FileSource, format_: Format) -> Iterator[Row]:
@@ -147,10 +150,10 @@ def _belongs(source: FileSource, format_: Format, row: Row) -> bool:
         return True
 
 
-def _nothing(source: FileSource, broken: int) -> str:
+def _nothing(source: FileSource, broken: list[ProblemError]) -> str:
     chosen = f" of split {source.split!r}" if source.split else ""
     after = f" after the first {source.offset}" if source.offset else ""
     return (
-        f"{source.path}: no {source.reader} problem{chosen}{after}, and {broken} broken rows; "
-        "check the path, split, offset and limit"
+        f"{source.path}: no {source.reader} problem{chosen}{after}, and {len(broken)} broken rows; "
+        f"check the path, split, offset and limit{f'; the first broken row: {broken[0]}' if broken else ''}"
     )

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-import zlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property, partial
-from pathlib import Path
+import math
+import string
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from codeplan.errors import UserError
-from codeplan_sandbox import Case, Suite
+from codeplan.problems.json_values import fault, parse, printable, shown, whole
+from codeplan_sandbox import Case, Suite, json_text
 from codeplan_sandbox.suites import Comparator
+
+_ASCII_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 class ProblemError(UserError, ValueError):
-    """Problems that cannot be read: the message names the file, the row and the field, and what is expected there."""
+    """Problems that cannot be read: one line names the file, the row and the field, and what is expected there."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 @dataclass(frozen=True)
@@ -31,116 +35,144 @@ class Row:
 
     where: str
     load: Callable[[], Any]
+    _parsed: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def fields(self) -> Mapping[str, Any]:
         """The row's fields; raises ProblemError where the row is no object."""
         try:
             fields = self.load()
-        except (ValueError, OSError, RecursionError) as error:
-            raise ProblemError(f"{self.where}: cannot be read: {error}") from error
+        except (ValueError, OSError) as error:
+            raise ProblemError(f"{self.where}: cannot be read: {error}; expected one JSON object") from error
         if not isinstance(fields, dict):
             raise ProblemError(f"{self.where}: a row must be a JSON object, not {type(fields).__name__}")
         return fields
 
-    def wrong(self, field: str, expected: str) -> ProblemError:
+    def wrong(self, name: str, expected: str) -> ProblemError:
         """An error that shows what the field holds."""
-        found = f"{self.fields[field]!r:.80}" if field in self.fields else "missing"
-        return ProblemError(f"{self.where}, field {field}: {found}; expected {expected}")
+        found = shown(self.fields[name]) if name in self.fields else "missing"
+        return ProblemError(f"{self.where}, field {name:.80}: {found}; expected {expected}")
 
-    def text(self, field: str, default: str | None = None) -> str:
+    def has(self, name: str) -> bool:
+        """Whether a field is there and holds something else than null or blanks."""
+        value = self.fields.get(name)
+        return bool(value.strip()) if isinstance(value, str) else value is not None
+
+    def first(self, *names: str) -> str:
+        """The first of the fields that holds something; the first of all where none does."""
+        return next((name for name in names if self.has(name)), names[0])
+
+    def text(self, name: str, default: str | None = None) -> str:
         """A text field; ``default`` where it is missing or null, and an error where there is no default."""
-        value = self.fields.get(field)
+        value = self.fields.get(name)
         if value is None:
             value = default
         if not isinstance(value, str):
-            raise self.wrong(field, "text")
-        return value
+            raise self.wrong(name, "text")
+        return self._checked(name, value)  # type: ignore[no-any-return]
 
-    def texts(self, field: str) -> tuple[str, ...]:
+    def texts(self, name: str) -> tuple[str, ...]:
         """A list of texts, as data or as JSON; empty where the field is missing or empty."""
-        value = self.data(field) or []
-        if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-            raise self.wrong(field, "a list of texts")
+        value = self.data(name)
+        if value is None:
+            return ()
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self.wrong(name, "a list of texts")
         return tuple(value)
 
-    def data(self, field: str) -> Any:
+    def data(self, name: str) -> Any:
         """A field that may be data or JSON text; None where it is missing or empty."""
-        value = self.fields.get(field)
-        if not isinstance(value, str):
-            return value
-        if not value.strip():
-            return None
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError) as error:
-            raise self.wrong(field, f"data, or JSON text ({error})") from error
+        if name not in self._parsed:
+            self._parsed[name] = self._data(name)
+        return self._parsed[name]
 
-    def name(self, *fields: str) -> str:
+    def _data(self, name: str) -> Any:
+        value = self.fields.get(name)
+        if isinstance(value, str):
+            if not value.strip():
+                return None
+            try:
+                value = parse(self._checked(name, value))
+            except ProblemError:
+                raise
+            except ValueError as error:
+                raise self.wrong(name, f"data, or JSON text ({error})") from error
+        return self._checked(name, value)
+
+    def _checked(self, name: str, value: Any) -> Any:
+        if found := fault(value):
+            raise ProblemError(
+                f"{self.where}, field {name:.80}: holds {found}, which no program or file can hold; mend the row, or "
+                "leave such rows out with --skip-bad"
+            )
+        return value
+
+    def name(self, *names: str) -> str:
         """An identifier, text or a whole number, from the first of the fields that is there."""
-        for field in fields:
-            value = self.fields.get(field)
-            if isinstance(value, int) and not isinstance(value, bool):
-                return str(value)
+        for name in names:
+            value = self.fields.get(name)
+            if (number := whole(value)) is not None:
+                return json_text.digits(number)
             if isinstance(value, str) and value:
-                return value
-        raise self.wrong(fields[0], "text or a whole number")
+                return self.text(name)
+        raise self.wrong(names[0], "text or a whole number")
 
-    def level(self, field: str, dataset: str) -> str:
-        """A difficulty in lower case; the data set's name where there is none."""
-        return self.text(field, "").strip().lower() or dataset
+    def level(self, name: str, dataset: str) -> str:
+        """A difficulty, text or a number, its ASCII letters in lower case; the data set's name where there is none."""
+        value = self.fields.get(name)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            number = whole(value)
+            return json_text.digits(number) if number is not None else str(value)
+        # Only ASCII: other alphabets have letters that change into several, or back into others.
+        return " ".join(self.text(name, "").translate(_ASCII_LOWER).split()) or dataset
 
-    def pairs(self, field: str, inputs: str, outputs: str) -> list[tuple[Any, Any]]:
-        """Inputs and outputs of tests, from an object with two lists of one length; empty where there are none."""
-        tests = self.data(field)
-        if not tests:
+    def pairs(self, name: str, inputs: str, outputs: str) -> list[tuple[Any, Any]]:
+        """Inputs and outputs of tests; empty where there are none.
+
+        They stand in an object with two lists of one length, or in a list of objects with an input and an output each.
+        """
+        tests = self.data(name)
+        if tests is None or tests in ([], {}):
             return []
-        expected = f"an object with two lists of one length, {inputs} and {outputs}"
+        expected = f"an object with two lists of one length, {inputs} and {outputs}, or a list of objects with both"
+        if isinstance(tests, list):
+            if not all(isinstance(test, dict) and inputs in test and outputs in test for test in tests):
+                raise self.wrong(name, expected)
+            return [(test[inputs], test[outputs]) for test in tests]
         if not isinstance(tests, dict):
-            raise self.wrong(field, expected)
+            raise self.wrong(name, expected)
         left, right = tests.get(inputs), tests.get(outputs)
         if left is None and right is None:
             return []
         if not isinstance(left, list) or not isinstance(right, list) or len(left) != len(right):
-            raise self.wrong(field, expected)
+            raise self.wrong(name, expected)
         return list(zip(left, right, strict=True))
 
 
-def json_lines(path: Path) -> Iterator[Row]:
-    """The rows of a ``.jsonl`` or ``.jsonl.gz`` file, one for each line that is not blank.
-
-    Raises:
-        ProblemError: the file is missing, cannot be decompressed, or is no UTF-8.
-    """
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield Row(f"{path}, line {number}", partial(json.loads, line))
-    except FileNotFoundError as error:
-        raise ProblemError(f"{path}: there is no such file; expected JSON lines (.jsonl or .jsonl.gz)") from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise ProblemError(f"{path}: cannot be read: {error}; expected JSON lines (.jsonl or .jsonl.gz)") from error
-
-
-def stdin_suite(row: Row, field: str, pairs: list[tuple[Any, Any]], comparator: Comparator) -> Suite | None:
+def stdin_suite(row: Row, name: str, pairs: list[tuple[Any, Any]], comparator: Comparator) -> Suite | None:
     """A suite of programs' inputs and outputs; None where there are none, or where no output is expected anywhere.
 
     Tests that expect nothing pass the empty program. APPS has such problems (test 2404), left over where its authors
     could not keep an output.
     """
-    cases = tuple(Case(input=_lines(row, field, given), output=_lines(row, field, wanted)) for given, wanted in pairs)
+    cases = tuple(Case(input=_lines(row, name, given), output=_lines(row, name, wanted)) for given, wanted in pairs)
     if not any(case.output.strip() for case in cases):
         return None
     return Suite(kind="stdin", cases=cases, comparator=comparator)
 
 
-def _lines(row: Row, field: str, value: Any) -> str:
+def _lines(row: Row, name: str, value: Any) -> str:
     """The text of a standard input or output: text, a single number, or a list of lines."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list) and not any(isinstance(line, (list, dict)) for line in value):
-        return "\n".join(str(line) for line in value)
-    if isinstance(value, (int, float)):
-        return str(value)
-    raise row.wrong(field, f"inputs and outputs that are text or lists of lines, not {value!r:.40}")
+    parts = value if isinstance(value, list) else [value]
+    if not all(_is_line(part) for part in parts):
+        raise row.wrong(name, f"inputs and outputs that are text or lists of lines, not {shown(value)}")
+    return "\n".join(_line(part) for part in parts)
+
+
+def _is_line(value: Any) -> bool:
+    # What is too large for a float was read as infinity: its text is lost.
+    return isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _line(value: str | float) -> str:
+    return json_text.digits(value) if isinstance(value, int) and not isinstance(value, bool) else str(value)
