@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from codeplan.problems import syntax
-from codeplan_sandbox import json_text
+from codeplan_sandbox import long_integers
 
 _HEADING = re.compile(r"^-----([^\n]*)-----[ \t]*$\n?", re.MULTILINE)
 _INPUT, _OUTPUT = (
@@ -80,12 +80,12 @@ def call_examples(question: str, starter_code: str, hidden: list[tuple[Any, Any]
         return []
     if any(_is_quoted(argument) for given, _ in hidden if isinstance(given, list) for argument in given):
         return []
-    expected = {json_text.dumps(given): wanted for given, wanted in hidden}
+    expected = {long_integers.dumps(given): wanted for given, wanted in hidden}
     examples = []
     for given, wanted in shown:
         try:
             arguments, result = _arguments(given, parameters), _value(wanted)
-            agrees = expected.get(json_text.dumps(arguments), result) == result
+            agrees = expected.get(long_integers.dumps(arguments), result) == result
         except (ValueError, RecursionError):
             return []  # prose, or a value that is no JSON: nothing here is certain
         if not agrees:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 import reprlib
 from typing import Any
 
-from codeplan_sandbox import json_text
+from codeplan_sandbox import long_integers
 
 MAX_DEPTH = 200
 """Lists and objects inside each other that the rest of the platform can write, compare and pass on."""
+MAX_DIGITS = 100_000
+"""The longest integer that is read: the time to convert one grows faster than its length."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -18,10 +21,16 @@ def parse(text: str) -> Any:
     """The value of a JSON text.
 
     Raises:
-        ValueError: it is no JSON, a key stands twice in one object, or it is nested too deeply to be read.
+        ValueError: it is no JSON, a key stands twice in one object, or it is nested too deeply or holds an integer too
+            long to be read.
     """
     try:
-        return json_text.loads(text, object_pairs_hook=_object)
+        try:
+            return json.loads(text, object_pairs_hook=_object)
+        except json.JSONDecodeError:
+            raise
+        except ValueError:  # an integer longer than `int` reads: the slow way, with our own code for each
+            return json.loads(text, object_pairs_hook=_object, parse_int=_integer)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -63,6 +72,12 @@ def printable(message: str) -> str:
     if len(message) > 1000:
         message = f"{message[:700]} ... {message[-250:]}"
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in message)
+
+
+def _integer(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"an integer of {len(text)} digits; at most {MAX_DIGITS} are read")
+    return long_integers.integer(text)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

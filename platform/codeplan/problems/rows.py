@@ -11,7 +11,7 @@ from typing import Any
 
 from codeplan.errors import UserError
 from codeplan.problems.json_values import fault, parse, printable, shown, whole
-from codeplan_sandbox import Case, Suite, json_text
+from codeplan_sandbox import Case, Suite, long_integers
 from codeplan_sandbox.suites import Comparator
 
 _ASCII_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
@@ -112,7 +112,7 @@ class Row:
         for name in names:
             value = self.fields.get(name)
             if (number := whole(value)) is not None:
-                return json_text.digits(number)
+                return long_integers.decimal(number)
             if isinstance(value, str) and value:
                 return self.text(name)
         raise self.wrong(names[0], "text or a whole number")
@@ -122,7 +122,7 @@ class Row:
         value = self.fields.get(name)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             number = whole(value)
-            return json_text.digits(number) if number is not None else str(value)
+            return long_integers.decimal(number) if number is not None else str(value)
         # Only ASCII: other alphabets have letters that change into several, or back into others.
         return " ".join(self.text(name, "").translate(_ASCII_LOWER).split()) or dataset
 
@@ -175,4 +175,4 @@ def _is_line(value: Any) -> bool:
 
 
 def _line(value: str | float) -> str:
-    return json_text.digits(value) if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    return long_integers.decimal(value) if isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -1,0 +1,312 @@
+"""Published editions of the data sets whose field names differ from the first one's."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codeplan import problems
+from codeplan.config import FileSource
+from codeplan.problems import ProblemError
+from codeplan.records import Problem
+from codeplan_sandbox import Case, Judge, Limits, Outcome, Suite
+
+
+def read(tmp_path: Path, reader: Any, *rows: dict[str, Any], **settings: Any) -> list[Problem]:
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return problems.read(FileSource(reader=reader, path=str(path), **settings)).problems
+
+
+def passes(problem: Problem) -> list[Outcome]:
+    """What the sandbox says of the problem's own solution."""
+    with Judge(Limits()) as judge:
+        suites = [suite for suite in (problem.example_tests, problem.hidden_tests) if suite is not None]
+        return [judge.judge(problem.solutions[0], suite).outcome for suite in suites]
+
+
+# MBPP
+
+
+def sanitized(**changes: Any) -> dict[str, Any]:
+    row = {
+        "source_file": "Benchmark Questions Verification V2.ipynb",
+        "task_id": 82,
+        "prompt": "Write a function to find the volume of a sphere.",
+        "code": "import math\r\ndef volume(r):\r\n  return 4 / 3 * math.pi * r ** 3",
+        "test_imports": ["import math"],
+        "test_list": ["assert math.isclose(volume(10), 4188.79, rel_tol=0.001)", "assert volume(0) == 0"],
+    }
+    return {**row, **changes}
+
+
+def test_mbpp_sanitized(tmp_path: Path) -> None:
+    (problem,) = read(tmp_path, "mbpp", sanitized())
+    assert problem.problem_id == "mbpp/test/82"
+    assert problem.question.startswith(
+        "Write a function to find the volume of a sphere.\nYour code should pass this test:"
+    )
+    assert problem.hidden_tests is not None
+    assert problem.hidden_tests.setup == "import math"
+    assert passes(problem) == [Outcome.PASSED, Outcome.PASSED]
+
+
+@pytest.mark.parametrize("nothing", [None, "", [], "[]"])
+def test_mbpp_without_imports_and_setup(tmp_path: Path, nothing: Any) -> None:
+    setup = None if isinstance(nothing, list) else nothing
+    (problem,) = read(tmp_path, "mbpp", sanitized(test_imports=nothing, test_setup_code=setup if setup != "[]" else ""))
+    assert problem.hidden_tests is not None
+    assert problem.hidden_tests.setup == ""
+
+
+def test_mbpp_setup_code_comes_after_the_imports(tmp_path: Path) -> None:
+    row = sanitized(test_imports=["import math", "import re"], test_setup_code="x = math.pi\r\ny = 1")
+    (problem,) = read(tmp_path, "mbpp", row)
+    assert problem.hidden_tests is not None
+    assert problem.hidden_tests.setup == "import math\nimport re\nx = math.pi\ny = 1"
+
+
+def test_mbpp_plus_is_decided_by_its_test(tmp_path: Path) -> None:
+    test = "for given, wanted in zip([[1], [2]], [1, 8]):\n    assert cube(*given) == wanted"
+    code = "def cube(x):\n    return x ** 3"
+    (problem,) = read(
+        tmp_path, "mbpp", sanitized(task_id="Mbpp/2", test_list=["assert cube(3) == 27"], test=test, code=code)
+    )
+    assert (problem.problem_id, problem.split) == ("mbpp/prompt/2", "prompt")
+    assert problem.hidden_tests is not None
+    assert problem.hidden_tests.tests == (test,)
+    assert problem.example_tests is not None
+    assert problem.example_tests.tests == ("assert cube(3) == 27",)
+    assert passes(problem) == [Outcome.PASSED, Outcome.PASSED]
+
+
+def test_mbpp_statements_that_show_the_assert_already_are_kept(tmp_path: Path) -> None:
+    prompt = '"""\nWrite a function to cube.\nassert cube(3) == 27\n"""\n'
+    (problem,) = read(tmp_path, "mbpp", sanitized(prompt=prompt, test_list=["assert cube(3) == 27"]))
+    assert problem.question == prompt
+
+
+@pytest.mark.parametrize(
+    ("task_id", "problem_id"),
+    [(11, "test/11"), (11.0, "test/11"), ("11", "test/11"), ("Mbpp/601", "train/601"), ("MBPP/011", "test/11")],
+)
+def test_mbpp_ids(tmp_path: Path, task_id: Any, problem_id: str) -> None:
+    assert read(tmp_path, "mbpp", sanitized(task_id=task_id))[0].problem_id == f"mbpp/{problem_id}"
+
+
+@pytest.mark.parametrize("task_id", [0, 975, "Mbpp/1000", "extra/7", 2.5, True, None, 10**30])
+def test_mbpp_ids_without_a_split_of_the_paper(tmp_path: Path, task_id: Any) -> None:
+    with pytest.raises(ProblemError, match=r"line 1, field task_id: .*from 1 to 974, .*or a field split"):
+        read(tmp_path, "mbpp", sanitized(task_id=task_id))
+
+
+def test_mbpp_rows_may_name_their_own_split(tmp_path: Path) -> None:
+    rows = [sanitized(task_id="extra/7", split="train"), sanitized(task_id=11, split="train"), sanitized(task_id=12)]
+    assert [each.problem_id for each in read(tmp_path, "mbpp", *rows, split="train")] == [
+        "mbpp/train/extra/7",
+        "mbpp/train/11",
+    ]
+
+
+def test_mbpp_of_evalplus_itself_holds_no_tests(tmp_path: Path) -> None:
+    row = {"task_id": "Mbpp/2", "prompt": "?", "entry_point": "f", "base_input": [[1]], "plus_input": [[2]], "atol": 0}
+    with pytest.raises(ProblemError, match=r"field test_list: missing; .*EvalPlus"):
+        read(tmp_path, "mbpp", row)
+
+
+# HumanEval's fields
+
+
+def leetcode(**changes: Any) -> dict[str, Any]:
+    program = "class Solution:\n    def gap(self, nums: List[int]) -> int:\n        return max(nums) - min(nums)\n"
+    row = {
+        "task_id": "gap/of-two",
+        "prompt": "from typing import *\nimport math",
+        "completion": program,
+        "entry_point": "Solution().gap",
+        "test": "def check(candidate):\n    assert candidate(nums = [3, 1]) == 2\n",
+        "problem_description": "Find the gap.\n\nExample 1:\n\nInput: nums = [1,5]\nOutput: 4\n",
+        "starter_code": "class Solution:\n    def gap(self, nums: List[int]) -> int:\n        ",
+        "difficulty": "Easy",
+    }
+    return {**row, **changes}
+
+
+def test_leetcode_rows(tmp_path: Path) -> None:
+    (problem,) = read(tmp_path, "humaneval", leetcode())
+    assert (problem.problem_id, problem.level) == ("humaneval/test/gap/of-two", "easy")
+    assert problem.question.startswith("Find the gap.")
+    assert problem.starter_code.startswith("class Solution")
+    assert problem.hidden_tests == Suite(
+        kind="assert",
+        tests=("def check(candidate):\n    assert candidate(nums = [3, 1]) == 2\n\ncheck(Solution().gap)\n",),
+        entry_point="Solution().gap",
+    )
+    assert problem.example_tests is not None
+    assert problem.example_tests.tests == ("assert Solution().gap([1, 5]) == 4",)
+    names: dict[str, Any] = {}
+    exec(problem.solutions[0], names)
+    for suite in (problem.example_tests, problem.hidden_tests):
+        exec(suite.tests[0], names)
+
+
+@pytest.mark.parametrize(
+    ("changes", "question"),
+    [
+        ({"problem_description": None, "query": "Find it."}, "Find it."),
+        ({"problem_description": " ", "content": "Find it."}, "Find it."),
+        ({"problem_description": None}, "from typing import *\nimport math"),
+        (
+            {"prompt": "class Solution:\n    def gap(self, nums):\n        "},
+            "class Solution:\n    def gap(self, nums):\n        ",
+        ),
+    ],
+)
+def test_the_statement_is_where_the_problem_is_told(tmp_path: Path, changes: dict[str, Any], question: str) -> None:
+    assert read(tmp_path, "humaneval", leetcode(**changes))[0].question == question
+
+
+def test_fields_may_stand_in_meta(tmp_path: Path) -> None:
+    meta = {"difficulty": "Hard", "question_id": 3}
+    assert read(tmp_path, "humaneval", leetcode(difficulty=None, meta=meta))[0].level == "humaneval"
+    row = leetcode(meta=meta)
+    del row["difficulty"]
+    assert read(tmp_path, "humaneval", row)[0].level == "hard"
+
+
+BODY = "    return x + 1\n"
+WHOLE = "import math\n\ndef inc(x: int) -> int:\n    return x + 1\n"
+STUB = "from typing import List\n\ndef inc(x: int, y: List[int] = []) -> int:\n"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "solution"),
+    [
+        ('def inc(x):\n    """Add."""\n', BODY),
+        ('def inc(x):\n    """Add."""\n', WHOLE),
+        (STUB, BODY),
+        (STUB, WHOLE),
+        (STUB.rstrip(), f"\n{BODY}"),
+        ("import math", WHOLE),
+        ("Write a function that adds one to x.", WHOLE),
+        ("from typing import List\n", "def inc(x: int, y: List[int] = []) -> int:\n    return x + 1"),
+    ],
+)
+def test_solutions_go_on_from_the_prompt_or_are_whole(tmp_path: Path, prompt: str, solution: str) -> None:
+    row = leetcode(
+        prompt=prompt, canonical_solution=solution, entry_point="inc", test="def check(f):\n    assert f(1) == 2"
+    )
+    names: dict[str, Any] = {}
+    exec(read(tmp_path, "humaneval", row)[0].solutions[0], names)
+    assert names["inc"](1) == 2
+
+
+def test_humanevalpack_calls_its_check_itself_and_has_a_setup(tmp_path: Path) -> None:
+    row = {
+        "task_id": "Python/3",
+        "prompt": 'def inc(x):\n    """ Add. """\n',
+        "canonical_solution": BODY,
+        "entry_point": "inc",
+        "test_setup": "\nimport math\n",
+        "test": "def check(candidate):\n    assert candidate(1) == 2 * math.ceil(0.5)\n\ncheck(inc)",
+    }
+    (problem,) = read(tmp_path, "humaneval", row)
+    assert problem.problem_id == "humaneval/test/Python/3"
+    assert problem.hidden_tests is not None
+    assert problem.hidden_tests.tests[0].count("check(inc)") == 1
+    assert passes(problem) == [Outcome.PASSED]
+
+
+def test_humaneval_plus_rows_go_through_unchanged(tmp_path: Path) -> None:
+    test = "import numpy as np\n\ndef check(candidate):\n    assert np.isclose(candidate(1), 2)\n"
+    row = {
+        **leetcode(prompt="def inc(x):\n", canonical_solution=BODY, entry_point="inc", test=test),
+        "task_id": "HumanEval/900",
+    }
+    (problem,) = read(tmp_path, "humaneval", {**row, "contract": "", "base_input": [[1]], "plus_input": [], "atol": 0})
+    assert problem.problem_id == "humaneval/test/900"
+    assert problem.hidden_tests is not None
+    assert problem.hidden_tests.tests == (f"{test}\ncheck(inc)\n",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"test": ""}, "field test: ''; .*check.candidate.*EvalPlus"),
+        ({"test": None}, "field test: None; expected text"),
+        ({"entry_point": "a b"}, "field entry_point: 'a b'; expected the name of a function"),
+        ({"entry_point": "f(1)"}, "field entry_point"),
+        ({"meta": {"split": 1}, "difficulty": ["x"]}, "field difficulty"),
+    ],
+)
+def test_broken_rows_are_named(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ProblemError, match=f"line 1, {message}"):
+        read(tmp_path, "humaneval", leetcode(**changes))
+
+
+def test_a_doctest_with_a_comment_keeps_its_expected_value(tmp_path: Path) -> None:
+    prompt = 'def inc(x):\n    """\n    >>> inc(1)  # one\n    2\n    >>> print(inc(1))\n    2\n    """\n'
+    (problem,) = read(tmp_path, "humaneval", leetcode(prompt=prompt, canonical_solution=BODY, entry_point="inc"))
+    assert problem.example_tests is not None
+    assert problem.example_tests.tests == ("assert inc(1) == 2",)
+
+
+# CodeContests and APPS
+
+
+def test_codecontests_as_lists_of_objects(tmp_path: Path) -> None:
+    row = {
+        "name": "1575_A. Sorting",
+        "description": "Sort.",
+        "difficulty": 7.0,
+        "public_tests": [{"input": "2 1\n", "output": "1 2\n"}],
+        "private_tests": [],
+        "generated_tests": [{"input": "4 1\n", "output": "1 4\n"}],
+        "solutions": [{"language": "PYTHON3", "solution": "py"}, {"language": "CPP", "solution": "c++"}],
+    }
+    (problem,) = read(tmp_path, "codecontests", row)
+    assert (problem.level, problem.solutions) == ("a", ("py",))
+    assert problem.example_tests == Suite(kind="stdin", cases=(Case(input="2 1\n", output="1 2\n"),))
+    assert problem.hidden_tests == Suite(kind="stdin", cases=(Case(input="4 1\n", output="1 4\n"),))
+    with pytest.raises(ProblemError, match=r"field public_tests: .*or a list of objects with both"):
+        read(tmp_path, "codecontests", {**row, "public_tests": [{"input": "1"}]})
+
+
+def test_apps_rows_of_the_hub_and_of_tables(tmp_path: Path) -> None:
+    row = {
+        "problem_id": 4.0,
+        "question": "?",
+        "solutions": "",
+        "input_output": "",
+        "starter_code": "",
+        "difficulty": None,
+    }
+    (problem,) = read(tmp_path, "apps", row)
+    assert (problem.problem_id, problem.level, problem.solutions) == ("apps/test/4", "apps", ())
+
+
+def test_dict_arguments_stay_objects(tmp_path: Path) -> None:
+    tests = {"fn_name": "f", "inputs": [[{"3": 2}]], "outputs": [[{"3": [1]}]]}
+    starter = "def f(stock):\n\t"
+    question = "Input: stock = {3: 2}\nOutput: 6"
+    row = {"problem_id": 1, "question": question, "input_output": json.dumps(tests), "starter_code": starter}
+    for comparator, expected in (("apps", [{"3": [1]}]), ("tokens", {"3": [1]})):
+        path = tmp_path / "a.jsonl"
+        path.write_text(json.dumps(row))
+        (problem,) = problems.read(FileSource(reader="apps", path=str(path)), comparator).problems
+        assert problem.hidden_tests is not None
+        assert problem.hidden_tests.cases == (Case(args=({"3": 2},), expected=expected),)
+        assert problem.example_tests is None
+
+
+def test_examples_that_stand_twice_are_refused(tmp_path: Path) -> None:
+    examples = tmp_path / "examples.jsonl"
+    given = {"inputs": ["1\n"], "outputs": ["1\n"]}
+    examples.write_text("\n".join(json.dumps({"problem_id": id_, "example_input_output": given}) for id_ in (7, "007")))
+    with pytest.raises(
+        ProblemError, match=r"examples\.jsonl, line 2: examples of test/7 stand twice, first at .*line 1"
+    ):
+        read(tmp_path, "apps", {"problem_id": 7, "question": "?"}, examples_path=str(examples))
