@@ -1,6 +1,7 @@
 """Fixtures that tests of several folders share."""
 
 import json
+import os
 import subprocess
 import sys
 import urllib.request
@@ -9,6 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "fuzz",
+    max_examples=int(os.environ.get("CODEPLAN_FUZZ_EXAMPLES", "1000")),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 class FakeTeacher:
