@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from codeplan_sandbox import linux
+from codeplan_sandbox import host_calls, linux
 from codeplan_sandbox.suites import Limits
 from codeplan_sandbox.tiers import Confinement
 from codeplan_sandbox.wire import REPORT, STARTED
@@ -138,7 +138,6 @@ class Spawner:
         limits = self._limits
         seconds = math.ceil(limits.time_s * tests) + 1
         wanted = {
-            resource.RLIMIT_AS: self._base_memory + limits.memory_bytes,
             resource.RLIMIT_FSIZE: limits.output_bytes + 1,
             resource.RLIMIT_CPU: seconds,
             resource.RLIMIT_STACK: _STACK_BYTES,
@@ -150,9 +149,16 @@ class Spawner:
         if self._confinement.private_id:
             wanted[resource.RLIMIT_NPROC] = limits.processes + _OWN_PROCESSES
         for kind, value in wanted.items():
-            _, hard = resource.getrlimit(kind)
-            allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(kind, (allowed, allowed))
+            _set_limit(kind, value, value)
+        memory = self._base_memory + limits.memory_bytes
+        _set_limit(resource.RLIMIT_AS, memory, memory + host_calls.STACK_BYTES)
+
+
+def _set_limit(kind: int, soft: int, hard: int) -> None:
+    _, most = resource.getrlimit(kind)
+    if most != resource.RLIM_INFINITY:
+        soft, hard = min(soft, most), min(hard, most)
+    resource.setrlimit(kind, (soft, hard))
 
 
 def _place(descriptors: list[int]) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
+from codeplan_sandbox import packages
 from codeplan_sandbox.verdicts import SandboxError
 from codeplan_sandbox.wire import STOP, Greeting, Record, Request
 
@@ -26,23 +29,33 @@ _ENVIRONMENT = {"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
 _START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from codeplan_sandbox.server import start; start()"
 
 
+class PackageError(SandboxError):
+    """A package that tests import is installed, and cannot be imported."""
+
+
 class Server:
     """A running fork server in one tier."""
 
-    def __init__(self, tier: str) -> None:
+    def __init__(self, tier: str, folders: Mapping[str, Path] = MappingProxyType({})) -> None:
         """Start a server and have it prove its tier.
 
+        Args:
+            tier: its isolation.
+            folders: packages that the code of tests may import, each with the folder that it is installed in.
+
         Raises:
+            PackageError: a package cannot be imported.
             SandboxError: this machine does not give the tier; the message says which layer, and why.
         """
         self.tier = tier
         self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, tempfile.NamedTemporaryFile(prefix="codeplan-sandbox-canary-") as canary:
             Path(canary.name).chmod(0o644)
+            imported = json.dumps({name: str(folder) for name, folder in folders.items()})
             self._process = subprocess.Popen(
-                [sys.executable, *_OPTIONS, _START, _PACKAGE_HOME, str(theirs.fileno()), tier, canary.name],
+                [sys.executable, *_OPTIONS, _START, _PACKAGE_HOME, str(theirs.fileno()), tier, canary.name, imported],
                 pass_fds=[theirs.fileno()],
-                env=_ENVIRONMENT,
+                env=_ENVIRONMENT | (packages.ENVIRONMENT if folders else {}),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 cwd="/",
@@ -64,6 +77,8 @@ class Server:
         if not message:
             raise SandboxError(f"tier {self.tier}: the fork server ended while starting; its stderr says why")
         greeting = Greeting.from_json(message)
+        if greeting.unusable:
+            raise PackageError(greeting.reason)
         if not greeting.ready:
             reason = f"{greeting.reason}: a test process {', '.join(greeting.holes)}" if greeting.holes else ""
             raise SandboxError(f"tier {self.tier}: {reason or greeting.reason}")

@@ -2,7 +2,8 @@
 
 ``tokens``: line by line, blank by blank. Words and integers must be the same text; a number is compared within 1e-6
 (absolute, or relative above 1) only where the expected token is a literal with a point or an exponent. Blank lines at
-the end and blanks at the ends of lines do not count.
+the end and blanks at the ends of lines do not count. In a call's result, at any depth, likewise: a number is compared
+within 1e-6 where the expected one is a float, and must have the same value where it is an integer.
 
 ``exact``: as text; only blanks at the ends of lines and of the whole are forgiven.
 
@@ -36,7 +37,7 @@ def same_output(comparator: Comparator, written: bytes, expected: str) -> bool:
 
 
 def same_value(comparator: Comparator, returned: Any, expected: Any) -> bool:
-    """Whether a call's result, read from JSON, is right; JSON has no tuples, so they equal lists."""
+    """Whether a call's result is right, as `long_integers.loads_returned` reads it: with lists for tuples."""
     return _VALUE_COMPARATORS[comparator](returned, expected)
 
 
@@ -58,7 +59,8 @@ def _same_token(written: str, expected: str) -> bool:
         return True
     if _INTEGER.match(expected) or not _NUMBER.match(expected) or not _NUMBER.match(written):
         return False
-    return _close(float(written), float(expected))
+    number, wanted = float(written), float(expected)
+    return math.isfinite(wanted) and _close(number, wanted)  # beyond the floats, only the same text is the same
 
 
 def _same_tokens(written: list[str], expected: list[str]) -> bool:
@@ -75,25 +77,19 @@ def _same_as_apps(written: list[str], expected: list[str]) -> bool:
     mine, theirs = ([" ".join(line.split()) for line in lines if line.strip()] for lines in (written, expected))
     if mine == theirs or sorted(mine) == sorted(theirs):
         return True
-    numbers, wanted = _floats(mine), _floats(theirs)
-    return (
-        numbers is not None
-        and wanted is not None
-        and len(numbers) == len(wanted)
-        and all(map(_apps_close, numbers, wanted))
-    )
-
-
-def _apps_close(written: float, expected: float) -> bool:
-    """numpy.allclose, with its default tolerances."""
-    return written == expected or (math.isfinite(expected) and abs(written - expected) <= 1e-8 + 1e-5 * abs(expected))
-
-
-def _floats(lines: list[str]) -> list[float] | None:
+    tokens, wanted = ([token for line in lines for token in line.split()] for lines in (mine, theirs))
     try:
-        return [float(token) for line in lines for token in line.split()]
-    except ValueError:
-        return None
+        return len(tokens) == len(wanted) and all(map(_apps_close, tokens, wanted))
+    except ValueError:  # one of them is no number
+        return False
+
+
+def _apps_close(written: str, expected: str) -> bool:
+    """numpy.allclose, with its default tolerances; numbers too large for a float must have the same digits."""
+    number, wanted = float(written), float(expected)
+    if math.isinf(wanted) or math.isinf(number):
+        return written == expected or (number == wanted and not (_NUMBER.match(written) or _NUMBER.match(expected)))
+    return abs(number - wanted) <= 1e-8 + 1e-5 * abs(wanted)
 
 
 def _equal(returned: Any, expected: Any) -> bool:
@@ -111,8 +107,8 @@ def _same_plain(returned: Any, expected: Any) -> bool:
             and returned.keys() == expected.keys()
             and all(_same_plain(returned[key], value) for key, value in expected.items())
         )
-    if isinstance(expected, float) and isinstance(returned, (int, float)) and not expected.is_integer():
-        return _close(returned, expected) or (math.isnan(expected) and math.isnan(returned))
+    if isinstance(expected, float) and isinstance(returned, (int, float)):
+        return _close(returned, expected) or (expected != expected and returned != returned)  # noqa: PLR0124 - NaN
     return _equal(returned, expected)
 
 

@@ -8,31 +8,26 @@ output, to repair 0 and 1 after programs that close them; 6 takes answers (a cal
 from __future__ import annotations
 
 import _thread
-import atexit
 import builtins
+import contextlib
 import errno
-import gc
 import json
 import marshal
 import os
-import random
 import resource
-import signal
 import sys
-import threading
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
-from codeplan_sandbox import modules
+from codeplan_sandbox import entry_points, host_calls, main_module, modules
+from codeplan_sandbox.main_module import INPUT, PROGRAM_NAME
 from codeplan_sandbox.verdicts import Outcome
 from codeplan_sandbox.wire import OUTCOMES, REPORT, STARTED
 
-CONTROL, INPUT, OUTPUT, ANSWER, PROGRAM, COMPILED, PEER = 3, 4, 5, 6, 7, 8, 9
+CONTROL, ANSWER, PROGRAM, COMPILED = 3, 6, 7, 8
 
-PROGRAM_NAME = "program.py"
 _ANSWER_BYTES = 500
-_RECURSION_LIMIT = 1000
 
 Test = Callable[[types.CodeType], bool]
 """Runs the compiled program through one test and says whether that left threads behind, or had to wait for some; an
@@ -43,27 +38,35 @@ class AnswerError(Exception):
     """A call's result cannot be an answer; the message says why."""
 
 
-def serve(test: Test) -> NoReturn:
+def serve(test: Test, names: dict[str, Any] | None = None) -> NoReturn:
     """Run tests as the server asks for them, until it hangs up.
 
     Args:
         test: what a test of this suite does.
+        names: what the program finds defined besides the built-in names, where it does not define it itself.
     """
     os.write(CONTROL, STARTED)
+    source = os.pread(PROGRAM, os.fstat(PROGRAM).st_size, 0)
     code: types.CodeType | BaseException
     try:
-        code = _compiled()
+        code = _compiled(source)
     except BaseException as error:  # a compiler driven to its limits raises anything
         code = error
     os.close(PROGRAM)
     os.close(COMPILED)
+    modules.hide_packages()
+    host_calls.install(source)
+    main_module.register_source(source)
+    builtins.__dict__.update(names or {})
     untouched = dict(builtins.__dict__)
     namespaces = [vars(module) for module in sys.modules.values() if isinstance(module, types.ModuleType)]
-    names = sum(map(len, namespaces))
+    sizes = list(map(len, namespaces))
     while os.read(CONTROL, 1):
         outcome, threads = (_syntax_error(code), False) if isinstance(code, BaseException) else _attempt(test, code)
         # What a program leaves in modules, the next test of it would find, and an interpreter of its own would not.
-        tainted = threads or builtins.__dict__ != untouched or sum(map(len, namespaces)) != names
+        tainted = threads or builtins.__dict__ != untouched or list(map(len, namespaces)) != sizes
+        if tainted and outcome is Outcome.PASSED:
+            main_module.forget_additions(list(zip(namespaces, sizes, strict=True)), untouched)
         report(outcome, tainted)
         if tainted:
             break
@@ -88,54 +91,42 @@ def explain(text: str) -> None:
         return
 
 
-def new_main() -> types.ModuleType:
-    """An empty ``__main__`` for the program, with fresh standard streams and the interpreter's usual state."""
-    os.dup2(INPUT, 0)
-    os.dup2(OUTPUT, 1)
-    os.lseek(0, 0, os.SEEK_SET)
-    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - lives as long as the test
-    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-    sys.__stdin__, sys.__stdout__ = sys.stdin, sys.stdout  # type: ignore[misc] # Final for others; this is the start-up
-    sys.setrecursionlimit(_RECURSION_LIMIT + _own_frames())
-    sys.argv = [PROGRAM_NAME]
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    random.seed(0)
-    main = types.ModuleType("__main__")
-    main.__dict__["__builtins__"] = builtins
-    sys.modules["__main__"] = main
-    return main
-
-
-def _own_frames() -> int:
-    """How many frames lie below the program's first: it shall have the depth that it has under a plain interpreter."""
-    frames, frame = 0, sys._getframe()
-    while frame.f_back is not None:
-        frames, frame = frames + 1, frame.f_back
-    return frames
-
-
 def run_stdin(code: types.CodeType) -> bool:
     """A stdin test: the program runs from its first line to its end."""
-    main = new_main()
+    with _exit_of_a_whole_program():
+        exec(code, main_module.start())  # noqa: S102 - this process exists for it
+    threads, failure = main_module.finish()
+    if failure is not None:  # its output decides; where that is wrong, this says why
+        explain(f"flushing sys.stdout at the end failed with {describe(failure)}")
+    return threads
+
+
+@contextlib.contextmanager
+def _exit_of_a_whole_program() -> Iterator[None]:
     try:
-        exec(code, main.__dict__)  # noqa: S102 - this process exists for it
+        yield
     except SystemExit as leaving:
         if leaving.code not in (None, 0):
             raise
-    return _finish(main)
 
 
-def call_test(entry_point: str) -> Test:
-    """A call test: the program is loaded, its function called, and the result left as JSON."""
-    names = modules.prelude()
+def call_test(entry_point: str, *, whole_keys: bool) -> Test:
+    """A call test: the program is loaded, its function called, and the result left as JSON.
+
+    Args:
+        entry_point: see `entry_points.called`.
+        whole_keys: whether a dict whose keys are all whole numbers gets them as integers, which JSON does not have.
+    """
 
     def run_call(code: types.CodeType) -> bool:
         arguments = json.loads(os.pread(INPUT, os.fstat(INPUT).st_size, 0))
-        main = new_main()
-        main.__dict__.update(names)
-        exec(code, main.__dict__)  # noqa: S102
-        answer = _as_json(resolve(main.__dict__, entry_point)(*arguments))
-        threads = _finish(main)
+        if whole_keys:
+            arguments = [_with_whole_keys(argument) for argument in arguments]
+        namespace = main_module.start()
+        exec(code, namespace)  # noqa: S102
+        answer = _as_json(entry_points.called(namespace, entry_point)(*arguments))
+        del namespace, arguments
+        threads = _finish_call()
         os.ftruncate(ANSWER, 0)
         os.lseek(ANSWER, 0, os.SEEK_SET)
         while answer:
@@ -145,20 +136,22 @@ def call_test(entry_point: str) -> Test:
     return run_call
 
 
-def resolve(namespace: dict[str, Any], entry_point: str) -> Any:
-    """The function that tests call: a name, a method of the class ``Solution``, or an expression as ``Solution().f``.
+def _with_whole_keys(argument: Any) -> Any:
+    """As APPS' harness has it: a dict whose keys can all be read as integers."""
+    if not isinstance(argument, dict):
+        return argument
+    try:
+        return {int(key): value for key, value in argument.items()}
+    except ValueError:
+        return argument
 
-    Raises:
-        NameError: the program does not define it.
-    """
-    if not entry_point.isidentifier():
-        return eval(entry_point, namespace)  # noqa: S307 - in the program's own process
-    if entry_point in namespace:
-        return namespace[entry_point]
-    solution = namespace.get("Solution")
-    if hasattr(solution, entry_point):
-        return getattr(solution(), entry_point)  # type: ignore[misc] # hasattr: it is no None
-    raise NameError(f"the program does not define {entry_point}")
+
+def _finish_call() -> bool:
+    """The program's end, after its result is known: nobody looks at its output any more."""
+    try:
+        return main_module.finish()[0]
+    except OSError:
+        return True
 
 
 def classify(error: BaseException) -> Outcome:
@@ -223,34 +216,8 @@ def _attempt(test: Test, code: types.CodeType) -> tuple[Outcome, bool]:
             outcome = classify(error)
         except BaseException:  # its attributes are the program's code
             explain("an exception that fails when it is looked at")
+    main_module.flush_own()  # to show what was written, and that it does not come out in the next test
     return outcome, _thread._count() > 0
-
-
-def _finish(main: types.ModuleType) -> bool:
-    """What an interpreter does at its end: wait for threads, run exit handlers, write out what is buffered.
-
-    Returns:
-        Whether there were threads: the interpreter waits for them only once.
-    """
-    threads = _thread._count() > 0
-    if threads:
-        threading._shutdown()  # type: ignore[attr-defined] # what the interpreter calls itself
-    atexit._run_exitfuncs()
-    _flush()
-    main.__dict__.clear()
-    gc.collect()
-    _flush()  # what destructors printed
-    return threads
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.__stdout__):
-        try:
-            open_still = stream is not None and not getattr(stream, "closed", False)
-        except ValueError:  # its buffer was detached: another stream writes there
-            continue
-        if stream is not None and open_still:
-            stream.flush()
 
 
 def _as_json(value: Any) -> bytes:
@@ -267,7 +234,7 @@ def _syntax_error(error: BaseException) -> Outcome:
     return classify(error) if isinstance(error, MemoryError) else Outcome.SYNTAX_ERROR
 
 
-def _compiled() -> types.CodeType:
+def _compiled(source: bytes) -> types.CodeType:
     """Compile the program, or take what an earlier process of this program compiled.
 
     The first eight bytes of the compiled form are its length, and are written last.
@@ -276,7 +243,6 @@ def _compiled() -> types.CodeType:
     if stored and int.from_bytes(stored[:8], "little") == len(stored) - 8:
         code: types.CodeType = marshal.loads(stored[8:])  # noqa: S302 - written before any program ran
         return code
-    source = os.pread(PROGRAM, os.fstat(PROGRAM).st_size, 0)
     code = compile(source, PROGRAM_NAME, "exec", dont_inherit=True)
     compiled = marshal.dumps(code)
     os.pwrite(COMPILED, compiled, 8)

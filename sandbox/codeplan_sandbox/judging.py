@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from contextlib import closing
 from types import TracebackType
 
-from codeplan_sandbox import comparators
-from codeplan_sandbox.client import Server
+from codeplan_sandbox import comparators, long_integers, packages
+from codeplan_sandbox.client import PackageError, Server
 from codeplan_sandbox.suites import Limits, Suite, SuiteError
 from codeplan_sandbox.tiers import MINIMUM_TIER, TIERS
 from codeplan_sandbox.verdicts import CaseResult, Outcome, SandboxError, Verdict
@@ -43,6 +43,8 @@ class Judge:
         self.limits = limits
         self._tiers = TIERS[TIERS.index(strongest_tier) : TIERS.index(allow_tier) + 1]
         self._server: Server | None = self._start()
+        self._with_packages: dict[tuple[str, ...], Server] = {}
+        self._unusable: set[tuple[str, ...]] = set()
 
     @property
     def tier(self) -> str:
@@ -76,9 +78,8 @@ class Judge:
             raise SuiteError("a suite without tests judges nothing; leave such problems out")
         trial = _Trial(program, suite, limits or self.limits, stop_at_failure)
         for attempt in range(1, _ATTEMPTS + 1):
-            server = self._running()
             try:
-                return trial.run(server)
+                return trial.run(self._server_for(suite))
             except (OSError, ValueError) as error:
                 self.close()
                 if attempt == _ATTEMPTS:
@@ -86,10 +87,11 @@ class Judge:
         raise AssertionError("unreachable")
 
     def close(self) -> None:
-        """End the fork server; the next `judge` starts a new one."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        """End the fork servers; the next `judge` starts a new one."""
+        servers = [*self._with_packages.values(), *([self._server] if self._server is not None else [])]
+        self._server, self._with_packages = None, {}
+        for server in servers:
+            server.close()
 
     def __enter__(self) -> Judge:
         return self
@@ -103,6 +105,21 @@ class Judge:
         if self._server is None:
             self._server = self._start()
         return self._server
+
+    def _server_for(self, suite: Suite) -> Server:
+        """The plain server, or one in the same tier whose tests find the packages that these tests import."""
+        found = {name: packages.folder(name) for name in packages.allowed(suite)}
+        folders = {name: folder for name, folder in found.items() if folder is not None}
+        key = tuple(folders)
+        if not folders or key in self._unusable:
+            return self._running()
+        if key not in self._with_packages:
+            try:
+                self._with_packages[key] = Server(self.tier, folders)
+            except PackageError:  # it is as if it was not installed: the tests that import it say so
+                self._unusable.add(key)
+                return self._running()
+        return self._with_packages[key]
 
     def _start(self) -> Server:
         reasons = []
@@ -146,8 +163,17 @@ class _Trial:
     ) -> tuple[dict[int, CaseResult], list[int]]:
         """Run tests; returns the results, and which failures a fresh process has to confirm."""
         budget = max(0.0, deadline - time.monotonic())
+        suite = self._suite
         request = Request(
-            self._suite.kind, list(indices), self._extents, self._suite.entry_point, fresh, self._limits, budget
+            suite.kind,
+            list(indices),
+            self._extents,
+            suite.entry_point,
+            prelude=suite.kind == "call" or _in_the_style_of_leetcode(suite),
+            whole_keys=suite.comparator == "apps",
+            fresh=fresh,
+            limits=self._limits,
+            budget_s=budget,
         )
         results: dict[int, CaseResult] = {}
         unsure = []
@@ -185,9 +211,10 @@ class _Trial:
         if suite.kind == "stdin":
             right = comparators.same_output(suite.comparator, output, case.output)
             shown = output[:_VALUE_SHOWN].decode("utf-8", "replace")
-            return "" if right else f"wrote {_short(shown)}, not {_short(case.output[:_VALUE_SHOWN])}"
+            note = f"; {answer.decode('utf-8', 'replace')}" if answer else ""
+            return "" if right else f"wrote {_short(shown)}, not {_short(case.output[:_VALUE_SHOWN])}{note}"
         try:
-            returned = json.loads(answer)
+            returned = long_integers.loads_returned(answer)
             right = comparators.same_value(suite.comparator, returned, case.expected)
             return "" if right else f"returned {_short(returned)}, not {_short(case.expected)}"
         except (ValueError, RecursionError) as error:
@@ -208,8 +235,15 @@ class _Trial:
 
 
 def _short(value: object) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # it holds an integer that is too long for this interpreter
+        text = long_integers.dumps(value)
     return text if len(text) <= _VALUE_SHOWN else f"{text[:_VALUE_SHOWN]}..."
+
+
+def _in_the_style_of_leetcode(suite: Suite) -> bool:
+    return any("Solution()" in text for text in (suite.entry_point, suite.setup, *suite.tests))
 
 
 def _packed(suite: Suite) -> tuple[bytes, list[tuple[int, int]]]:
@@ -218,7 +252,9 @@ def _packed(suite: Suite) -> tuple[bytes, list[tuple[int, int]]]:
         tests = {"setup": suite.setup, "tests": suite.tests, "entry_point": suite.entry_point}
         return json.dumps(tests).encode(), []
     inputs = [
-        case.input.encode("utf-8", "surrogatepass") if suite.kind == "stdin" else json.dumps(case.args).encode()
+        case.input.encode("utf-8", "surrogatepass")
+        if suite.kind == "stdin"
+        else long_integers.dumps(case.args).encode()
         for case in suite.cases
     ]
     extents, offset = [], 0

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import importlib
 import math
 import sys
 from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
+
+from codeplan_sandbox import packages
 
 COMMON = tuple(
     """
@@ -51,21 +54,51 @@ _PRELUDE_MODULES = [
 _PRELUDE_CONTENTS = ("typing", "collections", "functools", "itertools", "heapq", "bisect")
 
 
+@functools.cache
 def prelude() -> dict[str, Any]:
-    """The names that programs of ``call`` suites find defined.
+    """The names that programs of ``call`` suites, and of LeetCode's ``assert`` suites, find defined.
 
     Such problems come from LeetCode, whose judge imports "most libraries automatically": accepted solutions use
-    ``List`` or ``defaultdict`` without a word. A name of several modules is that of the last; modules win.
+    ``List`` or ``defaultdict`` without a word. A name of several modules is that of the last; modules win, and built-in
+    names stay.
     """
     modules = {name: importlib.import_module(name) for name in _PRELUDE_MODULES}
     names: dict[str, Any] = {"inf": math.inf}
     for module in _PRELUDE_CONTENTS:
         names.update({name: getattr(modules[module], name) for name in _public(modules[module])})
-    return names | modules
+    return {name: value for name, value in (names | modules).items() if name not in vars(builtins)}
 
 
 def _public(module: ModuleType) -> list[str]:
     return list(getattr(module, "__all__", [name for name in vars(module) if not name.startswith("_")]))
+
+
+_loaded_packages: set[str] = set()
+
+
+def load_packages(folders: dict[str, str]) -> None:
+    """Import packages for the code of tests, with those of their modules that it may use later.
+
+    Args:
+        folders: each package's name, and the folder that it is installed in.
+
+    Raises:
+        ImportError: one cannot be imported; any other exception of its code goes through as well.
+    """
+    for name, folder in folders.items():
+        sys.path.append(folder)
+        try:
+            importlib.import_module(name)
+            load(packages.PRELOADED.get(name, name).split())
+        finally:
+            sys.path.remove(folder)
+        _loaded_packages.add(name)
+
+
+def hide_packages() -> None:
+    """Take from a program what was imported for its tests: its verdict must not depend on what else is installed."""
+    for name in [name for name in sys.modules if name.split(".")[0] in _loaded_packages]:
+        del sys.modules[name]
 
 
 def load(names: Iterable[str]) -> None:

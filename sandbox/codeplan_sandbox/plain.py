@@ -9,6 +9,7 @@ program decides a test.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -23,7 +24,8 @@ class NotPlainError(TypeError):
 def encode(value: Any) -> str:
     """The value as text.
 
-    Subclasses of the built-in types go as their base (an IntEnum as int, a Counter as dict, a named tuple as tuple).
+    Subclasses of the built-in types go as their base (an IntEnum as int, a Counter as dict, a named tuple as tuple),
+    numpy's scalars as the built-in type that their ``item`` gives.
 
     Raises:
         NotPlainError: the value, or one inside it, is something else, or lies deeper than `MAX_DEPTH`.
@@ -52,6 +54,9 @@ def _packed(value: Any, depth: int) -> Any:
     for base, pack in _PACKERS.items():
         if issubclass(kind, base):
             return pack(value, depth + 1)
+    numpy = sys.modules.get("numpy")  # where the code of tests imports it
+    if numpy is not None and isinstance(value, numpy.generic):
+        return _packed(value.item(), depth + 1)
     raise NotPlainError(kind.__name__)
 
 

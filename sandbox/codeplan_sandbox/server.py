@@ -1,13 +1,15 @@
 """The fork server: a warm interpreter, confined, that forks a process for the tests of each program.
 
 It is started by exec with an empty environment, never by a fork of its caller. Its arguments: the descriptor of the
-line to the judge, the tier, and the canary file that nobody inside may be able to read.
+line to the judge, the tier, the canary file that nobody inside may be able to read, and the packages that tests may
+import, as a JSON object of their names and folders.
 """
 
 from __future__ import annotations
 
 import atexit
 import gc
+import json
 import os
 import socket
 import sys
@@ -21,13 +23,20 @@ from codeplan_sandbox.wire import STARTED, Greeting, Record, Request
 
 _DESCRIPTORS = 4
 _MESSAGE_BYTES = 64
+_REASON_SHOWN = 500
 
 
 def main(arguments: list[str]) -> None:
     """Enter the tier, prove it, and judge until the judge hangs up."""
     judge = socket.socket(fileno=int(arguments[0]))
-    tier, canary = arguments[1:]
+    tier, canary, packages = arguments[1:]
+    sys.set_int_max_str_digits(0)  # tests hold longer numbers; who converts them pays with its own time
     modules.load(modules.COMMON)
+    try:
+        modules.load_packages(json.loads(packages))
+    except Exception as error:  # whatever its code raises
+        judge.send(Greeting(False, f"{type(error).__name__}: {error}"[:_REASON_SHOWN], unusable=True).to_json())
+        return
     modules.complete_builtins()
     modules.forget_packages()
     atexit._clear()
@@ -42,7 +51,7 @@ def main(arguments: list[str]) -> None:
     gc.collect()
     gc.freeze()  # what is here now is never looked at by a test's collector, and so stays shared
     found = _holes(Spawner(confinement, Limits(), memory), canary) if tier != "limits" else []
-    judge.send(Greeting(not found, "a layer does not hold" if found else "", found).to_json())
+    judge.send(Greeting(not found, "a layer does not hold" if found else "", holes=found).to_json())
     while _serve(judge, confinement, memory):
         pass
 

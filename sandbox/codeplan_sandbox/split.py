@@ -2,8 +2,9 @@
 
 A stand-in sends a call's arguments as plain data and gets plain data back, so that the program can reach neither the
 expected values nor the statement that compares them. What a program can change, it can change in its own process only.
-Tests that need more than plain data (objects of the program's classes, callbacks) are unseparable: never passed.
-Two arguments that are one object arrive as two.
+An object that a test creates (``Solution()``) stays in the program's process; the test calls its methods. Tests that
+need more than that (objects as arguments or results of functions, callbacks) are unseparable: never passed. So are
+tests that import what tests cannot use. Two arguments that are one object arrive as two.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ import importlib
 import json
 import os
 import sys
-import types
 from typing import Any, NoReturn
 
-from codeplan_sandbox import drivers, plain
+from codeplan_sandbox import channel, drivers, packages, plain
+from codeplan_sandbox.stand_ins import Function, Instance, Target, name_of, target_of
 from codeplan_sandbox.verdicts import Outcome
 from codeplan_sandbox.wire import STARTED
 
@@ -25,8 +26,6 @@ TESTS = drivers.PROGRAM
 """Where the test process finds the suite; the program's process never has this descriptor."""
 
 _TEST_NAME = "test"
-_LENGTH_BYTES = 8
-_MAX_MESSAGE = 1 << 30
 
 
 class UnseparableError(BaseException):
@@ -35,35 +34,6 @@ class UnseparableError(BaseException):
 
 class EndedError(BaseException):
     """The program's process is gone."""
-
-
-def program_test(code: types.CodeType) -> bool:
-    """In the program's process: load the program once, then answer the tests' calls until they hang up."""
-    main = drivers.new_main()
-    exec(code, main.__dict__)  # noqa: S102 - this process exists for it
-    drivers.report(Outcome.PASSED)
-    targets: dict[str, Any] = {}
-    try:
-        while (request := _receive()) is not None:
-            _send(_answer(main.__dict__, targets, request))
-    finally:  # also where a call left by SystemExit: the tests see that nobody is there any more
-        os._exit(0)
-
-
-def _answer(namespace: dict[str, Any], targets: dict[str, Any], request: str) -> str:
-    operation, name, arguments, keywords = plain.decode(request)
-    try:
-        if name not in targets:
-            targets[name] = drivers.resolve(namespace, name)
-        if operation == "get":
-            return plain.encode(["value", targets[name]])
-        result = targets[name](*arguments, **keywords)
-        return plain.encode(["value", result, arguments, keywords])
-    except plain.NotPlainError as error:
-        return plain.encode(["unseparable", str(error)])
-    except Exception as error:  # it is raised again in the test
-        name, text = type.__dict__["__name__"].__get__(type(error)), drivers.text_of(error)
-        return plain.encode(["raise", name, text, drivers.describe(error)])
 
 
 def serve_tests() -> NoReturn:
@@ -105,45 +75,70 @@ class _TestJudge:
         for tree in trees:
             exec(compile(tree, "setup" if tree is trees[0] else _TEST_NAME, "exec"), namespace)  # noqa: S102
         if self.entry_point and "check" in namespace and not _calls_check(trees[1]):
-            namespace["check"](Function(self, self.entry_point))
+            namespace["check"](self._candidate())
 
     def _stand_in(self, name: str) -> Any:
         """What a name of the program means in the test: plain data itself, a standard module, or a function."""
-        reply = self._ask("get", name, [], {})
+        reply = self._ask("get", name)
         if reply[0] == "value":
             return reply[1]
         if reply[0] == "raise" and hasattr(builtins, name):
             return getattr(builtins, name)  # the program does not define it
         if reply == ["unseparable", "module"] and name in sys.stdlib_module_names:
             return importlib.import_module(name)  # our own, whatever the program calls by this name
-        return Function(self, name)
+        return Function(self, name, name)
 
-    def call(self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        reply = self._ask("call", name, list(arguments), keywords)
-        if reply[0] == "raise":
-            # A loop in the test would take it for its own end, and pass without a look at any value.
-            name = "RuntimeError" if reply[1] == "StopIteration" and reply[1] not in self.test else reply[1]
-            self.program_error, self.description = _raised(name, reply[2]), reply[3]
-            raise self.program_error
-        if reply[0] == "unseparable":
-            self.end(UnseparableError(f"{name} returns a {reply[1]}, which is no plain data"))
+    def _candidate(self) -> Function:
+        """What ``check`` gets; an object that the entry point creates is a new one for each test."""
+        if self.entry_point.isidentifier():
+            return Function(self, self.entry_point, self.entry_point)
+        reply = self._ask("entry", self.entry_point)
+        return Function(self, self.entry_point, self._object(self.entry_point, reply))
+
+    def call(self, function: Function, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        name = name_of(function)
+        reply = self._ask("call", target_of(function), list(arguments), keywords, name=name)
+        if reply[0] != "value":
+            return Instance(self, f"{name}()", self._object(name, reply))
         _, result, new_arguments, new_keywords = reply
         for old, new in zip((*arguments, *keywords.values()), (*new_arguments, *new_keywords.values()), strict=True):
             _update(old, new)
         return result
 
-    def _ask(self, operation: str, name: str, arguments: list[Any], keywords: dict[str, Any]) -> list[Any]:
+    def attribute(self, instance: Instance, name: str) -> Any:
+        whole_name = f"{name_of(instance)}.{name}"
+        reply = self._ask("attribute", target_of(instance), name)
+        return reply[1] if reply[0] == "value" else Instance(self, whole_name, self._object(whole_name, reply))
+
+    def _object(self, name: str, reply: list[Any]) -> int:
+        """The number of an object that the program's process keeps; other replies end the test or are raised."""
+        if reply[0] == "raise":
+            # A loop in the test would take it for its own end, and pass without a look at any value.
+            kind = "RuntimeError" if reply[1] == "StopIteration" and reply[1] not in self.test else reply[1]
+            self.program_error, self.description = _raised(kind, reply[2]), reply[3]
+            raise self.program_error
+        if reply[0] == "unseparable":
+            self.end(UnseparableError(f"{name} returns a {reply[1]}, which is no plain data"))
+        if reply[0] != "object" or type(reply[1]) is not int:
+            self.end(EndedError("the program sent no proper reply"))
+        return reply[1]
+
+    def refuse(self, name: str) -> NoReturn:
+        self.end(UnseparableError(f"the test does more with {name} than to call it"))
+
+    def _ask(self, operation: str, target: Target, *rest: Any, name: str = "") -> list[Any]:
         try:
-            request = plain.encode([operation, name, arguments, keywords])
+            request = plain.encode([operation, target, *rest])
         except plain.NotPlainError as error:
             self.end(UnseparableError(f"{name} is called with a {error}, which is no plain data"))
         try:
-            _send(request)
-            reply = _receive()
+            channel.send(request)
+            reply = channel.receive()
             if reply is None:
                 self.end(EndedError("the program ended while it was called"))
             answer: list[Any] = plain.decode(reply)
-            if len(answer) != _REPLY_LENGTHS[answer[0]] and operation == "call":
+            wanted = 4 if operation == "call" and answer[0] == "value" else _REPLY_LENGTHS[answer[0]]
+            if len(answer) != wanted:
                 raise ValueError(f"a reply of {len(answer)} parts")
         except OSError as error:
             self.end(EndedError(f"the program ended while it was called: {error}"))
@@ -165,6 +160,9 @@ class _TestJudge:
         if error is self.program_error:
             drivers.explain(self.description)
             return drivers.classify(error)
+        if isinstance(error, ImportError):
+            drivers.explain(_unusable(error))
+            return Outcome.UNSEPARABLE
         drivers.explain(f"{self._failing_line(error)}{drivers.describe(error)}")
         return Outcome.WRONG_ANSWER if isinstance(error, AssertionError) else drivers.classify(error)
 
@@ -173,7 +171,18 @@ class _TestJudge:
         return f"{self.test.splitlines()[line - 1].strip()}: " if line else ""
 
 
-_REPLY_LENGTHS = {"value": 4, "raise": 4, "unseparable": 2}
+_REPLY_LENGTHS = {"value": 2, "raise": 4, "unseparable": 2, "object": 2}
+
+
+def _unusable(error: ImportError) -> str:
+    """Why a test's own import failed, which is not the program's fault."""
+    package = (error.name or "").split(".")[0]
+    if package in packages.TEST_PACKAGES and package not in sys.modules:
+        return f"the test imports {package}, which cannot be imported beside the sandbox: install it there"
+    if package and package not in sys.stdlib_module_names and package not in packages.TEST_PACKAGES:
+        usable = ", ".join(packages.TEST_PACKAGES)
+        return f"the test imports {package}; tests may import the standard library and {usable} only"
+    return f"the test imports what tests cannot use here: {drivers.describe(error)}"
 
 
 def _raised(name: str, text: str) -> Exception:
@@ -185,26 +194,6 @@ def _raised(name: str, text: str) -> Exception:
         except TypeError:  # a few, as UnicodeDecodeError, want more than a text
             return RuntimeError(text)
     return RuntimeError(text)
-
-
-def _refuse(stand_in: Function, *_: Any) -> NoReturn:
-    stand_in.judge.end(UnseparableError(f"the test does more with {stand_in.name} than to call it"))
-
-
-class Function:
-    """Stands for something of the program that is no plain data; it can be called and passed on, nothing else."""
-
-    __slots__ = ("judge", "name")
-
-    def __init__(self, judge: _TestJudge, name: str) -> None:
-        self.judge, self.name = judge, name
-
-    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        """Call the program's function."""
-        return self.judge.call(self.name, arguments, keywords)
-
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __hash__ = __len__ = __iter__ = _refuse
-    __getattr__ = __getitem__ = __contains__ = __str__ = __repr__ = __format__ = _refuse
 
 
 def _update(old: Any, new: Any) -> None:
@@ -250,32 +239,3 @@ def _calls_check(tree: ast.Module) -> bool:
         and node.value.func.id == "check"
         for node in tree.body
     )
-
-
-def _send(text: str) -> None:
-    data = text.encode("ascii")
-    data = len(data).to_bytes(_LENGTH_BYTES, "little") + data
-    while data:
-        data = data[os.write(drivers.PEER, data) :]
-
-
-def _receive() -> str | None:
-    """The other side's next message; None where it hung up."""
-    head = _read(_LENGTH_BYTES)
-    if head is None:
-        return None
-    length = int.from_bytes(head, "little")
-    if length > _MAX_MESSAGE:
-        raise ValueError(f"a message of {length} bytes")
-    data = _read(length)
-    return None if data is None else data.decode("ascii")
-
-
-def _read(length: int) -> bytes | None:
-    parts = bytearray()
-    while len(parts) < length:
-        part = os.read(drivers.PEER, min(length - len(parts), 1 << 20))
-        if not part:
-            return None
-        parts += part
-    return bytes(parts)

@@ -4,8 +4,10 @@ Three kinds of suite exist, one for each way in which benchmarks test programs:
 
 * ``stdin``: the program reads standard input and writes standard output (APPS, CodeContests).
 * ``call``: a function, or a method of a class named ``Solution``, is called with JSON arguments (APPS, LeetCode). The
-  program finds the names that LeetCode defines, as ``List``.
-* ``assert``: Python statements use what the program defines (MBPP, HumanEval, ``check(candidate)``).
+  program finds the names that LeetCode defines, as ``List``, unless it defines them itself.
+* ``assert``: Python statements use what the program defines (MBPP, HumanEval, ``check(candidate)``). They may create
+  objects of its classes, as ``Solution().f``, and import the standard library and the packages of
+  `codeplan_sandbox.packages.TEST_PACKAGES`.
 """
 
 from __future__ import annotations
@@ -50,9 +52,11 @@ class Suite:
         cases: the tests of a ``stdin`` or ``call`` suite.
         tests: the tests of an ``assert`` suite, each a piece of Python source that raises when the program is wrong.
         setup: Python source that an ``assert`` suite runs before its tests.
-        entry_point: the function's name: required for ``call``; for ``assert`` it is what ``check(candidate)`` gets.
+        entry_point: the function's name, or an expression as ``Solution().f``: required for ``call``; for ``assert``
+            it is what ``check(candidate)`` gets.
         comparator: how outputs are compared: ``tokens`` (blanks between tokens do not count, lines and integers do;
-            floats within 1e-6), ``exact`` (only trailing blanks are forgiven), ``apps`` (APPS' own lenient rules).
+            floats within 1e-6), ``exact`` (only trailing blanks are forgiven), ``apps`` (APPS' own lenient rules; a
+            call's argument that is a dict whose keys are all whole numbers in text gets them as integers).
     """
 
     kind: SuiteKind

@@ -10,7 +10,7 @@ import socket
 import time
 from dataclasses import dataclass
 
-from codeplan_sandbox import children, drivers, split
+from codeplan_sandbox import children, drivers, modules, served_program, split
 from codeplan_sandbox.children import Child
 from codeplan_sandbox.verdicts import Outcome
 from codeplan_sandbox.wire import OUTCOMES, SHOWN_BYTES, Record, Request
@@ -121,15 +121,20 @@ class Trial:
             _empty(each)
         own = [files.stdin, files.stdout, files.nothing, None, files.stdin, files.stdout, files.answer]
         loaded = [files.program, files.compiled]
+        names = modules.prelude() if request.prelude else None
         if request.kind != "assert":
-            test = drivers.run_stdin if request.kind == "stdin" else drivers.call_test(request.entry_point)
-            return [self._spawner.start(lambda: drivers.serve(test), [*own, *loaded], tests)]
+            test: drivers.Test = drivers.run_stdin
+            if request.kind == "call":
+                test = drivers.call_test(request.entry_point, whole_keys=request.whole_keys)
+            return [self._spawner.start(lambda: drivers.serve(test, names), [*own, *loaded], tests)]
         _empty(files.stdin)
         program_side, test_side = socket.socketpair()
         tests_files = [files.nothing, files.nothing, files.nothing, None, files.nothing, files.nothing]
         with program_side, test_side:
             program = self._spawner.start(
-                lambda: drivers.serve(split.program_test), [*own, *loaded, program_side.fileno()], tests + 1
+                lambda: drivers.serve(served_program.program_test, names),
+                [*own, *loaded, program_side.fileno()],
+                tests + 1,
             )
             try:
                 test_files = [*tests_files, files.test_answer, files.inputs, files.nothing, test_side.fileno()]
@@ -234,7 +239,7 @@ class Trial:
                 return End(Outcome.PASSED)
             return End(Outcome.RUNTIME_ERROR, f"exit status {code}")
         number = os.WTERMSIG(status)
-        note = f"ended by signal {number} ({signal.strsignal(number)})"
+        note = f"ended by signal {number} ({signal.strsignal(number)}){_CAUSE_OF_SIGNAL.get(number, '')}"
         outcome = _OUTCOME_OF_SIGNAL.get(number, Outcome.RUNTIME_ERROR)
         return End(outcome, note, doubtful=number == signal.SIGKILL)
 
@@ -273,6 +278,9 @@ _OUTCOME_OF_SIGNAL: dict[int, Outcome] = {
     signal.SIGSYS: Outcome.FORBIDDEN,
     signal.SIGKILL: Outcome.MEMORY_LIMIT,  # nobody but the kernel, short of memory, kills here
 }
+
+
+_CAUSE_OF_SIGNAL: dict[int, str] = {signal.SIGSEGV: ": recursion that is too deep for the stack does this"}
 
 
 def _empty(file: int) -> None:

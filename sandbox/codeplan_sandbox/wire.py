@@ -36,6 +36,8 @@ class Request:
         indices: which tests, in this order.
         extents: offset and length of each test's input in the inputs (not for assert tests).
         entry_point: see `Suite`.
+        prelude: whether the program finds LeetCode's names defined; see `modules.prelude`.
+        whole_keys: see `drivers.call_test`.
         fresh: one process for each test; otherwise one for as many as its state allows.
         limits: see `Limits`.
         budget_s: wall seconds for the whole request.
@@ -45,6 +47,8 @@ class Request:
     indices: list[int]
     extents: list[tuple[int, int]]
     entry_point: str
+    prelude: bool
+    whole_keys: bool
     fresh: bool
     limits: Limits
     budget_s: float
@@ -104,11 +108,13 @@ class Greeting:
     Attributes:
         ready: whether it judges.
         reason: why not.
+        unusable: whether that is because a package of tests cannot be imported.
         holes: forbidden things that a test process could do when it tried.
     """
 
     ready: bool
     reason: str = ""
+    unusable: bool = False
     holes: list[str] = field(default_factory=list)
 
     def to_json(self) -> bytes:
