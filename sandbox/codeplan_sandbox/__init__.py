@@ -28,12 +28,14 @@ Which layers a machine gives is tried out at start; `Verdict.tier` says what hel
 """
 
 from codeplan_sandbox.judging import Judge, judge
+from codeplan_sandbox.packages import TEST_PACKAGES, packages_needed
 from codeplan_sandbox.suites import Case, Limits, Suite, SuiteError
 from codeplan_sandbox.tiers import MINIMUM_TIER, TIERS
 from codeplan_sandbox.verdicts import CaseResult, Outcome, SandboxError, Verdict
 
 __all__ = [
     "MINIMUM_TIER",
+    "TEST_PACKAGES",
     "TIERS",
     "Case",
     "CaseResult",
@@ -45,4 +47,5 @@ __all__ = [
     "SuiteError",
     "Verdict",
     "judge",
+    "packages_needed",
 ]

@@ -1,8 +1,8 @@
 """The program's ``__main__``: what an interpreter does before a program's first line and after its last one.
 
-CPython ends a program in this order (``Py_FinalizeEx``): it waits for threads, runs exit handlers, flushes
-``sys.stdout`` and ``sys.stderr`` as the program left them, lets go of the program's module, whose objects' destructors
-still find all of its names, and closes its own streams.
+CPython ends a program in this order (``_PyRun_SimpleFile``, ``Py_FinalizeEx``): it flushes ``sys.stderr`` and
+``sys.stdout`` as the program left them, waits for threads, runs exit handlers, flushes again, lets go of the program's
+module, whose objects' destructors still find all of its names, and closes its own streams.
 """
 
 from __future__ import annotations
@@ -85,6 +85,9 @@ def finish() -> tuple[bool, BaseException | None]:
     Raises:
         OSError, MemoryError: what the program wrote could not be written out.
     """
+    for name in ("stderr", "stdout"):
+        with contextlib.suppress(Exception):  # it will fail again below
+            _flush(getattr(sys, name, None))
     threads = _thread._count() > 0
     if threads:
         threading._shutdown()  # type: ignore[attr-defined] # what the interpreter calls itself

@@ -39,7 +39,6 @@ def main(arguments: list[str]) -> None:
         return
     modules.complete_builtins()
     modules.forget_packages()
-    atexit._clear()
     sys.excepthook = sys.__excepthook__
     memory = children.own_memory()
     try:
@@ -48,6 +47,7 @@ def main(arguments: list[str]) -> None:
         judge.send(Greeting(False, str(error)).to_json())
         return
     os.environ.clear()
+    atexit._clear()  # what modules registered, also those that the tier imported, is not the programs'
     gc.collect()
     gc.freeze()  # what is here now is never looked at by a test's collector, and so stays shared
     found = _holes(Spawner(confinement, Limits(), memory), canary) if tier != "limits" else []
