@@ -8,9 +8,12 @@ serves a model under one name is taken to serve the same model.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import math
+import os
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from codeplan_sandbox.suites import Comparator
 
@@ -18,10 +21,46 @@ Task = Literal["code", "plan", "plan_code"]
 TASKS: tuple[Task, ...] = ("code", "plan", "plan_code")
 
 
-class Settings(BaseModel):
-    """Base of all sections: frozen, and an unknown key is an error."""
+def _expand_home(path: str) -> str:
+    return os.path.expanduser(path)  # noqa: PTH111  # a text: Path would drop what tells a folder from a model's name
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+FilePath = Annotated[str, AfterValidator(_expand_home)]
+"""A path; ``~`` is the user's home, environment variables are not expanded."""
+
+_NUMBERS = (int, float, int | None, float | None, dict[Task, float])
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(item)
+    else:
+        yield value
+
+
+def _is_finite(value: Any) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _is_boolean(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+class Settings(BaseModel):
+    """Base of all sections: frozen, an unknown key is an error, and numbers are finite and not booleans."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _booleans_are_not_numbers(cls, values: Any) -> Any:
+        # Pydantic takes true for 1.
+        for name, value in values.items() if isinstance(values, dict) else ():
+            kind = cls.model_fields[name].annotation if name in cls.model_fields else None
+            if (kind in _NUMBERS or get_origin(kind) in {tuple, Literal}) and any(map(_is_boolean, _leaves(value))):
+                raise ValueError(f"{name} should be a number, not true or false")
+        return values
 
 
 class MiniAppsSource(Settings):
@@ -42,9 +81,9 @@ class FileSource(Settings):
     """Problems read from files of a known format."""
 
     reader: Literal["apps", "mbpp", "humaneval", "codecontests", "jsonl"]
-    path: str
+    path: FilePath = Field(min_length=1)
     """A file (``.jsonl`` or ``.jsonl.gz``), or for apps also a folder tree."""
-    examples_path: str = ""
+    examples_path: FilePath = ""
     """apps only: a jsonl file with the example tests of each problem; without it they are read off the question."""
     split: str = ""
     """Which rows to take: mbpp has prompt, test, validation and train by task_id; apps by the row's own field.
@@ -97,22 +136,29 @@ class StudentConfig(Settings):
     """The small model that learns."""
 
     init: Literal["pretrained", "scratch"] = "pretrained"
-    model: str = ""
+    model: FilePath = ""
     """pretrained: a Hugging Face model's name or folder."""
     architecture: dict[str, Any] = Field(default_factory=dict)
     """scratch: keyword arguments of the Hugging Face configuration, ``model_type`` among them."""
-    vocabulary: int = Field(default=600, gt=256)
+    vocabulary: int = Field(default=600, gt=256, le=1_000_000)
     """scratch: size of the byte-level BPE that is trained on the training set."""
-    source_tokens: int = Field(default=600, gt=0)
+    source_tokens: int = Field(default=600, gt=0, le=1_000_000)
     """Length limit of a prompt; longer questions are shortened."""
-    plan_source_tokens: int = Field(default=700, gt=0)
+    plan_source_tokens: int = Field(default=700, gt=0, le=1_000_000)
     """Length limit of a prompt that holds a plan."""
-    target_tokens: int = Field(default=512, gt=0)
+    target_tokens: int = Field(default=512, gt=0, le=1_000_000)
     """Length limit of code or a plan."""
     plan_head: Literal["shared", "own"] = "shared"
     """own: plans get an output head of their own, cloned from the code head, as in the paper."""
     seed: int = 0
     """Seed of the initial weights (scratch)."""
+
+    @field_validator("architecture")
+    @classmethod
+    def _finite(cls, keys: dict[str, Any]) -> dict[str, Any]:
+        if wrong := [key for key, value in keys.items() if not all(map(_is_finite, _leaves(value)))]:
+            raise ValueError(f"{wrong[0]} should be a finite number")
+        return keys
 
 
 class TrainingConfig(Settings):
@@ -199,7 +245,7 @@ class ReportConfig(Settings):
     """The k of pass@k for directly sampled programs."""
     resamples: int = Field(default=2000, gt=0)
     """Bootstrap resamples of the paired differences between arms."""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
 
 
 class TrackingConfig(Settings):
@@ -213,7 +259,7 @@ class TrackingConfig(Settings):
 class ExecutionConfig(Settings):
     """Where and how fast, never what: nothing here changes a result or a fingerprint."""
 
-    home: str = "runs"
+    home: FilePath = Field(default="runs", min_length=1)
     """Folder of stages, the teacher's answers and the default MLflow file."""
     ray_address: str = ""
     """Address of a running Ray cluster; empty starts one on this machine. ``auto`` takes the one this job runs on."""
@@ -256,6 +302,14 @@ class Config(Settings):
     report: ReportConfig = ReportConfig()
     tracking: TrackingConfig = TrackingConfig()
     execution: ExecutionConfig = ExecutionConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_sections_have_defaults(cls, values: Any) -> Any:
+        # In YAML, a section whose keys are all commented out is null.
+        if not isinstance(values, dict):
+            return values
+        return {key: {} if value is None and key != "name" else value for key, value in values.items()}
 
     @model_validator(mode="after")
     def _workers_share_a_step_evenly(self) -> Config:

@@ -12,6 +12,16 @@ class UserError(Exception):
     """Something that a person can mend: the message says what is wrong, where (file, row, key) and what to do."""
 
 
+def one_line(what: object, limit: int = 300) -> str:
+    """Foreign text for a message: one line of at most ``limit`` characters, and nothing that cannot be printed.
+
+    Line breaks and runs of whitespace become one space; other control characters and halves of characters are escaped.
+    """
+    plain = " ".join(str(what)[: 20 * limit].split())
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in plain)
+    return shown if len(shown) <= limit else f"{shown[: limit - 3]}..."
+
+
 def explain(error: BaseException) -> str | None:
     """A message for a person, or None where only a developer can help."""
     for each in _causes(error):

@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from codeplan.config import Config, FileSource, MiniAppsSource, Settings
-from codeplan.errors import UserError
+from codeplan.config_yaml import YamlError, read_yaml
+from codeplan.errors import UserError, one_line
+
+_MAX_BYTES = 256 * 1024
+_MAX_PROBLEMS = 3
+"""How many mistakes one message names."""
 
 
 class ConfigError(UserError, ValueError):
@@ -19,20 +23,37 @@ class ConfigError(UserError, ValueError):
 def load(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> Config:
     """Read a configuration and apply ``key.path=value`` overrides, whose values are YAML; nothing is the empty text.
 
+    Overrides are applied in their order, so the last of two for one key wins.
+
     Raises:
-        ConfigError: the file is missing or no YAML, a key is unknown, or a value does not fit.
+        ConfigError: the file is missing or not YAML, a key is unknown or stands twice, or a value does not fit.
     """
+    name = one_line(path, 120)
     try:
-        plain = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read configuration {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"configuration {path} is no valid YAML: {error}") from error
+        plain = read_yaml(_file_bytes(Path(path), name))
+    except YamlError as error:
+        raise ConfigError(f"configuration {name} is not valid YAML: {error}") from error
+    if plain is None:
+        raise ConfigError(f"configuration {name} is empty: it must hold keys and values; jobs/configs has examples")
     if not isinstance(plain, dict):
-        raise ConfigError(f"configuration {path} must hold keys and values, not {type(plain).__name__}")
+        kind = "a list" if isinstance(plain, list) else f"the single value {one_line(plain, 40)!r}"
+        raise ConfigError(f"configuration {name} must hold keys and values, not {kind}")
     for override in overrides:
         _override(plain, override)
-    return parse(plain, where=str(path))
+    return parse(plain, where=name)
+
+
+def _file_bytes(path: Path, name: str) -> bytes:
+    try:
+        with path.open("rb") as opened:
+            content = opened.read(_MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
+        reason = getattr(error, "strerror", None) or one_line(error)
+        hint = "; name the YAML file in it" if isinstance(error, IsADirectoryError) else ""
+        raise ConfigError(f"cannot read configuration {name}: {reason}{hint}") from error
+    if len(content) > _MAX_BYTES:
+        raise ConfigError(f"configuration {name} is larger than {_MAX_BYTES // 1024} KiB: is it a data file?")
+    return content
 
 
 def skipping_bad(config: Config) -> Config:
@@ -49,43 +70,54 @@ def parse(plain: dict[str, Any], where: str = "configuration") -> Config:
     """Validate plain data.
 
     Raises:
-        ConfigError: names every key that does not fit and, for an unknown one, the keys that exist beside it.
+        ConfigError: names the keys that do not fit and, for an unknown one, the keys that exist beside it.
     """
     try:
         return Config.model_validate(plain)
     except ValidationError as error:
-        raise ConfigError(f"{where}: " + "; ".join(_explain(each) for each in error.errors())) from error
+        problems = [_explain(problem) for problem in error.errors()]
+        more = f"; and {len(problems) - _MAX_PROBLEMS} more" if len(problems) > _MAX_PROBLEMS else ""
+        raise ConfigError(f"{where}: " + "; ".join(problems[:_MAX_PROBLEMS]) + more) from error
 
 
 def _override(plain: dict[str, Any], override: str) -> None:
-    key, equals, value = override.partition("=")
-    if not equals or not key:
-        raise ConfigError(f"override {override!r} must look like section.key=value")
-    *sections, last = key.split(".")
-    for section in sections:
-        if plain.get(section) is None:
-            plain[section] = {}
-        plain = plain[section]
-        if not isinstance(plain, dict):
-            raise ConfigError(f"override {override!r}: {section} is a value, not a section")
+    shown = one_line(override, 120)
+    key, equals, text = override.partition("=")
+    parts = [part.strip() for part in key.split(".")]
+    if not equals or not all(parts):
+        raise ConfigError(f"override {shown!r} must look like section.key=value")
     try:
-        plain[last] = yaml.safe_load(value) if value.strip() else ""
-    except yaml.YAMLError as error:
-        raise ConfigError(f"override {override!r}: {value!r} is no valid YAML value") from error
+        value = read_yaml(text) if text.strip() else ""
+    except YamlError as error:
+        raise ConfigError(f"override {shown!r}: the value is not valid YAML: {error}") from error
+    *sections, last = parts
+    for depth, section in enumerate(sections, 1):
+        inner = plain.get(section)
+        if inner is None:
+            inner = plain[section] = {}
+        if not isinstance(inner, dict):
+            name = one_line(".".join(parts[:depth]), 80)
+            kind = "a list: give the whole list, as in key=[1, 2]" if isinstance(inner, list) else "a value"
+            raise ConfigError(f"override {shown!r}: {name} is not a section but {kind}")
+        plain = inner
+    plain[last] = value
 
 
 def _explain(error: Any) -> str:
     # Pydantic puts a discriminated union's tag into the location; it is no key of the file.
     location = [str(part) for part in error["loc"] if part not in _READERS]
-    key = ".".join(location)
+    key = one_line(".".join(location), 80)
     if error["type"] == "extra_forbidden":
         keys = _keys_beside(error["loc"])
         return f"unknown key {key}" + (f"; valid keys here are {', '.join(keys)}" if keys else "")
     if error["type"] == "missing":
         return f"{key} is missing"
+    message = one_line(error["msg"].removeprefix("Value error, "))
     if isinstance(error["input"], Settings | dict):
-        return f"{key}: {error['msg']}" if key else str(error["msg"])
-    return f"{key}: {error['msg']} (got {error['input']!r:.80})"
+        return f"{key}: {message}" if key else message
+    if error["type"] == "string_type" and isinstance(error["input"], int | float):
+        message += "; write it in quotes"
+    return f"{key}: {message} (got {one_line(repr(error['input']), 60)})"
 
 
 _READERS: dict[str, type[Settings]] = {

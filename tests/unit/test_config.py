@@ -61,7 +61,14 @@ def test_a_broken_override_is_named(tmp_path: Path, override: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [(None, "cannot read"), ("- 1", "must hold keys"), ("a: [", "no valid YAML"), ("", "must hold keys")],
+    [
+        (None, "cannot read"),
+        ("- 1", "must hold keys and values, not a list"),
+        ("only words", "must hold keys and values, not the single value 'only words'"),
+        ("a: [", "not valid YAML: line 1, column 5"),
+        ("", "is empty"),
+        ("# a comment\n", "is empty"),
+    ],
 )
 def test_a_file_that_is_no_configuration_is_named(tmp_path: Path, text: str | None, message: str) -> None:
     path = tmp_path / "config.yaml"
@@ -116,3 +123,108 @@ def test_bad_rows_can_be_left_out_of_every_file() -> None:
     problems = skipping_bad(parse({**MINIMAL, "problems": {**MINIMAL["problems"], "test": file}})).problems
     assert isinstance(problems.test, FileSource)
     assert problems.test.skip_bad
+
+
+def test_a_folder_is_not_a_configuration(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="Is a directory; name the YAML file in it"):
+        load(tmp_path)
+
+
+def test_numbers_of_every_form_reach_typed_and_untyped_keys(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(MINIMAL))
+    architecture = "student.architecture={layer_norm_epsilon: 1e-6, d_model: 1E2, n_layer: 010, rope: [.5, 5e-1]}"
+    config = load(path, ["training.learning_rate=5E-5", "sampling.plans=1e1", "training.warmup_steps=08", architecture])
+    assert config.training.learning_rate == 5e-5
+    assert (config.sampling.plans, config.training.warmup_steps) == (10, 8)
+    assert config.student.architecture == {
+        "layer_norm_epsilon": 1e-6,
+        "d_model": 100,
+        "n_layer": 10,
+        "rope": [0.5, 0.5],
+    }
+
+
+def test_words_that_older_yaml_reads_as_booleans_and_dates_stay_text(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump({**MINIMAL, "name": "x"}))
+    overrides = ["name=2024-01-01", "tracking.experiment=no", "teacher.model=1:30", "student.model=on"]
+    config = load(path, overrides)
+    assert (config.name, config.tracking.experiment, config.teacher.model) == ("2024-01-01", "no", "1:30")
+    assert config.student.model == "on"
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("training", "learning_rate", float("nan")),
+        ("training", "weight_decay", float("inf")),
+        ("training", "mixing", {"code": float("inf")}),
+        ("execution", "budget_usd", float("nan")),
+        ("student", "architecture", {"dropout_rate": [float("nan")]}),
+        ("training", "steps", True),
+        ("training", "mixing", {"code": True}),
+        ("report", "pass_k", [True]),
+        ("report", "seed", -1),
+        ("tracking", "experiment", 7),
+        ("student", "target_tokens", 10**9),
+        ("execution", "home", ""),
+    ],
+)
+def test_a_value_that_is_not_a_usable_number_or_text_is_named(section: str, key: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=rf"{section}.*{key}|{key}.*{section}"):
+        parse({**MINIMAL, section: {key: value}})
+
+
+def test_a_home_folder_is_expanded_and_variables_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/somewhere")
+    problems = {**MINIMAL["problems"], "test": {"reader": "mbpp", "path": "$HOME/m.jsonl"}}
+    sections = {"problems": problems, "student": {"model": "~/t5"}, "execution": {"home": "~/runs"}}
+    config = parse(MINIMAL | sections)
+    assert (config.student.model, config.execution.home) == ("/somewhere/t5", "/somewhere/runs")
+    assert isinstance(config.problems.test, FileSource)
+    assert config.problems.test.path == "$HOME/m.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("a..b=1", "must look like"),
+        (" =1", "must look like"),
+        ("name.plans=1", "name is not a section but a value"),
+        ("report.pass_k.0=1", "report.pass_k is not a section but a list"),
+        ("training={steps: 1, steps: 2}", "key steps stands twice"),
+        ("training.steps=!!python/object/apply:os.system [ls]", "tag !!python/object/apply:os.system is not supported"),
+        ("training.steps=\udc80", "not valid YAML"),
+    ],
+)
+def test_an_override_of_an_odd_form_is_explained(tmp_path: Path, override: str, said: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump({**MINIMAL, "name": "x", "report": {"pass_k": [1]}}))
+    with pytest.raises(ConfigError, match=said):
+        load(path, [override])
+
+
+def test_the_last_of_two_equal_overrides_wins(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(MINIMAL))
+    assert load(path, ["sampling.plans=3", "sampling.plans=4"]).sampling.plans == 4
+
+
+def test_an_override_of_an_aliased_section_leaves_the_other_alone(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "problems: {train: &one {reader: miniapps, split: train, count: 4}, test: *one}\nstudent: {model: m}\n"
+    )
+    problems = load(path, ["problems.test.count=9"]).problems
+    assert isinstance(problems.train, MiniAppsSource)
+    assert problems.train.count == 4
+
+
+def test_an_empty_section_has_its_defaults() -> None:
+    assert parse({**MINIMAL, "training": None}).training.steps == 1000
+
+
+def test_many_mistakes_are_counted_and_not_all_listed() -> None:
+    with pytest.raises(ConfigError, match=r"and 17 more$"):
+        parse({**MINIMAL, "sampling": {f"key{number}": 1 for number in range(20)}})
