@@ -118,7 +118,7 @@ def test_what_cannot_be_built_is_explained(config: StudentConfig, message: str) 
 
 
 def test_a_student_of_other_task_definitions_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StudentError, match=r"no student: it has no student\.json"):
+    with pytest.raises(StudentError, match=r"not a student folder: it has no student\.json"):
         load_student(tmp_path)
     save_student(build_student(scratch(), TEXTS), tmp_path)
     contract = json.loads((tmp_path / "student.json").read_text(encoding="utf-8"))

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from codeplan.config import Task, TrainingConfig
 from codeplan.records import Plan, Problem
 from codeplan.stages import Account
-from codeplan.student.model import Student, StudentError
+from codeplan.student.errors import StudentError
+from codeplan.student.model import Student
 from codeplan.student.tasks import PromptTooLongError, encode_source, encode_target
 
 _ROWS_AT_ONCE = 2000

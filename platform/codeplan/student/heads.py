@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from codeplan.student.errors import StudentError
 from codeplan.student.tasks import Head
 
 
@@ -47,11 +48,11 @@ def attach_plan_head(model: Any) -> Heads:
     """Give a model a plan head, cloned from its output head.
 
     Raises:
-        ValueError: the model shows no output head to clone.
+        StudentError: the model shows no output head to clone.
     """
     head = model.get_output_embeddings()
     if head is None:
-        raise ValueError(f"{type(model).__name__} shows no output head; set student.plan_head to shared")
+        raise StudentError(f"{type(model).__name__} shows no output head; set student.plan_head to shared")
     heads = Heads(head)
     model.set_output_embeddings(heads)
     return heads

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,6 @@ from codeplan.student import tasks
 def student_identity(student: StudentConfig) -> dict[str, Any]:
     """The settings that change the student; a model in a folder counts by its content, not by where it lies."""
     identity = student.model_dump(mode="json")
-    if student.init == "pretrained" and Path(student.model).is_dir():
+    if student.init == "pretrained" and os.path.isdir(student.model):  # noqa: PTH112  # Path.is_dir raises on names that are too long
         identity["model"] = digest(Path(student.model))
     return {"student": identity, "tasks_version": tasks.VERSION}

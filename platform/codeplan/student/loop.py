@@ -20,10 +20,11 @@ from codeplan.config import ExecutionConfig, Task, TrainingConfig
 from codeplan.student.batches import IGNORED, collate
 from codeplan.student.context import RunContext
 from codeplan.student.engine import gathered_parameters, set_learning_rate, start_engine
+from codeplan.student.errors import StudentError
 from codeplan.student.examples import Example, read_examples
 from codeplan.student.meter import Meter
 from codeplan.student.mixture import Mixture, shares_of_rank
-from codeplan.student.model import StudentError, load_student, save_student
+from codeplan.student.model import load_student, save_student
 
 REPORT_EVERY = 10
 """Optimizer steps between reports."""

@@ -16,14 +16,18 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+from transformers import AutoConfig
 from transformers.utils import logging as transformers_logging
 
 from codeplan.config import StudentConfig, Task
-from codeplan.errors import UserError
+from codeplan.errors import one_line
 from codeplan.stages import write_text
 from codeplan.student import tasks
+from codeplan.student.architecture import checked_keys
+from codeplan.student.errors import StudentError, library_errors
 from codeplan.student.heads import Heads, attach_plan_head
+from codeplan.student.pretrained import check_size, locate_model, model_class, read_model, read_tokenizer
+from codeplan.student.special_ids import complete_special_ids
 from codeplan.student.tokenizer import load_tokenizer, train_tokenizer
 
 # A bar for each file read or written would drown the stage's own in every worker's log.
@@ -32,13 +36,18 @@ transformers_logging.disable_progress_bar()
 _CONTRACT = "student.json"
 _PLAN_HEAD = "plan_head.safetensors"
 # Names under which architectures keep the longest sequence that they can place.
-_POSITIONS = ("n_positions", "max_position_embeddings")
+_POSITIONS = (
+    "n_positions",
+    "max_position_embeddings",
+    "n_ctx",
+    "max_seq_len",
+    "max_source_positions",
+    "max_target_positions",
+    "max_encoder_position_embeddings",
+    "max_decoder_position_embeddings",
+)
 # Models of T5's kind place tokens relative to each other, without an end, although some of their files name a length.
 _RELATIVE = "relative_attention_num_buckets"
-
-
-class StudentError(UserError):
-    """A student that cannot be built, loaded or trained; the message says what to change."""
 
 
 @dataclass(frozen=True)
@@ -109,74 +118,69 @@ def load_student(folder: Path) -> Student:
     """Read a student's folder, to the processor and in 32-bit floats.
 
     Raises:
-        StudentError: the folder is none of ours, or was trained under other task definitions.
+        StudentError: the folder is none of ours, is damaged, or was trained under other task definitions.
     """
-    try:
+    shown = one_line(folder, 200)
+    if not (folder / _CONTRACT).exists():
+        raise StudentError(f"{shown} is not a student folder: it has no {_CONTRACT}; run the training stage first")
+    with library_errors(f"student folder {shown} is damaged; delete its stage and train again"):
         contract = json.loads((folder / _CONTRACT).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise StudentError(f"{folder} is no student: it has no {_CONTRACT}; run the training stage first") from error
-    if contract["tasks_version"] != tasks.VERSION:
-        raise StudentError(
-            f"{folder} was trained under version {contract['tasks_version']} of the task definitions, this is version "
-            f"{tasks.VERSION}: its prompts differ; train it again"
-        )
-    model = _model_class(AutoConfig.from_pretrained(folder)).from_pretrained(folder, dtype=torch.float32)
-    heads = attach_plan_head(model) if contract["plan_head"] == "own" else None
-    if heads is not None:
-        heads.plan.load_state_dict(load_file(folder / _PLAN_HEAD))
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    return Student(model, tokenizer, tasks.Limits(**contract["limits"]), heads)
+        if contract["tasks_version"] != tasks.VERSION:
+            raise StudentError(
+                f"{shown} was trained under version {contract['tasks_version']} of the task definitions, this is "
+                f"version {tasks.VERSION}: its prompts differ; train it again"
+            )
+        model = read_model(folder)
+        heads = attach_plan_head(model) if contract["plan_head"] == "own" else None
+        if heads is not None:
+            heads.plan.load_state_dict(load_file(folder / _PLAN_HEAD))
+        return Student(model, read_tokenizer(folder), tasks.Limits(**contract["limits"]), heads)
 
 
 def _pretrained(config: StudentConfig, _: Iterable[str]) -> tuple[Any, Any]:
-    if not config.model:
+    if not config.model.strip():
         raise StudentError("student.model is empty: name a Hugging Face model, or set student.init to scratch")
-    try:
-        tokenizer = load_tokenizer(config.model)
-        model_class = _model_class(AutoConfig.from_pretrained(config.model))
-        model = model_class.from_pretrained(config.model, dtype=torch.float32)
-    except (OSError, ValueError) as error:
-        raise StudentError(f"student.model {config.model!r} cannot be loaded: {error}") from error
-    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
-            model.resize_token_embeddings(len(tokenizer))
-    model.config.pad_token_id = tokenizer.pad_token_id
-    model.config.eos_token_id = tokenizer.eos_token_id
+    where = f"student.model {one_line(config.model, 120)!r}"
+    source = locate_model(config.model)
+    with library_errors(f"{where} cannot be loaded"):
+        try:
+            tokenizer = load_tokenizer(source)
+            model = read_model(source)
+            if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+                with torch.random.fork_rng(devices=[]):
+                    torch.manual_seed(config.seed)
+                    model.resize_token_embeddings(len(tokenizer))
+            complete_special_ids(model, tokenizer)
+        except StudentError as error:
+            raise StudentError(f"{where} cannot be used: {error}") from error
     return tokenizer, model
 
 
 def _scratch(config: StudentConfig, texts: Iterable[str]) -> tuple[Any, Any]:
     keys = dict(config.architecture)
     model_type = keys.pop("model_type", None)
-    if model_type is None:
+    if not isinstance(model_type, str):
         raise StudentError("student.architecture needs model_type, for example t5 or gpt2")
     tokenizer = train_tokenizer(texts, config.vocabulary)
-    try:
+    with library_errors("student.architecture"):
         default = AutoConfig.for_model(model_type)
-    except ValueError as error:
-        raise StudentError(f"student.architecture: {error}") from error
-    if unknown := sorted(key for key in keys if not hasattr(default, key)):
-        raise StudentError(f"student.architecture: {model_type} has no key {', '.join(unknown)}")
-    special = {
-        "vocab_size": len(tokenizer),
-        "pad_token_id": tokenizer.pad_token_id,
-        "bos_token_id": tokenizer.bos_token_id,
-        "eos_token_id": tokenizer.eos_token_id,
-    }
-    if default.is_encoder_decoder:
-        special["decoder_start_token_id"] = tokenizer.pad_token_id
-    full = AutoConfig.for_model(model_type, **{**keys, **special})
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        return tokenizer, _model_class(full).from_config(full, dtype=torch.float32)
+        keys = checked_keys(keys, default)
+        special = {
+            "vocab_size": len(tokenizer),
+            "pad_token_id": tokenizer.pad_token_id,
+            "bos_token_id": tokenizer.bos_token_id,
+            "eos_token_id": tokenizer.eos_token_id,
+        }
+        if default.is_encoder_decoder:
+            special["decoder_start_token_id"] = tokenizer.pad_token_id
+        full = AutoConfig.for_model(model_type, **{**keys, **special})
+        check_size(full)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            return tokenizer, model_class(full).from_config(full, dtype=torch.float32, trust_remote_code=False)
 
 
 _BUILDERS = {"pretrained": _pretrained, "scratch": _scratch}
-
-
-def _model_class(config: Any) -> Any:
-    return AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
 
 
 def _check_lengths(config: Any, limits: tasks.Limits) -> None:

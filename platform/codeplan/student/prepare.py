@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from codeplan.config import StudentConfig, TrainingConfig
 from codeplan.records import Plan, Problem
 from codeplan.student.examples import Written, write_examples
+from codeplan.student.fitness import Finding, check_built_student, texts_of
 from codeplan.student.model import build_student, save_student
 
 
@@ -20,11 +21,13 @@ class Prepared:
         initial: folder of the student before it learns.
         examples: file of its examples.
         written: what became of problems and plans.
+        warnings: what the student's tokenizer and limits cost.
     """
 
     initial: Path
     examples: Path
     written: Written
+    warnings: Sequence[Finding] = ()
 
 
 def prepare(
@@ -40,18 +43,14 @@ def prepare(
         folder: gets ``initial`` and ``examples.parquet``.
 
     Raises:
-        StudentError: the student cannot be built, or too few problems have a solution.
+        StudentError: the student cannot be built or is unfit, or too few problems have a solution.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    built = build_student(student, _texts(problems, plans))
+    built = build_student(student, texts_of(problems, plans))
+    fitness = check_built_student(built, problems, plans)
+    fitness.require()
     save_student(built, folder / "initial")
     examples = folder / "examples.parquet"
-    return Prepared(folder / "initial", examples, write_examples(problems, plans, built, training, examples))
-
-
-def _texts(problems: Sequence[Problem], plans: Sequence[Plan]) -> Iterator[str]:
-    for problem in problems:
-        yield problem.question
-        yield problem.starter_code
-        yield from problem.solutions
-    yield from (plan.text for plan in plans)
+    return Prepared(
+        folder / "initial", examples, write_examples(problems, plans, built, training, examples), fitness.warnings
+    )

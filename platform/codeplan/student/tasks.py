@@ -108,11 +108,11 @@ def encode_source(task: Task, problem: Problem, plan: str, tokenizer: Any, limit
     if plan and not definition.follows_plan:
         raise ValueError(f"task {task} follows no plan, but got one for {problem.problem_id}")
     limit = limits.plan_source if definition.follows_plan else limits.source
-    before = [tokenizer.convert_tokens_to_ids(definition.prefix), *_ids(_QUESTION, tokenizer)]
-    question = _ids(clean(problem.question), tokenizer)
-    starter = _ids(_STARTER + clean(problem.starter_code), tokenizer) if problem.starter_code.strip() else []
-    followed = _ids(_PLAN + clean(plan), tokenizer) if definition.follows_plan else []
-    marker = _ids(definition.marker, tokenizer)
+    before = [tokenizer.convert_tokens_to_ids(definition.prefix), *text_ids(_QUESTION, tokenizer)]
+    question = text_ids(clean(problem.question), tokenizer)
+    starter = text_ids(_STARTER + clean(problem.starter_code), tokenizer) if problem.starter_code.strip() else []
+    followed = text_ids(_PLAN + clean(plan), tokenizer) if definition.follows_plan else []
+    marker = text_ids(definition.marker, tokenizer)
     bare = len(before) + len(starter) + len(marker)
     room = limit - bare - len(followed)
     if room < 0:
@@ -123,7 +123,7 @@ def encode_source(task: Task, problem: Problem, plan: str, tokenizer: Any, limit
 
 def encode_target(text: str, tokenizer: Any, limits: Limits) -> Encoded:
     """A program or a plan as token ids with the end marker, or cut at the limit without one."""
-    ids = [*_ids(clean(text), tokenizer), tokenizer.eos_token_id]
+    ids = [*text_ids(clean(text), tokenizer), tokenizer.eos_token_id]
     return Encoded(ids[: limits.target], max(0, len(ids) - limits.target))
 
 
@@ -138,6 +138,7 @@ def clean(text: str) -> str:
     return plain.replace("\r\n", "\n").replace("\r", "\n").strip("\n").rstrip()
 
 
-def _ids(text: str, tokenizer: Any) -> list[int]:
+def text_ids(text: str, tokenizer: Any) -> list[int]:
+    """A piece of text as token ids, without special tokens around it."""
     # split_special_tokens: a question that contains "</s>" or a prefix must not be able to forge one.
     return list(tokenizer(text, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"])

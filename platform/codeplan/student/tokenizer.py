@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
+from codeplan.student.pretrained import read_tokenizer
 from codeplan.student.tasks import HEADINGS, PREFIXES
 
 PAD, BOS, EOS = "<pad>", "<s>", "</s>"
@@ -58,7 +59,7 @@ def load_tokenizer(name: str) -> Any:
     Args:
         name: a Hugging Face model's name, or a folder.
     """
-    tokenizer = AutoTokenizer.from_pretrained(name)
+    tokenizer = read_tokenizer(name)
     if tokenizer.eos_token_id is None:
         tokenizer.add_special_tokens({"eos_token": EOS})
     if tokenizer.pad_token_id in (None, tokenizer.eos_token_id):

@@ -1,0 +1,160 @@
+"""Reading Hugging Face models and tokenizers that others made: where they lie, and what must be refused.
+
+Code that comes with a model is never run (``trust_remote_code`` is always off), and weights in pickle files are read
+with ``weights_only``: tensors, and no code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+
+from codeplan.errors import one_line
+from codeplan.student.errors import StudentError, library_errors, reason
+
+_HUB_TIMEOUT_S = 10.0
+_REPOSITORY = re.compile(r"[\w.-]+(?:/[\w.-]+)?", re.ASCII)
+_LAYERS = (
+    "num_hidden_layers",
+    "num_layers",
+    "num_decoder_layers",
+    "encoder_layers",
+    "decoder_layers",
+)
+_MAX_LAYERS = 1000
+
+
+def locate_model(name: str) -> str:
+    """The folder or repository to read a model from.
+
+    A repository is looked for at the hub once. Without a network, or under HF_HUB_OFFLINE, its copy in the cache is
+    taken.
+
+    Args:
+        name: a folder, or a repository such as ``Salesforce/codet5-base``.
+
+    Raises:
+        StudentError: there is no such folder, or the hub cannot be reached and the cache holds no copy.
+    """
+    what = f"student.model {one_line(name, 120)!r} cannot be loaded"
+    if os.path.isdir(name):  # noqa: PTH112  # Path.is_dir raises on names that are too long
+        _check_folder(Path(name), what)
+        return name
+    if os.path.isfile(name):  # noqa: PTH113
+        raise StudentError(f"{what}: it is a file; name the folder with config.json, the tokenizer and the weights")
+    if not _REPOSITORY.fullmatch(name) or name.startswith((".", "-")):
+        raise StudentError(f"{what}: there is no such folder, and it is not the name of a Hugging Face repository")
+    with library_errors(what):
+        problem = _hub_problem(name)
+        if problem is None:
+            return name
+        cached = huggingface_hub.try_to_load_from_cache(name, "config.json")
+    if isinstance(cached, str):
+        return str(Path(cached).parent)
+    raise StudentError(f"{what}: there is no such folder, {problem}, and no copy is in the Hugging Face cache")
+
+
+def _hub_problem(name: str) -> str | None:
+    """Why the hub cannot be asked, or None where it answers; transformers itself would try for a minute."""
+    endpoint = huggingface_hub.constants.ENDPOINT
+    if huggingface_hub.is_offline_mode():
+        return "HF_HUB_OFFLINE is set"
+    try:
+        url = huggingface_hub.hf_hub_url(name, "config.json")
+        huggingface_hub.get_session().head(url, timeout=_HUB_TIMEOUT_S)
+    except Exception as error:  # the client's own classes, and those of addresses and proxies that are not valid
+        variable = " (from HF_ENDPOINT)" if os.environ.get("HF_ENDPOINT") else ""
+        return f"the hub at {reason(ValueError(endpoint))}{variable} cannot be reached ({reason(error)})"
+    return None
+
+
+def _check_folder(folder: Path, what: str) -> None:
+    """Say what is missing in our own words; transformers would take the folder's name for a repository's."""
+    if (folder / "adapter_config.json").exists() and not (folder / "config.json").exists():
+        raise StudentError(f"{what}: the folder holds an adapter alone; merge it into its base model first")
+    try:
+        keys = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise StudentError(f"{what}: config.json cannot be read: {reason(error)}") from error
+    if not isinstance(keys, dict) or not isinstance(keys.get("model_type"), str):
+        raise StudentError(f"{what}: config.json names no model_type; is it the folder of a transformers model?")
+
+
+def read_tokenizer(source: str | Path) -> Any:
+    """A tokenizer from a folder or repository, as it is."""
+    return AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+
+
+def read_model(source: str | Path) -> Any:
+    """A seq2seq or causal model from a folder or repository, on the processor and in 32-bit floats.
+
+    Raises:
+        StudentError: it is quantized, too large, no text generator, or its weights are incomplete.
+        Exception: anything else that transformers raises; see `library_errors`.
+    """
+    config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+    if getattr(config, "quantization_config", None):
+        raise StudentError("the model is quantized, and such weights cannot be trained; use the one it was made from")
+    check_size(config)
+    model, report = model_class(config).from_pretrained(
+        source, config=config, dtype=torch.float32, trust_remote_code=False, weights_only=True, output_loading_info=True
+    )
+    if missing := sorted(report["missing_keys"]):
+        raise StudentError(
+            f"its files lack {len(missing)} of the model's {len(model.state_dict())} weights, for example "
+            f"{one_line(missing[0], 80)}: they were saved without them or for another architecture"
+        )
+    return model
+
+
+def model_class(config: Any) -> Any:
+    """The auto class for a configuration.
+
+    Raises:
+        StudentError: its architecture generates no text.
+    """
+    kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+    if type(config) not in kind._model_mapping:
+        family = "an encoder-decoder" if config.is_encoder_decoder else "a causal"
+        other = AutoModelForCausalLM if config.is_encoder_decoder else AutoModelForSeq2SeqLM
+        hint = "; its is_encoder_decoder is wrong" if type(config) in other._model_mapping else ""
+        raise StudentError(
+            f"model_type {one_line(config.model_type, 40)} has no text generator as {family} model{hint}; "
+            "choose a seq2seq or causal language model, such as t5 or gpt2"
+        )
+    return kind
+
+
+def check_size(config: Any) -> None:
+    """Refuse a model that this machine cannot hold, before anything of it is allocated.
+
+    Raises:
+        StudentError: more than 1,000 layers, or 32-bit weights beyond the machine's memory.
+    """
+    text = config.get_text_config()
+    for name in _LAYERS:
+        layers = getattr(text, name, None)
+        if isinstance(layers, int) and layers > _MAX_LAYERS:
+            raise StudentError(f"{name} = {layers:,} layers; at most {_MAX_LAYERS:,} are built")
+    with torch.device("meta"):
+        empty = model_class(config).from_config(config, trust_remote_code=False)
+    needed = 4 * sum(parameter.numel() for parameter in empty.parameters())
+    if needed > (available := _memory_bytes()):
+        raise StudentError(f"its weights need {needed / 2**30:,.1f} GiB, the machine has {available / 2**30:,.1f} GiB")
+
+
+def _memory_bytes() -> int:
+    """The machine's memory, or what the container may use of it."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
+    except OSError:
+        return memory
+    return min(memory, int(limit)) if limit.isdigit() else memory

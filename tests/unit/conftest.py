@@ -1,0 +1,121 @@
+"""Small models of the kinds that people start from: a folder each, built once a session."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROGRAMS = (
+    "def solve(n):\n    if n < 2 and n != 1:\n        return {'a': [n, ~n], \"b\": (n ** 2) % 7}\n    return None\n",
+    "import sys\n\n\nfor line in sys.stdin:\n    A, b = map(int, line.split())\n    print(A + b, A ^ b, A | b & ~A)\n",
+    "x = 'two  blanks'\ny = [1,2 , 3]\nprint( x,y ,sep='\\t')  # a comment\nclass Tree:\n    left: 'Tree' = None\n",
+)
+PLANS = ("1. Read the numbers.\n2. Add them.\n3. Print the sum.", "Sort the list; print its last item.")
+TEXTS = [*PROGRAMS, *PLANS, "Given n, print {n} < 5 ~ 3 @ $ ` | \\ ? and 0123456789 and #!"]
+
+FolderOf = Callable[[str, str], Path]
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> FolderOf:
+    """Makes a folder with a kind of tokenizer (a key of `TOKENIZERS`) and a kind of model (of `MODELS`)."""
+    built: dict[tuple[str, str], Path] = {}
+
+    def folder_of(tokenizer: str, model: str) -> Path:
+        if (tokenizer, model) not in built:
+            folder = tmp_path_factory.mktemp("model")
+            made = _tokenizer(tokenizer)
+            made.save_pretrained(folder)
+            _model(model, made).save_pretrained(folder)
+            built[tokenizer, model] = folder
+        copy = tmp_path_factory.mktemp("copy") / "model"
+        shutil.copytree(built[tokenizer, model], copy)
+        return copy
+
+    return folder_of
+
+
+def _tokenizer(kind: str) -> Any:
+    from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers, processors, trainers
+    from tokenizers import models as kinds
+    from transformers import PreTrainedTokenizerFast
+
+    special = ["<pad>", "</s>", "<unk>", "<s>"]
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    common = {"vocab_size": 420, "special_tokens": special, "show_progress": False}
+    trainer: Any = trainers.BpeTrainer(**common)
+    if kind in {"gpt2", "roberta", "roberta-prefix"}:
+        bare = Tokenizer(kinds.BPE())
+        bare.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=kind == "roberta-prefix")
+        bare.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(initial_alphabet=alphabet, **common)
+        if kind != "gpt2":
+            bare.post_processor = processors.RobertaProcessing(("</s>", 1), ("<s>", 3))
+    elif kind in {"t5", "t5-nfkc"}:
+        bare = Tokenizer(kinds.Unigram())
+        collapse = [normalizers.Replace("\n", " "), normalizers.Replace("  ", " ")] if kind == "t5" else []
+        bare.normalizer = normalizers.Sequence([normalizers.NFKC(), *collapse])
+        bare.pre_tokenizer = pre_tokenizers.Metaspace()
+        bare.decoder = decoders.Metaspace()
+        wide = sorted({*"".join(TEXTS), *"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"})
+        wide = [c for c in wide if kind != "t5" or c not in "{}<~^\\`"]
+        common["special_tokens"] = special
+        trainer = trainers.UnigramTrainer(unk_token="<unk>", initial_alphabet=wide, **common)
+    elif kind == "byte-fallback":
+        words = {f"<0x{byte:02X}>": 4 + byte for byte in range(256)}
+        plain = {c: 260 + number for number, c in enumerate("▁abcdefghijklmnopqrstuvwxyz")}
+        vocab = {**{token: number for number, token in enumerate(special)}, **words, **plain}
+        bare = Tokenizer(kinds.BPE(vocab=vocab, merges=[], unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+        bare.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+        bare.decoder = decoders.Sequence(
+            [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+        )
+        trainer = None
+    else:
+        bare = Tokenizer(kinds.WordPiece(unk_token="<unk>"))
+        bare.normalizer = normalizers.BertNormalizer(lowercase=kind == "uncased")
+        bare.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        bare.decoder = decoders.WordPiece()
+        trainer = trainers.WordPieceTrainer(**common)
+    if trainer is not None:
+        bare.train_from_iterator(TEXTS * 4, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=bare, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", bos_token="<s>"
+    )
+
+
+def _model(kind: str, tokenizer: Any) -> Any:
+    import torch
+    import transformers
+
+    common = {"vocab_size": len(tokenizer) + 5, "pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 3}
+    small = {"num_hidden_layers": 1, "num_attention_heads": 2, "hidden_size": 16, "intermediate_size": 16}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        if kind == "t5":
+            sizes = {"d_model": 16, "d_kv": 8, "d_ff": 16, "num_layers": 1, "num_heads": 2}
+            return transformers.T5ForConditionalGeneration(
+                transformers.T5Config(**common, **sizes, decoder_start_token_id=0)
+            )
+        if kind == "bart":
+            sides = {f"{side}_{name}": size for side in ("encoder", "decoder") for name, size in _SIDE.items()}
+            return transformers.BartForConditionalGeneration(
+                transformers.BartConfig(**common, **sides, d_model=16, max_position_embeddings=2048)
+            )
+        if kind == "bert":
+            return transformers.BertForMaskedLM(
+                transformers.BertConfig(**common, **small, max_position_embeddings=2048)
+            )
+        if kind == "llama":
+            return transformers.LlamaForCausalLM(
+                transformers.LlamaConfig(**common, **small, max_position_embeddings=2048)
+            )
+        sizes = {"n_embd": 16, "n_layer": 1, "n_head": 2, "n_positions": 2048}
+        return transformers.GPT2LMHeadModel(transformers.GPT2Config(**common, **sizes))
+
+
+_SIDE = {"layers": 1, "attention_heads": 2, "ffn_dim": 16}
