@@ -6,10 +6,11 @@ import ast
 import re
 import warnings
 
+from codeplan.teacher.thoughts import without_thoughts
+
 SHORTEST_LINE = 10
 """Characters from which a line of a solution says something: ``else:`` or ``n = 1`` in a plan is no leak."""
 
-_THOUGHTS = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL | re.IGNORECASE)
 _FENCED = re.compile(
     r"^[ \t]*(?:```|~~~)[ \t]*(?P<language>[\w+-]*)[^\n]*\n(?P<inside>.*?)(?:^[ \t]*(?:```|~~~)[ \t]*$|\Z)",
     re.MULTILINE | re.DOTALL,
@@ -21,6 +22,10 @@ _HEADING = re.compile(
     r"(?: (?:is|for|behind|to)\b[^\n]{0,80})?)\s*[:.!*]*\s*$",
     re.IGNORECASE,
 )
+_WRAPPER = re.compile(
+    r"\A\s*<(?P<tag>answer|final_answer|plan|output|response)>(?P<inside>.*?)(?:</(?P=tag)>\s*)?\Z",
+    re.DOTALL | re.IGNORECASE,
+)
 _LABEL = re.compile(r"^\W{0,3}(?:plan|how to solve|steps)\W{0,2}:\W{0,2}\s*(?=\S)", re.IGNORECASE)
 
 
@@ -30,7 +35,8 @@ def clean_plan(text: str) -> str:
     Returns:
         The plan, or nothing where the text holds none, for example only a program.
     """
-    text = _THOUGHTS.sub("", text.replace("\r\n", "\n"))
+    text = without_thoughts(text.replace("\r\n", "\n"))
+    text = _WRAPPER.sub(lambda wrapper: wrapper["inside"], text)
     text = _FENCED.sub(_unfenced, text)
     lines = [line.rstrip() for line in text.split("\n") if line.strip()]
     while lines and _HEADING.match(lines[0]):

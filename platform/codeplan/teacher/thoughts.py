@@ -1,0 +1,121 @@
+"""Taking a model's thoughts off its answer: what it thinks aloud is never a plan."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+_MARKER = re.compile(
+    r"""
+    <[ ]{0,3}(?P<close>/)?[ ]{0,3}(?:\w{1,24}[:_])?(?:ant|inner_?)?
+        (?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|analysis|scratchpad)(?:[_-]process)?
+        (?:[ ][^<>\n]{0,80})?(?P<empty>/)?>
+  | <\|[ ]{0,3}(?P<bar_close>/|end_?(?:of_?)?)?(?:begin_?(?:of_?)?|start_?(?:of_?)?)?
+        (?:think(?:ing)?|thoughts?|reason(?:ing)?)(?P<bar_end>_end)?(?:_start)?[ ]{0,3}\|>
+  | \[[ ]{0,3}(?P<square_close>/)?[ ]{0,3}(?:think(?:ing)?|reasoning)[ ]{0,3}\]
+  | ◁[ ]{0,3}(?P<arrow_close>/)?[ ]{0,3}think(?:ing)?[ ]{0,3}▷
+  | <details\b[^<>\n]{0,200}?\breasoning\b[^<>\n]{0,200}> | (?P<details_close></details[ ]{0,3}>)
+  | <unused94>(?:thought)? | (?P<unused_close><unused95>)
+  | <\|channel>[ ]{0,3}(?:thought|analysis)\b | (?P<channel_close><channel\|>)
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_CLOSES = (
+    "close",
+    "bar_close",
+    "bar_end",
+    "square_close",
+    "arrow_close",
+    "details_close",
+    "unused_close",
+    "channel_close",
+)
+_STEP = re.compile(r"^[ \t]*(?:[-*•]|(?:step\s*)?\d{1,3}[.):])[ \t]+\S", re.IGNORECASE)
+_FIRST_STEP = re.compile(r"^\W{0,4}(?:step\s*)?1[.):]", re.MULTILINE | re.IGNORECASE)
+_QUOTES = {"'": "'", '"': '"', "\u2018": "\u2019", "\u201c": "\u201d", "\u00ab": "\u00bb"}
+
+_CHANNEL = re.compile(
+    r"<\|channel\|>[ ]{0,3}(\w*)(?:[^<\n]{0,80}(?:<\|constrain\|>[^<\n]{0,80})?<\|message\|>)?", re.IGNORECASE
+)
+_BARE_CHANNEL = re.compile(r"\Aanalysis(?=[A-Z])(?:.*assistant\s?final)?", re.DOTALL)
+_SPECIAL = re.compile(r"<\|[a-z_]{1,40}\|>|</s>", re.IGNORECASE)
+_LAST_SPECIAL = re.compile(rf"(?:{_SPECIAL.pattern})\s*\Z", re.IGNORECASE)
+
+
+def without_thoughts(text: str) -> str:
+    """A model's text without what it thought before or between.
+
+    Known are tags such as ``<think>`` and ``<reasoning>``, Mistral's ``[THINK]``, Kimi's ``◁think▷``, special tokens
+    such as ``<|begin_of_thought|>``, and the channels of gpt-oss. Where the opening marker is missing, because it stood
+    in the prompt, all before the closing one is thought; where the closing one is missing, all after the opening one.
+    A marker that is quoted, or that stands among the words of a numbered step, is a word like others.
+    """
+    before = None
+    while text != before:  # what is left may itself make a marker, where it was torn by another
+        before, text = text, _once(_final_channel(_escaped_markers(text)))
+    return text
+
+
+def _once(text: str) -> str:
+    kept: list[str] = []
+    thinking, at = False, 0
+    for marker in _MARKER.finditer(text):
+        if _is_word(text, marker, thinking=thinking):
+            continue
+        closes = any(marker[name] for name in _CLOSES)
+        if marker["details_close"] and not thinking:
+            continue
+        if closes:
+            if not thinking:
+                kept.clear()  # it began before the text did
+            thinking, at = False, marker.end()
+        else:
+            if not thinking:
+                kept.append(text[at : marker.start()])
+            thinking, at = not marker["empty"], marker.end()
+    if not thinking:
+        kept.append(text[at:])
+    return "".join(kept)
+
+
+def ends_unopened_thoughts(text: str) -> bool:
+    """Whether a text has only the closing marker: its teacher's thoughts begin without one."""
+    markers = [marker for marker in _MARKER.finditer(text) if not _is_word(text, marker, thinking=False)]
+    return bool(markers) and any(markers[0][name] for name in _CLOSES) and not markers[0]["details_close"]
+
+
+def _escaped_markers(text: str) -> str:
+    return re.sub(r"&lt;/?[\w:|]{1,40}&gt;", lambda found: _unescaped(found[0]), text)
+
+
+def _unescaped(found: str) -> str:
+    return unescape(found) if _MARKER.fullmatch(unescape(found)) else found
+
+
+def _final_channel(text: str) -> str:
+    """What stands in the final channel of gpt-oss's format; the text itself where it has no channels."""
+    channels = list(_CHANNEL.finditer(text))
+    if channels:
+        finals = [channel for channel in channels if channel[1].lower() == "final"]
+        if not finals:
+            return ""
+        return _SPECIAL.split(text[finals[-1].end() :], maxsplit=1)[0]
+    bare = _BARE_CHANNEL.match(text)  # the same, by a server that drops the special tokens
+    if bare:
+        return text[bare.end() :] if bare[0] != "analysis" else ""
+    while (last := _LAST_SPECIAL.search(text)) and not _MARKER.search(last[0]):
+        text = text[: last.start()]
+    return text
+
+
+def _is_word(text: str, marker: re.Match[str], *, thinking: bool) -> bool:
+    before, after = text[marker.start() - 1 : marker.start()], text[marker.end() : marker.end() + 1]
+    if before == "`" or after == "`" or (before in _QUOTES and _QUOTES[before] == after):
+        return True
+    if thinking:
+        return False
+    start = text.rfind("\n", 0, marker.start()) + 1
+    head, tail = text[start : marker.start()], text[marker.end() :]
+    # A numbered thought may end within its line; then a sentence ended, or the plan begins anew after it.
+    among_words = re.search(r"[\w,(][ \t]*\Z", head) and re.match(r"[ \t]*[^\W\d_A-Z]|[,.;:)]", tail)
+    return bool(_STEP.match(head) and among_words and not _FIRST_STEP.search(tail))
