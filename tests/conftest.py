@@ -4,8 +4,11 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -53,3 +56,59 @@ def fake_teacher(teacher_process: FakeTeacher) -> FakeTeacher:
     """The same teacher, with its counts at zero."""
     teacher_process.reset()
     return teacher_process
+
+
+Respond = Callable[[dict[str, Any]], tuple[int, Any, dict[str, str]]]
+
+
+class ScriptedTeacher:
+    """A running server whose answers a function of the test makes: a request's JSON to status, body and headers."""
+
+    def __init__(self, server: ThreadingHTTPServer) -> None:
+        self.port = server.server_address[1]
+        self.base_url = f"http://127.0.0.1:{self.port}/v1"
+        self.bodies: list[dict[str, Any]] = []
+        self.paths: list[str] = []
+        self.headers: list[dict[str, str]] = []
+
+
+@contextmanager
+def _scripted(respond: Respond) -> Iterator[ScriptedTeacher]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            teacher.bodies.append(body)
+            teacher.paths.append(self.path)
+            teacher.headers.append({name.lower(): value for name, value in self.headers.items()})
+            status, said, headers = respond(body)
+            raw = said if isinstance(said, bytes) else json.dumps(said).encode()
+            self.send_response(status)
+            for name, value in {"content-length": str(len(raw)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(raw)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    teacher = ScriptedTeacher(server)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield teacher
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def scripted_teacher() -> Iterator[Callable[[Respond], ScriptedTeacher]]:
+    """Starts teachers that answer as a function says; they end with the test."""
+    with ExitStack() as servers:
+        yield lambda respond: servers.enter_context(_scripted(respond))

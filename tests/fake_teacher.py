@@ -75,7 +75,7 @@ class Server:
 
 async def respond(state, body, key):
     question = body["messages"][-1]["content"]
-    identity = json.dumps([question, body["seed"]])
+    identity = json.dumps([question, body.get("seed")])
     state.received[identity] += 1
     found = DIRECTIVE.search(question)
     asked = json.loads(found[1]) if found else {}
@@ -94,7 +94,7 @@ async def respond(state, body, key):
 
 
 def completion(body, asked):
-    message = {"role": "assistant", "content": asked.get("text", f"1. Answer with seed {body['seed']}.")}
+    message = {"role": "assistant", "content": asked.get("text", f"1. Answer with seed {body.get('seed')}.")}
     choice = {"index": 0, "message": message, "finish_reason": asked.get("finish_reason", "stop")}
     return {
         "id": "chatcmpl-1",

@@ -12,6 +12,7 @@ import math
 import os
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, get_origin
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -122,14 +123,40 @@ class TeacherConfig(Settings):
     solutions_per_problem: int = Field(default=1, gt=0)
     """How many of a problem's solutions get plans."""
     plans_per_solution: int = Field(default=1, gt=0)
-    temperature: float = Field(default=0.2, ge=0.0)
-    top_p: float = Field(default=1.0, gt=0.0, le=1.0)
-    max_tokens: int = Field(default=512, gt=0)
-    """Length limit of a plan, in the teacher's tokens."""
-    seed: int = 0
+    temperature: float | None = Field(default=0.2, ge=0.0, allow_inf_nan=False)
+    """``null`` leaves the setting out of the requests, as for ``top_p``, ``max_tokens`` and ``seed``. One that the
+    model refuses is left out by itself, and the stage says so."""
+    top_p: float | None = Field(default=1.0, gt=0.0, le=1.0)
+    max_tokens: int | None = Field(default=512, gt=0)
+    """Length limit of an answer, in the teacher's tokens; the thoughts of a model that thinks count too."""
+    seed: int | None = 0
     lost_share: float = Field(default=0.01, ge=0.0, le=1.0)
     """The share of requests that may fail for good before the stage fails. A stage that failed asks for them again when
     it is run again; one that finished within the share does not."""
+
+    @model_validator(mode="after")
+    def _base_url_is_an_address(self) -> TeacherConfig:
+        # The message never repeats the address, which may hold a password.
+        if self.base_url and (fault := _fault_of(self.base_url)):
+            raise ValueError(f"base_url {fault}; it must look like https://api.openai.com/v1")
+        return self
+
+
+def _fault_of(address: str) -> str:
+    if any(character.isspace() or not character.isprintable() for character in address):
+        return "contains blanks or control characters"
+    try:
+        parts = urlsplit(address)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        return "has a host or a port that is not valid"
+    if parts.scheme not in {"http", "https"} or not host:
+        return "does not start with http:// or https:// and a host"
+    if "@" in parts.netloc:
+        return "contains a user name or password; the key belongs into the variable that teacher.api_key_env names"
+    if "?" in address or "#" in address:
+        return "contains a query or a fragment, behind which no path can be added"
+    return ""
 
 
 class StudentConfig(Settings):

@@ -57,9 +57,9 @@ def road(config: Config) -> dict[str, Stage]:
 
     stage("train", "problems", 1, read(config.problems.train))
     stage("test", "problems", 1, read(config.problems.test))
-    stage("plans", "distill", 2, ask, problems="train")
+    stage("plans", "distill", 3, ask, problems="train")
     if config.sampling.oracle:
-        stage("oracle", "distill", 2, {**ask, **once}, problems="test")
+        stage("oracle", "distill", 3, {**ask, **once}, problems="test")
     stage("student", "finetune", 1, student, problems="train", plans="plans")
     stage("samples", "sample", 3, {**sampling, "judging": judging}, problems="test", oracle="oracle", student="student")
     stage("verdicts", "judge", 1, judging, problems="test", samples="samples")

@@ -119,7 +119,11 @@ def distill(work: Work) -> Outcome:
         "teacher.completion_tokens": made.tally.completion_tokens,
         "teacher.cost_usd": made.tally.cost_usd,
         "teacher.cached": made.tally.cached,
+        "teacher.truncated": made.tally.truncated,
+        **{f"teacher.left_out.{name}": count for name, count in made.left_out.items()},
     }
+    for note in made.notes():
+        work.console.print(f"  {work.title}: {note}", highlight=False, markup=False)
     return Outcome(accounts={"solutions": made.account}, metrics=metrics)
 
 

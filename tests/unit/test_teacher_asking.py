@@ -16,7 +16,7 @@ from codeplan.stages import StageError
 from codeplan.teacher.asking import Asker, Reply
 from codeplan.teacher.budget import Budget
 from codeplan.teacher.cache import AnswerCache
-from codeplan.teacher.client import Endpoint
+from codeplan.teacher.endpoint import Endpoint
 from codeplan.teacher.ledger import Tally, settle
 from codeplan.teacher.questions import Question, questions
 from codeplan.teacher.requests import Answer
@@ -90,7 +90,7 @@ from pathlib import Path
 from pydantic import SecretStr
 from codeplan.config import ExecutionConfig
 from codeplan.teacher.asking import Asker
-from codeplan.teacher.client import Endpoint
+from codeplan.teacher.endpoint import Endpoint
 from codeplan.teacher.requests import Request
 
 async def main():

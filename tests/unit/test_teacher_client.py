@@ -12,7 +12,9 @@ import pytest
 from pydantic import SecretStr
 
 from codeplan.teacher.budget import Price
-from codeplan.teacher.client import Endpoint, RequestLost, Teacher, TeacherRefused, TeacherUnreachable, retry_after_s
+from codeplan.teacher.client import Teacher
+from codeplan.teacher.endpoint import Endpoint
+from codeplan.teacher.failures import RequestLost, TeacherRefused, TeacherUnreachable, retry_after_s
 from codeplan.teacher.requests import Answer, ChatMessage, Request
 
 KEY = "sk-secret-1234567890"
@@ -70,6 +72,7 @@ def test_an_answer_carries_text_tokens_cost_and_origin(fake_teacher):
         {"raw": '{"choices": [', "times": 2},
         {"raw": '{"choices": ["what"]}', "times": 2},
         {"raw": "null", "times": 2},
+        {"raw": '{"id": "g", "error": {"message": "Upstream overloaded", "code": 502}}', "times": 2},
     ],
 )
 def test_passing_trouble_is_tried_again(fake_teacher, trouble):
@@ -142,10 +145,39 @@ def test_a_pause_of_hours_loses_the_request_at_once(fake_teacher):
 
 @pytest.mark.parametrize(
     ("stated", "expected"),
-    [("2", 2.0), ("0.5", 0.5), ("", None), ("soon", None), ("nan", None), ("Mon, 01 Jan 2001 00:00:00 GMT", 0.0)],
+    [
+        ("2", 2.0),
+        ("0.5", 0.5),
+        ("-3", 0.0),
+        ("", None),
+        ("soon", None),
+        ("nan", None),
+        ("inf", None),
+        ("1e400", None),
+        ("9" * 400, float("inf")),
+        ("Mon, 01 Jan 2001 00:00:00 GMT", 0.0),
+        ("Mon, 01 Jan 2001 00:00:00 -0000", 0.0),
+        ("Mon, 01 Jan 0001 00:00:00 -0000", 0.0),
+        ("Mon, 01 Jan 2001 00:00:00 +9999999999", None),
+        ("Mon, 99 Jan 2001 00:00:00", None),
+    ],
 )
 def test_retry_after_is_read_in_all_its_forms(stated, expected):
     assert retry_after_s({"retry-after": stated}) == expected
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"retry-after-ms": "4000"}, 4.0),
+        ({"retry-after-ms": "250.5", "retry-after": "9"}, 0.2505),
+        ({"retry-after-ms": "soon", "retry-after": "9"}, 9.0),
+        ({"retry-after-ms": "-1"}, 0.0),
+        ({"x-ratelimit-reset-requests": "6m0s"}, None),
+    ],
+)
+def test_a_pause_in_milliseconds_comes_first(headers, expected):
+    assert retry_after_s(headers) == expected
 
 
 def test_retry_after_may_be_a_date():
@@ -156,10 +188,10 @@ def test_retry_after_may_be_a_date():
     "refusal",
     [
         {"status": 401},
-        {"status": 403},
+        {"status": 403, "code": "invalid_api_key"},
         {"status": 404, "code": "model_not_found"},
         {"status": 402},
-        {"status": 400, "code": "unsupported_value", "param": "temperature"},
+        {"status": 400, "code": "invalid_value", "param": "model"},
         {"status": 429, "code": "insufficient_quota"},
     ],
 )
@@ -179,7 +211,10 @@ def test_a_refusal_is_not_tried_again_and_hides_the_key(fake_teacher, refusal, c
         {"status": 400, "code": "context_length_exceeded"},
         {"status": 400, "say": "This model's maximum context length is 10 tokens"},
         {"status": 413},
+        {"status": 400},
+        {"status": 403},
         {"status": 422},
+        {"status": 451},
     ],
 )
 def test_a_rejected_question_is_lost_alone_and_at_once(fake_teacher, rejection):

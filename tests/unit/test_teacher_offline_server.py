@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from codeplan.records import Problem
-from codeplan.teacher.client import Endpoint
+from codeplan.teacher.endpoint import Endpoint
 from codeplan.teacher.offline import MODEL, write_plan
 from codeplan.teacher.offline_server import offline_host, offline_teacher
 from codeplan.teacher.prompts import render

@@ -26,10 +26,20 @@ class Price:
         """What an answer costs by its own count of tokens."""
         return self.cost(answer.prompt_tokens, answer.completion_tokens)
 
-    def at_most(self, request: Request) -> float:
-        """What an answer to a request can cost at most: no tokenizer makes more tokens than there are bytes."""
-        content = sum(len(each.content.encode("utf-8", "surrogatepass")) for each in request.messages)
-        return self.cost(content + TOKENS_OF_A_MESSAGE * (len(request.messages) + 1), request.max_tokens)
+    def at_most(self, request: Request, text: str = "") -> float:
+        """What an answer to a request can cost at most: no tokenizer makes more tokens than there are bytes.
+
+        Args:
+            request: what is asked.
+            text: the answer; it counts where the request has no length limit.
+        """
+        content = sum(_bytes(each.content) for each in request.messages)
+        written = _bytes(text) if request.max_tokens is None else request.max_tokens
+        return self.cost(content + TOKENS_OF_A_MESSAGE * (len(request.messages) + 1), written)
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 class Budget:

@@ -1,29 +1,36 @@
-"""The door to a teacher: an OpenAI-compatible chat endpoint, with retries of our own.
-
-Three things can go wrong, and each is a type of its own: the teacher refuses all we ask (`TeacherRefused`), nobody
-answers there (`TeacherUnreachable`), or one request is lost (`RequestLost`). Only the last leaves the others a chance.
-"""
+"""The client of a teacher: an OpenAI-compatible chat endpoint, with retries of our own."""
 
 from __future__ import annotations
 
 import asyncio
-import json
+import base64
+import logging
 import re
 import secrets
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx2
 import openai
-from pydantic import BaseModel, Field, SecretStr
 
-from codeplan.errors import UserError
+from codeplan.teacher.bodies import body_text
 from codeplan.teacher.budget import Price
+from codeplan.teacher.completion import Completion, NoCompletionError, read_completion
+from codeplan.teacher.endpoint import Endpoint, EndpointError, http_client, proxy_for
+from codeplan.teacher.failures import (
+    MOST_WORDS,
+    ErrorResponse,
+    RequestLost,
+    TeacherRefused,
+    TeacherUnreachable,
+    classify,
+    read_error,
+    retry_after_s,
+)
 from codeplan.teacher.requests import Answer, Request
+from codeplan.teacher.sampling_settings import STATUSES, Adaptation
+
+logger = logging.getLogger(__name__)
 
 LONGEST_PAUSE_S = 60.0
 """The longest pause between two attempts that we choose."""
@@ -31,80 +38,23 @@ LONGEST_PAUSE_S = 60.0
 LONGEST_ASKED_PAUSE_S = 300.0
 """The longest pause that a teacher may ask for; where it asks for more, the request is lost for now."""
 
-
-class TeacherRefused(UserError):  # noqa: N818 - a teacher that refuses is no error of ours
-    """The teacher refuses whatever we ask: a wrong key, an unknown model, a setting it does not know, no credit."""
-
-
-class TeacherUnreachable(UserError):  # noqa: N818
-    """Nobody answers at the endpoint, after all attempts."""
-
-
-class RequestLost(Exception):  # noqa: N818
-    """One request has no answer after all attempts; others may have.
-
-    Attributes:
-        reason: one word for counting: timeout, connection, server_error, rate_limited, rejected, malformed_answer or
-            empty_answer.
-    """
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-
-    def __reduce__(self) -> tuple[type[RequestLost], tuple[str, str]]:
-        return type(self), (self.reason, str(self))
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """Where a teacher listens, and the key to it, which shows in no text form of this object.
-
-    Attributes:
-        base_url: for example ``https://teacher.example/v1``.
-        api_key: the bearer key.
-        host: what stands for the endpoint in the keys of requests; by default the address' host and port.
-    """
-
-    base_url: str
-    api_key: SecretStr
-    host: str = ""
-
-    def __post_init__(self) -> None:
-        if not self.host:
-            parts = urlsplit(self.base_url)
-            host = f"{parts.hostname or ''}:{parts.port}" if parts.port else parts.hostname or ""
-            object.__setattr__(self, "host", host)
-
-
-class _Message(BaseModel):
-    content: str | None = None
-
-
-class _Choice(BaseModel):
-    message: _Message
-    finish_reason: str | None = None
-
-
-class _Usage(BaseModel):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-
-class _Completion(BaseModel):
-    """What we need of a chat completion. A server may send anything at all, and the client library checks nothing."""
-
-    choices: list[_Choice] = Field(min_length=1)
-    model: str | None = None
-    system_fingerprint: str | None = None
-    usage: _Usage | None = None
+SHORTEST_SECRET = 8
+"""Characters of a key from which it is hidden inside words too; a shorter one is no secret but a placeholder."""
 
 
 class Teacher:
     """A client for one event loop; close it by leaving the ``async with`` block."""
 
     def __init__(
-        self, endpoint: Endpoint, *, price: Price, timeout_s: float, attempts: int, first_pause_s: float = 0.5
+        self,
+        endpoint: Endpoint,
+        *,
+        price: Price,
+        timeout_s: float,
+        attempts: int,
+        first_pause_s: float = 0.5,
+        keep_limit: bool = False,
+        adaptation: Adaptation | None = None,
     ) -> None:
         """Prepare to ask; nothing is sent yet.
 
@@ -114,20 +64,23 @@ class Teacher:
             timeout_s: seconds that one attempt may take, from the connection to the last byte.
             attempts: how often one request is tried.
             first_pause_s: upper bound of the pause after the first failed attempt; it doubles with each further one.
+            keep_limit: whether the length limit must be sent, because a budget rests on it.
+            adaptation: what another client of this endpoint found out.
+
+        Raises:
+            EndpointError: a proxy or a certificate variable of the environment cannot be used.
         """
+        self.adaptation = adaptation or Adaptation()
         self._endpoint = endpoint
         self._price = price
         self._timeout_s = timeout_s
         self._attempts = attempts
         self._first_pause_s = first_pause_s
-        self._length_setting = "max_tokens"
+        self._keep_limit = keep_limit
         self._not_before = 0.0
-        self._client = openai.AsyncOpenAI(
-            base_url=endpoint.base_url,
-            api_key=endpoint.api_key.get_secret_value(),
-            timeout=timeout_s,
-            max_retries=0,
-        )
+        self._where = f"teacher at {endpoint.shown}"
+        self._hidden = _forms_of(endpoint.api_key.get_secret_value())
+        self._client = _client(endpoint, timeout_s)
 
     async def __aenter__(self) -> Teacher:
         return self
@@ -145,139 +98,153 @@ class Teacher:
         """
         for attempt in range(1, self._attempts + 1):
             await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
+            asked_pause = None
             try:
-                async with asyncio.timeout(self._timeout_s):
-                    return self._read(request, await self._send(request))
-            except (openai.OpenAIError, TimeoutError, RequestLost) as error:
-                failure = self._classify(error)
-                pause = self._pause(attempt, error)
-                if isinstance(failure, TeacherRefused) or getattr(failure, "reason", "") == "rejected":
-                    raise failure from None  # the cause's text may hold the key
-                if attempt == self._attempts or pause > LONGEST_ASKED_PAUSE_S:
-                    raise failure from None
-            if (
-                getattr(failure, "reason", "") == "rate_limited"
-            ):  # then no other request should be sent meanwhile either
+                return await self._ask(request)
+            except ErrorResponse as error:
+                failure: Exception = classify(self._where, error.status, error.body, self._safe(error.body.words))
+                asked_pause = retry_after_s(error.headers)
+            except (RequestLost, TeacherUnreachable) as error:
+                failure = error
+            pause = self._pause(attempt) if asked_pause is None else asked_pause
+            reason = getattr(failure, "reason", "")
+            final = isinstance(failure, TeacherRefused) or reason == "rejected"
+            if final or attempt == self._attempts or pause > LONGEST_ASKED_PAUSE_S:
+                raise failure from None  # the cause's text may hold the key
+            if reason == "rate_limited":  # then no other request should be sent meanwhile either
                 self._not_before = max(self._not_before, time.monotonic() + pause)
             await asyncio.sleep(pause)
         raise AssertionError("a request is tried at least once")
 
-    async def _send(self, request: Request) -> bytes:
-        settings: dict[str, Any] = {self._length_setting: request.max_tokens}
-        try:
-            response = await self._client.chat.completions.with_raw_response.create(
-                model=request.model,
-                messages=[{"role": each.role, "content": each.content} for each in request.messages],  # type: ignore[misc]  # a union of typed dicts, by role
-                temperature=request.temperature,
-                top_p=request.top_p,
-                seed=request.seed,
-                **settings,
-            )
-            return response.content
-        except openai.BadRequestError as error:
-            # Newer models know the same limit by another name only. Others under way may have found out before us.
-            if error.param == "max_tokens" and "max_tokens" in settings:
-                self._length_setting = "max_completion_tokens"
-                return await self._send(request)
-            raise
+    async def _ask(self, request: Request) -> Answer:
+        """One attempt; where the teacher refuses a sampling setting, it is made again without it."""
+        adaptation = self.adaptation
+        while True:
+            try:
+                completion = await self._send(request, adaptation)
+            except ErrorResponse as error:
+                further = None
+                if error.status in STATUSES:
+                    further = adaptation.without_refused(request, error.body, keep_limit=self._keep_limit)
+                if further is None:
+                    raise
+                adaptation = further
+            else:
+                self._adopt(adaptation)
+                return self._answer(request, completion, adaptation)
 
-    def _read(self, request: Request, body: bytes) -> Answer:
+    def _adopt(self, adaptation: Adaptation) -> None:
+        for name in adaptation.left_out:
+            if name not in self.adaptation.left_out:
+                words = self._safe(adaptation.words.get(name, ""))
+                logger.warning("the %s refuses the setting %s (%s): it is left out", self._where, name, words)
+        self.adaptation = self.adaptation.joined(adaptation)
+
+    async def _send(self, request: Request, adaptation: Adaptation) -> Completion:
         try:
-            said = _Completion.model_validate(json.loads(body))
-        except (ValueError, RecursionError) as error:
-            shown = self._safe(body[:200].decode("utf-8", "replace"))
-            raise RequestLost("malformed_answer", f"the teacher sent no chat completion, but {shown!r}") from error
-        choice, usage = said.choices[0], said.usage
+            async with asyncio.timeout(self._timeout_s):
+                response = await self._client.chat.completions.with_raw_response.create(
+                    model=request.model,
+                    messages=[{"role": each.role, "content": each.content} for each in request.messages],  # type: ignore[misc]  # a union of typed dicts, by role
+                    **adaptation.settings(request),
+                )
+            body = response.content
+        except openai.APIStatusError as error:
+            raise ErrorResponse(
+                error.status_code, read_error(error.response.content), error.response.headers
+            ) from error
+        except (openai.OpenAIError, TimeoutError, httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
+            raise self._failure(error) from error
+        try:
+            return read_completion(body)
+        except NoCompletionError as error:
+            shown = self._safe(body_text(body))[:200]
+            raise RequestLost("malformed_answer", f"{self._where} sent no chat completion, but {shown!r}") from error
+
+    def _answer(self, request: Request, completion: Completion, adaptation: Adaptation) -> Answer:
         answer = Answer(
-            # Half a character, which UTF-8 cannot hold, is legal in JSON, and models do write it.
-            text=(choice.message.content or "").encode("utf-8", "replace").decode(),
-            prompt_tokens=usage.prompt_tokens if usage else 0,
-            completion_tokens=usage.completion_tokens if usage else 0,
-            model=said.model or "",
-            system_fingerprint=said.system_fingerprint or "",
-            finish_reason=choice.finish_reason or "",
+            text=completion.text,
+            prompt_tokens=completion.prompt_tokens or 0,
+            completion_tokens=completion.completion_tokens or 0,
+            model=completion.model,
+            system_fingerprint=completion.system_fingerprint,
+            finish_reason=completion.finish_reason,
+            refusal=completion.refusal,
+            left_out=tuple(name for name in adaptation.left_out if getattr(request, name) is not None),
         )
         # An empty answer is paid like any other: it is kept, counts against the budget, and is lost as a plan later.
         # Without a count of tokens the budget is kept by the most that the answer can have cost.
-        cost = self._price.of(answer) if usage else self._price.at_most(request)
+        if completion.prompt_tokens is None or completion.completion_tokens is None:
+            limit = None if "max_tokens" in answer.left_out else request.max_tokens
+            cost = self._price.at_most(request.model_copy(update={"max_tokens": limit}), completion.text)
+        else:
+            cost = self._price.of(answer)
         return answer.model_copy(update={"cost_usd": cost})
 
-    def _classify(self, error: Exception) -> TeacherRefused | TeacherUnreachable | RequestLost:
-        where = f"teacher at {self._endpoint.base_url}"
-        if isinstance(error, RequestLost):
-            return error
-        if isinstance(error, openai.APIStatusError):
-            return self._classify_status(where, error)
-        if isinstance(error, TimeoutError | openai.APITimeoutError):
-            return RequestLost("timeout", f"{where} did not answer within {self._timeout_s:g} s")
-        if isinstance(error, openai.APIConnectionError):
-            cause = error if error.__cause__ is None else error.__cause__
-            if isinstance(cause, httpx2.ConnectError):
-                return TeacherUnreachable(
-                    f"{where} cannot be reached ({self._safe(cause)}); check teacher.base_url and the network"
-                )
-            return RequestLost("connection", f"{where} broke the connection ({self._safe(cause)})")
-        return RequestLost("server_error", f"{where} failed: {self._safe(error)}")
+    def _failure(self, error: Exception) -> TeacherUnreachable | RequestLost:
+        cause = error.__cause__ if isinstance(error, openai.APIConnectionError) and error.__cause__ else error
+        if isinstance(
+            cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError | httpx2.UnsupportedProtocol
+        ):
+            proxy = proxy_for(self._endpoint.base_url)
+            check = "teacher.base_url and the network"
+            if proxy:
+                check = f"the proxy that the environment variable {proxy.variable} names, {check}"
+            if "certificate" in str(cause).lower():
+                check = "whether SSL_CERT_FILE names the certificates to trust"
+            shown = self._safe(str(cause)) or type(cause).__name__
+            return TeacherUnreachable(f"{self._where} cannot be reached ({shown}); check {check}")
+        if isinstance(cause, TimeoutError | openai.APITimeoutError | httpx2.TimeoutException):
+            return RequestLost("timeout", f"{self._where} did not answer within {self._timeout_s:g} s")
+        shown = self._safe(str(cause)) or type(cause).__name__
+        return RequestLost("connection", f"{self._where} broke the connection ({shown})")
 
-    def _classify_status(self, where: str, error: openai.APIStatusError) -> TeacherRefused | RequestLost:
-        status, said = error.status_code, self._safe(error)
-        if status in _OF_THIS_REQUEST or (status == 400 and _is_about_content(error)):
-            return RequestLost("rejected", f"{where} rejects the request: {said}")
-        if status in _REFUSALS or (status == 429 and error.code in _NO_CREDIT):
-            return TeacherRefused(f"{where} refuses: {said}{_REFUSALS.get(status, '')}")
-        if status == 429:
-            return RequestLost("rate_limited", f"{where} is asked too much: {said}")
-        return RequestLost("server_error", f"{where} failed with status {status}: {said}")
-
-    def _pause(self, attempt: int, error: Exception) -> float:
-        asked = retry_after_s(error.response.headers) if isinstance(error, openai.APIStatusError) else None
-        if asked is not None:
-            return asked
-        longest: float = min(LONGEST_PAUSE_S, self._first_pause_s * 2.0 ** (attempt - 1))
+    def _pause(self, attempt: int) -> float:
+        longest: float = min(LONGEST_PAUSE_S, self._first_pause_s * 2.0 ** min(attempt - 1, 30))
         return longest * secrets.SystemRandom().uniform(0.5, 1.0)
 
-    def _safe(self, said: BaseException | str) -> str:
-        # Some servers repeat the key they were given.
-        text = " ".join(str(said).split())
-        key = self._endpoint.api_key.get_secret_value()
-        return (text.replace(key, "[key]") if key else text)[:300]
+    def _safe(self, said: str) -> str:
+        # Some servers repeat the key they were given; it is hidden before anything is cut, lest a part of it stays.
+        text = " ".join(said.split())
+        return (self._hidden.sub("[key]", text) if self._hidden else text)[:MOST_WORDS]
 
 
-_REFUSALS = {
-    400: "; check the teacher's settings",
-    401: "; check the key in the environment variable that teacher.api_key_env names",
-    402: "; check the account's credit",
-    403: "; check what the key in the environment variable that teacher.api_key_env names may do",
-    404: "; check teacher.model and teacher.base_url",
-    405: "; check teacher.base_url",
-}
-_OF_THIS_REQUEST = frozenset({413, 422})
-_NO_CREDIT = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
-_CONTENT_CODES = frozenset(
-    {
-        "content_filter",
-        "content_policy_violation",
-        "context_length_exceeded",
-        "string_above_max_length",
-        "invalid_prompt",
+def _client(endpoint: Endpoint, timeout_s: float) -> openai.AsyncOpenAI:
+    connection = http_client(endpoint, timeout_s)
+    client = openai.AsyncOpenAI(
+        base_url=endpoint.base_url,
+        api_key=endpoint.api_key.get_secret_value(),
+        timeout=connection.timeout,
+        max_retries=0,
+        http_client=connection,
+    )
+    # The library sends more that it finds in the environment: OPENAI_CUSTOM_HEADERS, which may replace the key, and the
+    # names of an organization and a project, which mean something to OpenAI alone.
+    client._custom_headers = {}
+    client.admin_api_key = None
+    host = urlsplit(endpoint.base_url).hostname or ""
+    if host != "openai.com" and not host.endswith(".openai.com"):
+        client.organization = client.project = None
+    for variable, value in {"OPENAI_ORG_ID": client.organization, "OPENAI_PROJECT_ID": client.project}.items():
+        if value and not (value.isascii() and value.isprintable()):
+            raise EndpointError(
+                f"the environment variable {variable} contains characters that no name has; mend or unset it"
+            )
+    return client
+
+
+def _forms_of(key: str) -> re.Pattern[str] | None:
+    """What finds a key in a server's words: as it is, in a URL, in JSON, or in base64."""
+    if not key.strip():
+        return None
+    plain = key.encode()
+    forms = {
+        key,
+        quote(key, safe=""),
+        quote(key),
+        key.replace("\\", "\\\\").replace('"', '\\"').replace("/", "\\/"),
+        base64.b64encode(plain).decode().rstrip("="),
+        base64.urlsafe_b64encode(plain).decode().rstrip("="),
     }
-)
-
-
-def _is_about_content(error: openai.APIStatusError) -> bool:
-    # vLLM and others give no code of their own for a prompt that is too long, only the words.
-    text = error.message.lower()
-    return error.code in _CONTENT_CODES or "context length" in text or "content management policy" in text
-
-
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """The pause that a server asks for, in seconds (RFC 9110, 10.2.3); None where it asks for none that we can read."""
-    stated = headers.get("retry-after", "").strip()
-    if not stated:
-        return None
-    if re.fullmatch(r"\d+(\.\d*)?", stated):
-        return float(stated)
-    try:
-        return max(0.0, parsedate_to_datetime(stated).timestamp() - time.time())
-    except ValueError:
-        return None
+    found = "|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True))
+    return re.compile(found if len(key) >= SHORTEST_SECRET else rf"(?<!\w)(?:{found})(?!\w)", re.IGNORECASE)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 from codeplan.records import Plan
 from codeplan.stages import Account, StageError
 from codeplan.teacher.asking import Reply
 from codeplan.teacher.questions import Question
+from codeplan.teacher.thoughts import ends_unopened_thoughts
 
 MESSAGES_SHOWN = 3
-NO_PLAN = "no_plan_in_answer"
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,27 @@ class Distilled:
         plans: in the problems' order, then by solution, then by sample.
         account: where every request went; a problem without a solution counts as one.
         tally: totals.
+        left_out: for each sampling setting that the teacher refused, how many plans were written without it.
     """
 
     plans: list[Plan]
     account: Account
     tally: Tally
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+    def notes(self) -> list[str]:
+        """What a person should know of the plans, in sentences."""
+        said = [
+            f"the teacher refuses the setting {name}: {count:,} of {len(self.plans):,} plans were written without it "
+            f"(teacher.{name}=null leaves it out from the start)"
+            for name, count in self.left_out.items()
+        ]
+        if self.tally.truncated:
+            said.append(
+                f"{self.tally.truncated:,} of {self.tally.rows:,} answers were cut off by the length limit "
+                "(teacher.max_tokens); what they hold of a plan is kept"
+            )
+        return said
 
 
 def settle(
@@ -92,31 +108,37 @@ def settle(
     """
     rows = [replies[question.request.key] for question in asked]
     _check_complete(rows, budget_usd)
+    thinks_unopened = any(reply.answer and ends_unopened_thoughts(reply.answer.text) for reply in rows)
     plans: list[Plan] = []
     losses: Counter[str] = Counter()
+    left_out: Counter[str] = Counter()
     messages: dict[str, None] = {}
     paid: set[str] = set()
     for question, reply in zip(asked, rows, strict=True):
-        plan = question.plan(reply.answer, cached=reply.cached or reply.key in paid) if reply.answer else None
-        if plan is not None:
-            plans.append(plan)
-            paid.add(reply.key)
-            continue
-        losses[NO_PLAN if reply.answer else reply.reason] += 1
-        text = reply.answer.text if reply.answer else ""
-        messages.setdefault(reply.message or f"{question.problem_id}: no plan in {text[:100]!r}")
+        reason, message = reply.reason, reply.message
+        if answer := reply.answer:
+            cached = reply.cached or reply.key in paid
+            if plan := question.plan(answer, cached=cached, thinks_unopened=thinks_unopened):
+                plans.append(plan)
+                paid.add(reply.key)
+                left_out.update(answer.left_out)
+                continue
+            reason, message = question.why_no_plan(answer)
+        losses[reason] += 1
+        messages.setdefault(message)
     if (lost := losses.total()) > lost_share * len(asked):
         reasons = ", ".join(f"{count} {reason}" for reason, count in losses.most_common())
+        without_plan = sum(reply.answer is not None for reply in rows) - len(plans)
         raise StageError(
             f"{lost} of {len(asked)} requests to the teacher are lost, more than teacher.lost_share {lost_share:g} "
-            f"allows: {reasons}. {'; '.join(list(messages)[:MESSAGES_SHOWN])}. {_kept(rows)}"
+            f"allows: {reasons}. {'; '.join(list(messages)[:MESSAGES_SHOWN])}. {_kept(rows, without_plan)}"
         )
     if without_solution:
         losses["problem_without_solution"] = without_solution
     tally = Tally()
     for key, shared in Counter(reply.key for reply in rows).items():
         tally += Tally.of(replies[key], shared)
-    return Distilled(plans, Account(len(asked) + without_solution, len(plans), dict(losses)), tally)
+    return Distilled(plans, Account(len(asked) + without_solution, len(plans), dict(losses)), tally, dict(left_out))
 
 
 def _check_complete(rows: Sequence[Reply], budget_usd: float | None) -> None:
@@ -130,6 +152,13 @@ def _check_complete(rows: Sequence[Reply], budget_usd: float | None) -> None:
         )
 
 
-def _kept(rows: Sequence[Reply]) -> str:
+def _kept(rows: Sequence[Reply], without_plan: int = 0) -> str:
     kept = sum(reply.status == "answered" for reply in rows)
-    return f"{kept} of {len(rows)} answers are kept; the next run asks only for the others"
+    said = f"{kept} of {len(rows)} answers are kept"
+    said += "; the next run asks only for the others" if kept < len(rows) else ""
+    if without_plan:
+        said += (
+            f"; {without_plan} of those kept hold no plan and are not asked for again with these settings: another "
+            "teacher.max_tokens or teacher.seed asks everything anew, a higher teacher.lost_share goes on without them"
+        )
+    return said

@@ -34,7 +34,7 @@ from starlette.routing import Route
 import codeplan.teacher
 from codeplan.errors import UserError
 from codeplan.stages import digest
-from codeplan.teacher.client import Endpoint
+from codeplan.teacher.endpoint import Endpoint
 from codeplan.teacher.offline import MODEL, write_plan
 from codeplan.teacher.prompts import solution_in
 

@@ -10,6 +10,9 @@ from codeplan.records import Plan, Problem
 from codeplan.teacher.plans import clean_plan, leakage
 from codeplan.teacher.prompts import render
 from codeplan.teacher.requests import Answer, Request
+from codeplan.teacher.thoughts import ends_unopened_thoughts, without_thoughts
+
+NO_PLAN = "no_plan_in_answer"
 
 
 @dataclass(frozen=True)
@@ -21,15 +24,17 @@ class Question:
     solution: str
     request: Request
 
-    def plan(self, answer: Answer, *, cached: bool) -> Plan | None:
+    def plan(self, answer: Answer, *, cached: bool, thinks_unopened: bool = False) -> Plan | None:
         """The plan in an answer; None where it holds none.
 
         Args:
             answer: what the teacher said.
             cached: whether nothing was paid for it in this run.
+            thinks_unopened: whether this teacher thinks first and marks only the end; an answer that the length limit
+                cut off before such a mark is all thoughts.
         """
         text = clean_plan(answer.text)
-        if not text:
+        if not text or (thinks_unopened and answer.truncated and not ends_unopened_thoughts(answer.text)):
             return None
         return Plan(
             problem_id=self.problem_id,
@@ -44,6 +49,26 @@ class Question:
             cached=cached,
             leakage=leakage(text, self.solution),
         )
+
+    def why_no_plan(self, answer: Answer) -> tuple[str, str]:
+        """Why an answer holds no plan: a word for counting, and a sentence."""
+        limit = self.request.max_tokens
+        spent = f" after {answer.completion_tokens} tokens" if answer.completion_tokens else ""
+        if answer.truncated:
+            stated = "teacher.max_tokens" + (f", now {limit}" if limit is not None else "")
+            reason, said = "cut_off_before_plan", f"cut off (finish_reason length){spent}; raise {stated}"
+        elif answer.filtered:
+            reason, said = "content_filter", f"ended by the provider's filter (finish_reason {answer.finish_reason})"
+        elif answer.refusal and not answer.text.strip():
+            reason, said = "declined", f"the model declines: {answer.refusal[:100]!r}"
+        elif not answer.text.strip():
+            ending = f" (finish_reason {answer.finish_reason})" if answer.finish_reason else ""
+            reason, said = "empty_answer", f"the answer is empty{ending}{spent}"
+        elif not without_thoughts(answer.text).strip():
+            reason, said = "only_thoughts", "the answer is thoughts alone"
+        else:
+            reason, said = NO_PLAN, f"no plan in {answer.text[:100]!r}"
+        return reason, f"{self.problem_id}: {said}"
 
 
 def questions(problems: Sequence[Problem], teacher: TeacherConfig, host: str) -> list[Question]:
@@ -69,7 +94,7 @@ def questions(problems: Sequence[Problem], teacher: TeacherConfig, host: str) ->
                     "temperature": teacher.temperature,
                     "top_p": teacher.top_p,
                     "max_tokens": teacher.max_tokens,
-                    "seed": teacher.seed + sample,
+                    "seed": None if teacher.seed is None else teacher.seed + sample,
                     "sample_index": sample,
                 }
             ),

@@ -27,11 +27,12 @@ class Request(BaseModel):
     """Who is asked: host and port of the endpoint, never a key or a user's name."""
     model: str
     messages: tuple[ChatMessage, ...]
-    temperature: float
-    top_p: float
-    max_tokens: int
+    temperature: float | None
+    """Like ``top_p``, ``max_tokens`` and ``seed`` not sent where it is None."""
+    top_p: float | None
+    max_tokens: int | None
     """Length limit of the answer, in the teacher's tokens."""
-    seed: int
+    seed: int | None
     sample_index: int = 0
     """Which of several answers to the same question this is; it never reaches the teacher."""
 
@@ -55,8 +56,25 @@ class Answer(BaseModel):
     finish_reason: str = ""
     cost_usd: float = 0.0
     """What was paid for it; 0 where no price is configured."""
+    refusal: str = ""
+    """The model's words where it declined to answer."""
+    left_out: tuple[str, ...] = ()
+    """Sampling settings of the request that the teacher refuses, and that were not sent."""
 
     @property
     def truncated(self) -> bool:
         """Whether the length limit cut it off."""
-        return self.finish_reason == "length"
+        return self.finish_reason.lower() in _CUT_OFF
+
+    @property
+    def filtered(self) -> bool:
+        """Whether the provider's filter of contents ended it."""
+        return self.finish_reason.lower() in _FILTERED
+
+
+_CUT_OFF = frozenset(
+    {"length", "max_tokens", "max_output_tokens", "max_completion_tokens", "model_length", "token_limit"}
+)
+_FILTERED = frozenset(
+    {"content_filter", "safety", "recitation", "prohibited_content", "blocklist", "sensitive", "refusal"}
+)
