@@ -83,11 +83,11 @@ class FileSource(Settings):
 
     reader: Literal["apps", "mbpp", "humaneval", "codecontests", "jsonl"]
     path: FilePath = Field(min_length=1)
-    """A file (``.jsonl`` or ``.jsonl.gz``), or for apps also a folder tree."""
+    """A file of JSON lines or with one JSON array, plain or gzipped, or for apps also a folder tree."""
     examples_path: FilePath = ""
     """apps only: a jsonl file with the example tests of each problem; without it they are read off the question."""
     split: str = ""
-    """Which rows to take: mbpp has prompt, test, validation and train by task_id; apps by the row's own field.
+    """Which rows to take: mbpp has prompt, test, validation and train by task_id; others by the row's own field.
     Empty takes all rows, and calls them by their own split, or ``test``."""
     offset: int = Field(default=0, ge=0)
     """How many of the split's rows to leave out at its start."""

@@ -229,6 +229,25 @@ def test_blocks_are_read_back(tests: list[tuple[list[int], int]]) -> None:
     assert stdin_examples(f"Story.\n{shown}") == []
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        "-----Examples-----\n" + "Input\n" * 100_000,
+        "-----Sample Input-----\n" * 50_000,
+        "Input: a" + " " * 300_000 + "b\nc",
+        ("Input: a" + "\n" * 50) * 10_000,
+        "Input: " + "-" * 100_000 + "1\nOutput: 1",
+        "Input: " + "[" * 50_000 + "\nOutput: 1",
+        "Input: 1" + "0" * 5000 + "\nOutput: 1",
+        "Input: \0\nOutput: 1",
+    ],
+    ids=range(8),
+)
+def test_long_and_strange_questions_have_no_certain_examples(question: str) -> None:
+    assert stdin_examples(question) == []
+    assert call_examples(question, "def f(a):\n    ", [([10**5000], 1)]) == []
+
+
 def test_other_headings_of_examples() -> None:
     numbered = (
         "-----Examples-----\nSample Input 1:\n()\nSample Output 1:\n1\n2\n\nSample Input 2:\n)\nSample Output 2:\n0"

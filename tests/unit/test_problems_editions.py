@@ -254,6 +254,18 @@ def test_a_doctest_with_a_comment_keeps_its_expected_value(tmp_path: Path) -> No
     assert problem.example_tests.tests == ("assert inc(1) == 2",)
 
 
+@pytest.mark.parametrize("strange", ["-" * 100_000 + "1", "(" * 5000, "a" + ".b" * 100_000, "\0", "1" * 5000])
+def test_source_that_python_cannot_parse_is_no_example(tmp_path: Path, strange: str) -> None:
+    prompt = f'def inc(x):\n    """\n    >>> inc({strange})\n    2\n    >>> inc(1)\n    {strange}\n    """\n'
+    (problem,) = read(
+        tmp_path,
+        "humaneval",
+        {**leetcode(prompt=prompt, entry_point="inc", problem_description=""), "canonical_solution": strange},
+    )
+    assert problem.solutions == (prompt + strange,)
+    assert problem.example_tests is None
+
+
 # CodeContests and APPS
 
 

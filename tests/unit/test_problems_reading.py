@@ -248,6 +248,7 @@ def test_humaneval_is_decided_by_its_check(tmp_path: Path) -> None:
         ("\n    >>> x = 3\n    >>> inc(x)\n    4", ()),
         ("\n    >>>inc(1)\n    2", ()),
         ("\n    inc(1) == 2", ()),
+        ("\n    >>> inc(1)\n    {[]: 2}", ()),
     ],
 )
 def test_humaneval_doctests_are_example_tests(tmp_path: Path, docstring: str, tests: tuple[str, ...]) -> None:

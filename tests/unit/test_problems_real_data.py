@@ -144,3 +144,14 @@ def test_humaneval() -> None:
                     contradicted.add(problem.problem_id)
     # The data set's own slip: its docstring says 15.0 for a median that is 8.0.
     assert contradicted == {"humaneval/test/47"}
+
+
+def test_leetcode() -> None:
+    read_ = read("humaneval", "leetcode_train1890")
+    assert Counter(each.level for each in read_) == {"easy": 515, "medium": 1000, "hard": 375}
+    assert not any(each.question.startswith("from typing") for each in read_)
+    for problem in read_[:100]:
+        names: dict[str, Any] = {}
+        exec(problem.solutions[0], names)
+        assert problem.hidden_tests is not None
+        exec(problem.hidden_tests.tests[0], names)
