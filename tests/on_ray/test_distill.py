@@ -11,10 +11,11 @@ import ray
 
 from codeplan import records
 from codeplan.config import ExecutionConfig, TeacherConfig
-from codeplan.on_ray.distill import distill
+from codeplan.on_ray.distill import PATIENCE_WITH_ANSWERS, distill
 from codeplan.problems import miniapps
 from codeplan.records import Plan, Problem, to_table
 from codeplan.stages import StageError
+from codeplan.teacher.asking import PATIENCE
 from codeplan.teacher.cache import AnswerCache
 from codeplan.teacher.ledger import Distilled, Tally
 from codeplan.teacher.offline import write_plan
@@ -91,7 +92,37 @@ def test_a_refusal_on_the_way_stops_every_actor_and_keeps_the_answers(fake_teach
     given[0] = problems(1)[0]
     with pytest.raises(StageError, match=r"no longer.*1 of 300 answers are kept"):
         run(given, fake_teacher.base_url, tmp_path, requests_in_flight=4, teacher_actors=2)
-    assert fake_teacher.counts()["received"] <= 1 + 2 * 4
+    assert fake_teacher.counts()["received"] <= 1 + 2 * (PATIENCE_WITH_ANSWERS + 4)
+
+
+@pytest.mark.usefixtures("key")
+def test_refusals_of_all_requests_stop_after_a_few(fake_teacher, tmp_path):
+    with pytest.raises(StageError, match=r"no, not you.*0 of 500 answers are kept"):
+        run(problems(500, {"status": 400, "say": "no, not you"}), fake_teacher.base_url, tmp_path)
+    assert fake_teacher.counts()["received"] == PATIENCE
+
+
+@pytest.mark.usefixtures("key")
+def test_a_refused_first_request_does_not_hold_up_the_others_now_or_later(fake_teacher, tmp_path):
+    given = problems(24)
+    given[:4] = problems(4, {"status": 403, "code": 403, "say": "flagged"})
+    with pytest.raises(StageError, match=r"4 of 24 requests .* 4 rejected.*flagged.*20 of 24 answers are kept"):
+        run(given, fake_teacher.base_url, tmp_path)
+    with pytest.raises(StageError, match=r"4 of 24 requests .* 4 rejected"):
+        run(given, fake_teacher.base_url, tmp_path)  # only refused ones are left, and are no reason to stop
+    made = run(given, fake_teacher.base_url, tmp_path, teacher={"lost_share": 0.2})
+    assert made.account.losses == {"rejected": 4}
+    assert fake_teacher.counts()["answered"] == len(made.plans) == 20
+
+
+@pytest.mark.usefixtures("key")
+def test_actors_leave_out_what_the_first_request_found_refused(scripted_teacher, tmp_path):
+    good = {"choices": [{"message": {"content": "1. Read."}, "finish_reason": "stop"}]}
+    refused = {"detail": [{"loc": ["body", "seed"], "msg": "Extra inputs are not permitted"}]}
+    teacher = scripted_teacher(lambda sent: (422, refused, {}) if "seed" in sent else (200, good, {}))
+    made = run(problems(20), teacher.base_url, tmp_path)
+    assert made.left_out == {"seed": 20}
+    assert sum("seed" in body for body in teacher.bodies) == 1
 
 
 @pytest.mark.usefixtures("key")
