@@ -314,6 +314,20 @@ def test_dict_arguments_stay_objects(tmp_path: Path) -> None:
         assert problem.example_tests is None
 
 
+def test_broken_tests_are_named_by_their_own_field_and_file(tmp_path: Path) -> None:
+    wrong = {"input": [None], "output": ["1"]}
+    for field in ("public_tests", "private_tests"):
+        with pytest.raises(ProblemError, match=rf"a\.jsonl, line 1, field {field}: .*text or lists of lines"):
+            read(tmp_path, "apps", {"problem_id": 7, "question": "?", field: wrong})
+    for field in ("public_tests", "private_tests", "generated_tests"):
+        with pytest.raises(ProblemError, match=rf"line 1, field {field}: .*text or lists of lines"):
+            read(tmp_path, "codecontests", {"name": "a", "description": "?", field: wrong})
+    examples = tmp_path / "examples.jsonl"
+    examples.write_text('{"problem_id": 7, "example_input_output": {"inputs": [null], "outputs": ["1"]}}')
+    with pytest.raises(ProblemError, match=r"examples\.jsonl, line 1, field example_input_output: .*text or lists"):
+        read(tmp_path, "apps", {"problem_id": 7, "question": "?"}, examples_path=str(examples))
+
+
 def test_examples_that_stand_twice_are_refused(tmp_path: Path) -> None:
     examples = tmp_path / "examples.jsonl"
     given = {"inputs": ["1\n"], "outputs": ["1\n"]}

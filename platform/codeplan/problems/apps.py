@@ -88,7 +88,10 @@ def _split(row: Row) -> str:
 def _problem(row: Row, context: Context) -> Problem:
     name = _id(row)
     function = _function(row)
-    hidden = [*row.pairs("input_output", "inputs", "outputs"), *row.pairs("private_tests", "input", "output")]
+    hidden = [
+        *_tests(row, "input_output", "inputs", "outputs", function),
+        *_tests(row, "private_tests", "input", "output", function),
+    ]
     return Problem(
         problem_id=f"apps/{context.split}/{name}",
         dataset="apps",
@@ -97,8 +100,8 @@ def _problem(row: Row, context: Context) -> Problem:
         question=row.text("question"),
         starter_code=row.text("starter_code", ""),
         solutions=row.texts("solutions"),
-        example_tests=_suite(row, _EXAMPLES, _examples(row, context, hidden), context),
-        hidden_tests=_suite(row, "input_output", hidden, context) if hidden or not function else None,
+        example_tests=_suite(function, _examples(row, context, hidden), context),
+        hidden_tests=_suite(function, _unwrapped(row, hidden, context) if function else hidden, context),
     )
 
 
@@ -123,24 +126,29 @@ def _examples(row: Row, context: Context, hidden: _Pairs) -> _Pairs:
     key = (context.split, _id(row))
     if key in context.examples:
         listed: Row = context.examples[key]
-        return listed.pairs(_EXAMPLES, "inputs", "outputs")
+        return _tests(listed, _EXAMPLES, "inputs", "outputs", _function(row))
     if row.fields.get("public_tests") is not None:
-        return row.pairs("public_tests", "input", "output")
+        return _tests(row, "public_tests", "input", "output", _function(row))
     if _function(row):
         return call_examples(row.text("question"), row.text("starter_code", ""), _unwrapped(row, hidden, context))
     return list(stdin_examples(row.text("question")))
 
 
-def _suite(row: Row, field: str, pairs: _Pairs, context: Context) -> Suite | None:
-    function = _function(row)
+def _tests(row: Row, field: str, inputs: str, outputs: str, function: str) -> _Pairs:
+    """The tests of a field: texts for programs, arguments and results for functions."""
     if not function:
-        return stdin_suite(row, field, pairs, context.comparator)
+        return list(row.text_pairs(field, inputs, outputs))
+    pairs = row.pairs(field, inputs, outputs)
+    if not all(isinstance(given, list) for given, _ in pairs):
+        raise row.wrong(field, f"for each test of the function {function:.80}, a list of its arguments")
+    return pairs
+
+
+def _suite(function: str, pairs: _Pairs, context: Context) -> Suite | None:
+    if not function:
+        return stdin_suite(pairs, context.comparator)
     if not pairs:
         return None
-    if not all(isinstance(given, list) for given, _ in pairs):
-        raise row.wrong(field, f"for each test of the function {function}, a list of its arguments")
-    if field == "input_output":
-        pairs = _unwrapped(row, pairs, context)
     cases = tuple(Case(args=tuple(given), expected=wanted) for given, wanted in pairs)
     return Suite(kind="call", cases=cases, entry_point=function, comparator=context.comparator)
 

@@ -24,8 +24,8 @@ def _split(row: Row) -> str:
 
 def _problem(row: Row, context: Context) -> Problem:
     name = row.name("name")
-    hidden = [pair for field in _HIDDEN for pair in row.pairs(field, "input", "output")]
-    example = row.pairs("public_tests", "input", "output")
+    hidden = [pair for field in _HIDDEN for pair in row.text_pairs(field, "input", "output")]
+    example = row.text_pairs("public_tests", "input", "output")
     return Problem(
         problem_id=f"codecontests/{context.split}/{name}",
         dataset="codecontests",
@@ -33,8 +33,8 @@ def _problem(row: Row, context: Context) -> Problem:
         level=_level(row),
         question=row.text("description"),
         solutions=_solutions(row),
-        example_tests=stdin_suite(row, "public_tests", example, context.comparator),
-        hidden_tests=stdin_suite(row, "private_tests", hidden, context.comparator),
+        example_tests=stdin_suite(example, context.comparator),
+        hidden_tests=stdin_suite(hidden, context.comparator),
     )
 
 

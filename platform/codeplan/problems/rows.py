@@ -148,25 +148,29 @@ class Row:
             raise self.wrong(name, expected)
         return list(zip(left, right, strict=True))
 
+    def text_pairs(self, name: str, inputs: str, outputs: str) -> list[tuple[str, str]]:
+        """The same for programs: texts, from texts, single numbers or lists of lines."""
+        return [
+            (self._lines(name, given), self._lines(name, wanted)) for given, wanted in self.pairs(name, inputs, outputs)
+        ]
 
-def stdin_suite(row: Row, name: str, pairs: list[tuple[Any, Any]], comparator: Comparator) -> Suite | None:
+    def _lines(self, name: str, value: Any) -> str:
+        parts = value if isinstance(value, list) else [value]
+        if not all(map(_is_line, parts)):
+            raise self.wrong(name, f"inputs and outputs that are text or lists of lines, not {shown(value)}")
+        return "\n".join(map(_line, parts))
+
+
+def stdin_suite(pairs: list[tuple[str, str]], comparator: Comparator) -> Suite | None:
     """A suite of programs' inputs and outputs; None where there are none, or where no output is expected anywhere.
 
     Tests that expect nothing pass the empty program. APPS has such problems (test 2404), left over where its authors
     could not keep an output.
     """
-    cases = tuple(Case(input=_lines(row, name, given), output=_lines(row, name, wanted)) for given, wanted in pairs)
-    if not any(case.output.strip() for case in cases):
+    if not any(wanted.strip() for _, wanted in pairs):
         return None
+    cases = tuple(Case(input=given, output=wanted) for given, wanted in pairs)
     return Suite(kind="stdin", cases=cases, comparator=comparator)
-
-
-def _lines(row: Row, name: str, value: Any) -> str:
-    """The text of a standard input or output: text, a single number, or a list of lines."""
-    parts = value if isinstance(value, list) else [value]
-    if not all(_is_line(part) for part in parts):
-        raise row.wrong(name, f"inputs and outputs that are text or lists of lines, not {shown(value)}")
-    return "\n".join(_line(part) for part in parts)
 
 
 def _is_line(value: Any) -> bool:
