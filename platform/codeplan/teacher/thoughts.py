@@ -16,7 +16,7 @@ _MARKER = re.compile(
   | ◁[ ]{0,3}(?P<arrow_close>/)?[ ]{0,3}think(?:ing)?[ ]{0,3}▷
   | <details\b[^<>\n]{0,200}?\breasoning\b[^<>\n]{0,200}> | (?P<details_close></details[ ]{0,3}>)
   | <unused94>(?:thought)? | (?P<unused_close><unused95>)
-  | <\|channel>[ ]{0,3}(?:thought|analysis)\b | (?P<channel_close><channel\|>)
+  | (?P<channel_close><channel\|>|<\|channel>[ ]{0,3}final\b) | <\|channel>(?:[ ]{0,3}(?:thought|analysis))?
     """,
     re.VERBOSE | re.IGNORECASE,
 )
