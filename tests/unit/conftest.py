@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import string
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ PROGRAMS = (
 )
 PLANS = ("1. Read the numbers.\n2. Add them.\n3. Print the sum.", "Sort the list; print its last item.")
 TEXTS = [*PROGRAMS, *PLANS, "Given n, print {n} < 5 ~ 3 @ $ ` | \\ ? and 0123456789 and #!"]
+
+_NOT_IN_T5 = str.maketrans("", "", "{}<~^\\`")
 
 FolderOf = Callable[[str, str], Path]
 
@@ -47,6 +50,7 @@ def _tokenizer(kind: str) -> Any:
     special = ["<pad>", "</s>", "<unk>", "<s>"]
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     common = {"vocab_size": 420, "special_tokens": special, "show_progress": False}
+    texts = TEXTS
     trainer: Any = trainers.BpeTrainer(**common)
     if kind in {"gpt2", "roberta", "roberta-prefix"}:
         bare = Tokenizer(kinds.BPE())
@@ -61,8 +65,8 @@ def _tokenizer(kind: str) -> Any:
         bare.normalizer = normalizers.Sequence([normalizers.NFKC(), *collapse])
         bare.pre_tokenizer = pre_tokenizers.Metaspace()
         bare.decoder = decoders.Metaspace()
-        wide = sorted({*"".join(TEXTS), *"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"})
-        wide = [c for c in wide if kind != "t5" or c not in "{}<~^\\`"]
+        texts = [text.translate(_NOT_IN_T5) for text in TEXTS] if kind == "t5" else TEXTS
+        wide = sorted({*"".join(texts), *string.ascii_letters})
         common["special_tokens"] = special
         trainer = trainers.UnigramTrainer(unk_token="<unk>", initial_alphabet=wide, **common)
     elif kind == "byte-fallback":
@@ -82,7 +86,7 @@ def _tokenizer(kind: str) -> Any:
         bare.decoder = decoders.WordPiece()
         trainer = trainers.WordPieceTrainer(**common)
     if trainer is not None:
-        bare.train_from_iterator(TEXTS * 4, trainer)
+        bare.train_from_iterator(texts * 4, trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=bare, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", bos_token="<s>"
     )

@@ -11,7 +11,7 @@ _NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: 
 
 
 def checked_keys(keys: dict[str, Any], default: Any) -> dict[str, Any]:
-    """The keys, with whole numbers that were written as 1e2 made whole.
+    """The keys, with 1e2 made whole where a whole number is wanted, and 1 a float where a float is.
 
     Args:
         keys: what a person wrote, without ``model_type``.
@@ -34,7 +34,8 @@ def _value(key: str, value: Any, default: Any) -> Any:
         return value
     if wanted is int and isinstance(value, float) and value.is_integer():
         return int(value)
-    fits = isinstance(value, int | float) if wanted is float else isinstance(value, wanted)
-    if not fits or (isinstance(value, bool) and wanted is not bool):
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
         raise StudentError(f"student.architecture.{key} should be {_NAMES[wanted]} (got {value!r:.60})")
     return value

@@ -26,7 +26,7 @@ from codeplan.student import tasks
 from codeplan.student.architecture import checked_keys
 from codeplan.student.errors import StudentError, library_errors
 from codeplan.student.heads import Heads, attach_plan_head
-from codeplan.student.pretrained import check_size, locate_model, model_class, read_model, read_tokenizer
+from codeplan.student.pretrained import check_size, locate_model, model_class, read_config, read_model, read_tokenizer
 from codeplan.student.special_ids import complete_special_ids
 from codeplan.student.tokenizer import load_tokenizer, train_tokenizer
 
@@ -35,6 +35,7 @@ transformers_logging.disable_progress_bar()
 
 _CONTRACT = "student.json"
 _PLAN_HEAD = "plan_head.safetensors"
+_MAX_TOKENS = 10_000_000
 # Names under which architectures keep the longest sequence that they can place.
 _POSITIONS = (
     "n_positions",
@@ -123,18 +124,27 @@ def load_student(folder: Path) -> Student:
     shown = one_line(folder, 200)
     if not (folder / _CONTRACT).exists():
         raise StudentError(f"{shown} is not a student folder: it has no {_CONTRACT}; run the training stage first")
-    with library_errors(f"student folder {shown} is damaged; delete its stage and train again"):
+    damaged = f"student folder {shown} is damaged; delete its stage and train again"
+    with library_errors(damaged):
         contract = json.loads((folder / _CONTRACT).read_text(encoding="utf-8"))
         if contract["tasks_version"] != tasks.VERSION:
             raise StudentError(
                 f"{shown} was trained under version {contract['tasks_version']} of the task definitions, this is "
                 f"version {tasks.VERSION}: its prompts differ; train it again"
             )
-        model = read_model(folder)
-        heads = attach_plan_head(model) if contract["plan_head"] == "own" else None
-        if heads is not None:
-            heads.plan.load_state_dict(load_file(folder / _PLAN_HEAD))
-        return Student(model, read_tokenizer(folder), tasks.Limits(**contract["limits"]), heads)
+    try:
+        with library_errors("its contract or plan head cannot be read"):
+            return _read_student(folder, contract)
+    except StudentError as error:
+        raise StudentError(f"{damaged}: {error}") from error
+
+
+def _read_student(folder: Path, contract: dict[str, Any]) -> Student:
+    model = read_model(folder, read_config(folder))
+    heads = attach_plan_head(model) if contract["plan_head"] == "own" else None
+    if heads is not None:
+        heads.plan.load_state_dict(load_file(folder / _PLAN_HEAD))
+    return Student(model, read_tokenizer(folder), tasks.Limits(**contract["limits"]), heads)
 
 
 def _pretrained(config: StudentConfig, _: Iterable[str]) -> tuple[Any, Any]:
@@ -144,16 +154,25 @@ def _pretrained(config: StudentConfig, _: Iterable[str]) -> tuple[Any, Any]:
     source = locate_model(config.model)
     with library_errors(f"{where} cannot be loaded"):
         try:
+            architecture = read_config(source)
             tokenizer = load_tokenizer(source)
-            model = read_model(source)
-            if len(tokenizer) > model.get_input_embeddings().num_embeddings:
-                with torch.random.fork_rng(devices=[]):
-                    torch.manual_seed(config.seed)
-                    model.resize_token_embeddings(len(tokenizer))
+            model = read_model(source, architecture)
+            _fit_embeddings(model, tokenizer, config.seed)
             complete_special_ids(model, tokenizer)
         except StudentError as error:
             raise StudentError(f"{where} cannot be used: {error}") from error
     return tokenizer, model
+
+
+def _fit_embeddings(model: Any, tokenizer: Any, seed: int) -> None:
+    """Give every token of the tokenizer an embedding; more embeddings than tokens are usual, and stay."""
+    needed = 1 + max(tokenizer.get_vocab().values(), default=0)  # a vocabulary may have gaps
+    if needed > _MAX_TOKENS:
+        raise StudentError(f"its tokenizer numbers a token {needed - 1:,}; more than {_MAX_TOKENS:,} are not supported")
+    if needed > model.get_input_embeddings().num_embeddings:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model.resize_token_embeddings(needed)
 
 
 def _scratch(config: StudentConfig, texts: Iterable[str]) -> tuple[Any, Any]:

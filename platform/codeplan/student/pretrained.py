@@ -8,19 +8,41 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import re
 from pathlib import Path
 from typing import Any
 
 import huggingface_hub
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+import transformers
+from transformers import (
+    CONFIG_MAPPING,
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    AutoTokenizer,
+    GenerationConfig,
+)
 
 from codeplan.errors import one_line
 from codeplan.student.errors import StudentError, library_errors, reason
 
 _HUB_TIMEOUT_S = 10.0
 _REPOSITORY = re.compile(r"[\w.-]+(?:/[\w.-]+)?", re.ASCII)
+_NETWORK_VARIABLES = (
+    *("HF_ENDPOINT", "https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR"),
+)
+_TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.json",
+    "vocab.txt",
+    "spiece.model",
+    "tokenizer.model",
+    "sentencepiece.bpe.model",
+)
 _LAYERS = (
     "num_hidden_layers",
     "num_layers",
@@ -62,17 +84,23 @@ def locate_model(name: str) -> str:
 
 
 def _hub_problem(name: str) -> str | None:
-    """Why the hub cannot be asked, or None where it answers; transformers itself would try for a minute."""
-    endpoint = huggingface_hub.constants.ENDPOINT
+    """Why the hub does not give a repository, or None where it does; transformers itself would retry for a minute."""
+    endpoint = reason(ValueError(huggingface_hub.constants.ENDPOINT))
     if huggingface_hub.is_offline_mode():
         return "HF_HUB_OFFLINE is set"
     try:
         url = huggingface_hub.hf_hub_url(name, "config.json")
-        huggingface_hub.get_session().head(url, timeout=_HUB_TIMEOUT_S)
+        token = huggingface_hub.get_token()
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        status = huggingface_hub.get_session().head(url, headers=headers, timeout=_HUB_TIMEOUT_S).status_code
     except Exception as error:  # the client's own classes, and those of addresses and proxies that are not valid
-        variable = " (from HF_ENDPOINT)" if os.environ.get("HF_ENDPOINT") else ""
-        return f"the hub at {reason(ValueError(endpoint))}{variable} cannot be reached ({reason(error)})"
-    return None
+        used = ", ".join(variable for variable in _NETWORK_VARIABLES if os.environ.get(variable))
+        hint = f"; it is reached by way of {used}" if used else ""
+        return f"the hub at {endpoint} cannot be reached ({reason(error)}{hint})"
+    if status < 400:
+        return None
+    hint = "; the repository does not exist, or needs HF_TOKEN" if status in {401, 403, 404} else ""
+    return f"the hub at {endpoint} answers HTTP {status} for its config.json{hint}"
 
 
 def _check_folder(folder: Path, what: str) -> None:
@@ -83,35 +111,82 @@ def _check_folder(folder: Path, what: str) -> None:
         keys = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise StudentError(f"{what}: config.json cannot be read: {reason(error)}") from error
-    if not isinstance(keys, dict) or not isinstance(keys.get("model_type"), str):
+    if not isinstance(keys, dict) or not isinstance(model_type := keys.get("model_type"), str):
         raise StudentError(f"{what}: config.json names no model_type; is it the folder of a transformers model?")
+    if model_type not in CONFIG_MAPPING:
+        custom = "; it needs code of its own (auto_map), and code that comes with a model is never run"
+        hint = custom if "auto_map" in keys else ""
+        raise StudentError(
+            f"{what}: transformers {transformers.__version__} knows no {one_line(model_type, 40)!r}{hint}"
+        )
+    if not any((folder / name).exists() for name in _TOKENIZER_FILES):
+        raise StudentError(f"{what}: the folder holds no tokenizer (tokenizer.json, or the files it is made from)")
+    if (folder / "generation_config.json").exists():
+        with library_errors(f"{what}: its generation_config.json is not valid; correct or delete it"):
+            GenerationConfig.from_pretrained(folder)
 
 
 def read_tokenizer(source: str | Path) -> Any:
-    """A tokenizer from a folder or repository, as it is."""
-    return AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-
-
-def read_model(source: str | Path) -> Any:
-    """A seq2seq or causal model from a folder or repository, on the processor and in 32-bit floats.
+    """A tokenizer from a folder or repository, as it is.
 
     Raises:
-        StudentError: it is quantized, too large, no text generator, or its weights are incomplete.
-        Exception: anything else that transformers raises; see `library_errors`.
+        StudentError: its files cannot be read.
     """
-    config = AutoConfig.from_pretrained(source, trust_remote_code=False)
-    if getattr(config, "quantization_config", None):
-        raise StudentError("the model is quantized, and such weights cannot be trained; use the one it was made from")
-    check_size(config)
-    model, report = model_class(config).from_pretrained(
-        source, config=config, dtype=torch.float32, trust_remote_code=False, weights_only=True, output_loading_info=True
-    )
+    with library_errors("its tokenizer cannot be read"):
+        return AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+
+
+def read_config(source: str | Path) -> Any:
+    """The configuration of a seq2seq or causal model from a folder or repository.
+
+    Raises:
+        StudentError: it cannot be read, is quantized, too large, or no text generator.
+    """
+    with library_errors("its config.json is not valid"):
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+        if getattr(config, "quantization_config", None):
+            raise StudentError("the model is quantized and cannot be trained; use the one it was made from")
+        check_size(config)
+    return config
+
+
+def read_model(source: str | Path, config: Any) -> Any:
+    """The model of a configuration, on the processor and in 32-bit floats.
+
+    Raises:
+        StudentError: its weights cannot be read, are incomplete, or do not fit the configuration.
+    """
+    try:
+        with library_errors("its weights cannot be read"):
+            model, report = model_class(config).from_pretrained(
+                source,
+                config=config,
+                dtype=torch.float32,
+                trust_remote_code=False,
+                weights_only=True,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+            )
+    except StudentError as error:
+        if isinstance(error.__cause__, pickle.UnpicklingError):
+            raise StudentError("its pytorch_model.bin holds more than tensors; use a copy in safetensors") from error
+        raise
+    _check_complete(model, report)
+    return model
+
+
+def _check_complete(model: Any, report: dict[str, Any]) -> None:
+    """Refuse a model with weights that its files do not give: transformers would only warn, and leave them random."""
+    for name, in_file, in_model in sorted(report["mismatched_keys"]):
+        raise StudentError(
+            f"its weights do not fit its config.json: {one_line(name, 80)} is {list(in_file)} in the file and "
+            f"{list(in_model)} by the configuration"
+        )
     if missing := sorted(report["missing_keys"]):
         raise StudentError(
             f"its files lack {len(missing)} of the model's {len(model.state_dict())} weights, for example "
             f"{one_line(missing[0], 80)}: they were saved without them or for another architecture"
         )
-    return model
 
 
 def model_class(config: Any) -> Any:
