@@ -178,7 +178,7 @@ def _unusable(error: ImportError) -> str:
     """Why a test's own import failed, which is not the program's fault."""
     package = (error.name or "").split(".")[0]
     if package in packages.TEST_PACKAGES and package not in sys.modules:
-        return f"the test imports {package}, which cannot be imported beside the sandbox: install it there"
+        return f"the test imports {package}, which is not there: install it beside the sandbox, and import it by name"
     if package and package not in sys.stdlib_module_names and package not in packages.TEST_PACKAGES:
         usable = ", ".join(packages.TEST_PACKAGES)
         return f"the test imports {package}; tests may import the standard library and {usable} only"
