@@ -41,6 +41,9 @@ LONGEST_ASKED_PAUSE_S = 300.0
 SHORTEST_SECRET = 8
 """Characters of a key from which it is hidden inside words too; a shorter one is no secret but a placeholder."""
 
+SHORTEST_START = 12
+"""Characters of a longer key from which its beginning alone is hidden."""
+
 
 class Teacher:
     """A client for one event loop; close it by leaving the ``async with`` block."""
@@ -247,4 +250,7 @@ def _forms_of(key: str) -> re.Pattern[str] | None:
         base64.urlsafe_b64encode(plain).decode().rstrip("="),
     }
     found = "|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True))
+    # A server may cut off what it repeats; the beginning of a long key is hidden as well, to the end of its word.
+    starts = {re.escape(form[:SHORTEST_START]) + r"[^\s\"'<>]*" for form in forms if len(form) > SHORTEST_START}
+    found = "|".join([found, *sorted(starts)])
     return re.compile(found if len(key) >= SHORTEST_SECRET else rf"(?<!\w)(?:{found})(?!\w)", re.IGNORECASE)
