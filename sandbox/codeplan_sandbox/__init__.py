@@ -30,6 +30,7 @@ Which layers a machine gives is tried out at start; `Verdict.tier` says what hel
 from codeplan_sandbox.judging import Judge, judge
 from codeplan_sandbox.packages import TEST_PACKAGES, packages_needed
 from codeplan_sandbox.suites import Case, Limits, Suite, SuiteError
+from codeplan_sandbox.tier_status import TierStatus, survey
 from codeplan_sandbox.tiers import MINIMUM_TIER, TIERS
 from codeplan_sandbox.verdicts import CaseResult, Outcome, SandboxError, Verdict
 
@@ -45,7 +46,9 @@ __all__ = [
     "SandboxError",
     "Suite",
     "SuiteError",
+    "TierStatus",
     "Verdict",
     "judge",
     "packages_needed",
+    "survey",
 ]

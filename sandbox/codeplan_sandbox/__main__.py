@@ -14,7 +14,7 @@ import json
 import sys
 from pathlib import Path
 
-from codeplan_sandbox.client import Server
+from codeplan_sandbox import tier_status
 from codeplan_sandbox.judging import Judge
 from codeplan_sandbox.suites import Limits, Suite, SuiteError
 from codeplan_sandbox.tiers import MINIMUM_TIER, TIERS
@@ -64,15 +64,11 @@ def _check(chosen: argparse.Namespace) -> int:
 
 
 def _doctor(_: argparse.Namespace) -> int:
-    found = {}
-    for tier in TIERS:
-        try:
-            Server(tier).close()
-            found[tier] = "holds"
-        except SandboxError as error:
-            found[tier] = str(error).removeprefix(f"tier {tier}: ")
-    chosen = next((tier for tier in TIERS[: TIERS.index(MINIMUM_TIER) + 1] if found[tier] == "holds"), None)
-    print(json.dumps({"tiers": found, "minimum": MINIMUM_TIER, "chosen": chosen}, indent=1))
+    statuses = tier_status.survey()
+    found = {status.tier: "holds" if status.holds else status.reason for status in statuses}
+    chosen = tier_status.chosen_tier(statuses)
+    report = {"tiers": found, "minimum": MINIMUM_TIER, "chosen": chosen, "packages": tier_status.installed_packages()}
+    print(json.dumps(report, indent=1))
     return _JUDGED if chosen else _NOT_JUDGED
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from codeplan_sandbox import TIERS, Case, Suite
+from codeplan_sandbox import TEST_PACKAGES, TIERS, Case, Suite
 from codeplan_sandbox.__main__ import main
 
 
@@ -63,3 +63,4 @@ def test_doctor_lists_every_tier(capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(capsys.readouterr().out)
     assert list(found["tiers"]) == list(TIERS)
     assert status == (0 if found["chosen"] else 3)
+    assert found["packages"].keys() == set(TEST_PACKAGES)

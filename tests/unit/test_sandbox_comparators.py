@@ -88,6 +88,18 @@ def test_bytes_that_are_no_text_are_wrong(comparator: Comparator) -> None:
         ("tokens", 0.30000000000000004, 0.3, True),
         ("tokens", [0.1 + 0.2], [0.3], True),
         ("tokens", 2, 2.0, True),
+        ("tokens", 0.9999999999999999, 1.0, True),
+        ("tokens", {"a": [[0.9999999999999999], 3]}, {"a": [[1.0], 3]}, True),
+        ("tokens", 1.00001, 1.0, False),
+        ("tokens", 1.9999999999999998, 2, False),  # an integer is an integer
+        ("tokens", 2.0, 2, True),
+        ("tokens", 10**15 + 1, 10**15, False),
+        ("tokens", 1000000.5, 1000000.0, True),  # relative above 1
+        ("tokens", float("nan"), float("nan"), True),
+        ("tokens", 10**400, float("nan"), False),
+        ("tokens", float("inf"), 1e308, False),
+        ("tokens", "1.0", 1.0, False),
+        ("exact", 0.9999999999999999, 1.0, False),
         ("tokens", 1e17, 10**17 + 1, False),
         ("tokens", 10**400, 0.5, False),  # no float is as large
         ("tokens", {"a": [1]}, {"a": [1]}, True),
