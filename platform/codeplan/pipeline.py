@@ -61,8 +61,8 @@ def road(config: Config) -> dict[str, Stage]:
     if config.sampling.oracle:
         stage("oracle", "distill", 3, {**ask, **once}, problems="test")
     stage("student", "finetune", 1, student, problems="train", plans="plans")
-    stage("samples", "sample", 3, {**sampling, "judging": judging}, problems="test", oracle="oracle", student="student")
-    stage("verdicts", "judge", 1, judging, problems="test", samples="samples")
+    stage("samples", "sample", 4, {**sampling, "judging": judging}, problems="test", oracle="oracle", student="student")
+    stage("verdicts", "judge", 2, judging, problems="test", samples="samples")
     stage(
         "report",
         "report",

@@ -5,7 +5,8 @@
 
 The caller holds the tests and compares. A fork server, started by exec with an empty environment, forks a process for
 each program's tests, confines it, and watches it. What programs get is a Python interpreter with its standard library,
-their input, and a place for their output.
+their input, and a place for their output. Right programs pass that pass under plain Python: what contest programs
+ask of a machine (``/dev/stdin``, a large stack, ``__file__``) they find.
 
 It protects against programs that
 
@@ -19,12 +20,14 @@ It does NOT protect against
 
 * faults of the kernel: the system calls that Python needs stay open. Add a virtual machine where that matters;
 * side channels: timing, caches, and the load that programs put on each other;
-* memory beyond limits in sum: the limit is on each process's address space, there is no control group;
+* memory beyond limits in sum: the limit is on each process's address space, there is no control group; one large stack
+  comes on top;
 * reading what every process may read: the system's libraries, the interpreter, the machine's name and clock. Below the
   ``namespaces`` tier also whether a file exists, and its size; in the ``limits`` tier everything;
 * a program that answers tests by rote: that is a matter of tests that it has not seen.
 
-Which layers a machine gives is tried out at start; `Verdict.tier` says what held. See `codeplan_sandbox.tiers`.
+Which layers a machine gives is tried out at start; `Verdict.tier` says what held, and `survey` what this machine gives.
+See `codeplan_sandbox.tiers`.
 """
 
 from codeplan_sandbox.judging import Judge, judge

@@ -86,7 +86,7 @@ def finish() -> tuple[bool, BaseException | None]:
         OSError, MemoryError: what the program wrote could not be written out.
     """
     for name in ("stderr", "stdout"):
-        with contextlib.suppress(Exception):  # it will fail again below
+        with contextlib.suppress(BaseException):  # CPython clears it, and flushes again below
             _flush(getattr(sys, name, None))
     threads = _thread._count() > 0
     if threads:

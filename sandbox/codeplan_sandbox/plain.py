@@ -55,7 +55,7 @@ def _packed(value: Any, depth: int) -> Any:
         if issubclass(kind, base):
             return pack(value, depth + 1)
     numpy = sys.modules.get("numpy")  # where the code of tests imports it
-    if numpy is not None and isinstance(value, numpy.generic):
+    if numpy is not None and issubclass(kind, numpy.generic):
         return _packed(value.item(), depth + 1)
     raise NotPlainError(kind.__name__)
 

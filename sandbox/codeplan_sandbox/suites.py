@@ -141,7 +141,8 @@ class Limits:
         wall_factor: wall seconds for one test are this many times ``time_s``: a guard against programs that sleep. One
             that was merely kept waiting for a processor gets more.
         total_s: wall seconds for all tests of a program together.
-        memory_bytes: address space of a program's process, beyond what the interpreter takes.
+        memory_bytes: address space of a program's process, beyond what the interpreter takes, and beyond the stack of
+            one thread for which it asked (256 MiB at most).
         output_bytes: bytes of standard output for one test.
         processes: how many threads a program may have at once; it can start no processes. Only where its user id is its
             own: elsewhere the memory of their stacks is what limits threads.

@@ -65,6 +65,8 @@ PROGRAMS = {
     "detached buffer": "out = sys.stdout.detach()\nout.write(str(int(input()) + 1).encode())",
     "own print in builtins": f"builtins.print = functools.partial(print, file=open(1, 'w'))\n{ANSWER}",
     "file kept in a module": "sys.kept = open(1, 'w')\nprint(int(input()) + 1, file=sys.kept)",
+    "flush that exits": "class Out:\n    def write(self, text): os.write(1, text.encode())\n"
+    f"    def flush(self): sys.exit(3)\nsys.stdout = Out()\n{ANSWER}",
     "no stdout": "n, out = int(input()), sys.stdout\nsys.stdout = None\nout.write(str(n + 1))",
     "deleted stdout": "n, out = int(input()), sys.stdout\ndel sys.stdout\nout.write(str(n + 1))",
     "closed stderr": f"sys.stderr.close()\nos.close(2)\n{ANSWER}",
