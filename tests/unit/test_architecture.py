@@ -11,7 +11,10 @@ import yaml
 ROOT = Path(__file__).parents[2]
 PACKAGES = {"codeplan": ROOT / "platform" / "codeplan", "codeplan_sandbox": ROOT / "sandbox" / "codeplan_sandbox"}
 
-FOUNDATION = {"codeplan", "config", "config_yaml", "loading", "errors", "records", "stages", "progress", "tracking"}
+FOUNDATION = {
+    *("codeplan", "config", "config_yaml", "environment", "errors"),
+    *("loading", "progress", "records", "stages", "tracking"),
+}
 ROOMS = {
     # Each room, and the rooms it may import besides the foundation and itself.
     "problems": set(),
