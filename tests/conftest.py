@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -37,6 +38,22 @@ class FakeTeacher:
 
     def reset(self) -> None:
         urllib.request.urlopen(f"{self._address}/reset", data=b"").close()
+
+
+@pytest.fixture(scope="session")
+def new_home(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """Make a home with an empty MLflow database, which takes seconds the first time only."""
+    from codeplan.tracking.database import make_database
+
+    template = tmp_path_factory.mktemp("template") / "mlflow.db"
+    make_database(template)
+
+    def make(home: Path) -> Path:
+        home.mkdir(parents=True, exist_ok=True)
+        shutil.copy(template, home / "mlflow.db")
+        return home
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 import codeplan
 from codeplan import problems, steps
@@ -66,7 +67,7 @@ def road(config: Config) -> dict[str, Stage]:
     stage(
         "report",
         "report",
-        1,
+        2,
         config.report.model_dump(mode="json"),
         problems="test",
         plans="plans",
@@ -94,7 +95,8 @@ def travel(config: Config, name: str, tracker: Tracker, console: Console) -> dic
     tags = {"kind": "experiment", "goal": name, "teacher": config.teacher.model, **_versions()}
     with ExitStack() as journey, tracker.experiment(config, tags) as parent:
         who = f"{config.teacher.model}, which is no LLM" if config.teacher.model == OFFLINE else config.teacher.model
-        console.print(f"[bold]{config.name}[/bold]  home {config.execution.home}  teacher {who}", highlight=False)
+        where = escape(f"home {config.execution.home}  teacher {who}")
+        console.print(f"[bold]{escape(config.name)}[/bold]  {where}", highlight=False)
         for role, stage in stages.items():
             if role in wanted:
                 title = stage.name if stage.name in ONCE else f"{stage.name} {role}"
@@ -110,16 +112,23 @@ def travel(config: Config, name: str, tracker: Tracker, console: Console) -> dic
 def _visit(work: steps.Work) -> None:
     started = time.monotonic()
     maker = work.folder / "mlflow_run"
+
+    def tell_waiting(holder: str) -> None:
+        line = f"  {work.title}: another run works on this stage ({holder}); waiting for it"
+        work.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
     outcome = work.stage.done()
+    how = "reused"
     if outcome is None:
-        with work.stage.claimed():
-            maker.write_text(work.run.run_id)
-            outcome = steps.STEPS[work.stage.name](work)
-            work.stage.finish(outcome)
-        how = f"{time.monotonic() - started:.1f} s"
-    else:
+        with work.stage.claimed(work.run.run_id, tell_waiting):
+            outcome = work.stage.done()  # by the run that this one waited for
+            if outcome is None:
+                maker.write_text(work.run.run_id)
+                outcome = steps.STEPS[work.stage.name](work)
+                work.stage.finish(outcome)
+                how = f"{time.monotonic() - started:.1f} s"
+    if how == "reused":
         work.run.tag(reused_from=maker.read_text() if maker.exists() else "unknown")
-        how = "reused"
     _tell(work, outcome, how)
 
 
@@ -132,7 +141,7 @@ def _tell(work: steps.Work, outcome: Outcome, how: str) -> None:
         lost = "".join(f", {count:,} {loss.replace('_', ' ')}" for loss, count in account.losses.items() if count)
         parts.append(f"{account.rows_in:,} {rows} in, {account.rows_out:,} out{lost}")
     work.run.metrics(metrics)
-    line = f"[green]✓[/green] {work.title:<16}[dim]{how:>9}[/dim]  {'; '.join(parts)}"
+    line = f"[green]✓[/green] {work.title:<16}[dim]{how:>9}[/dim]  {escape('; '.join(parts))}"
     work.console.print(line, highlight=False)
 
 

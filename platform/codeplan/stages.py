@@ -11,8 +11,9 @@ import fcntl
 import hashlib
 import json
 import os
+import socket
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -109,22 +110,65 @@ class Stage:
         write_text(self.folder / DONE, json.dumps({"accounts": accounts, "metrics": dict(outcome.metrics)}, indent=1))
 
     @contextmanager
-    def claimed(self) -> Iterator[Path]:
+    def claimed(self, run: str = "", on_wait: Callable[[str], None] | None = None) -> Iterator[Path]:
         """Hold the folder for this process alone; the lock ends with the process, however it ends.
 
+        Args:
+            run: the MLflow run that works on the stage, told to those who wait for it.
+            on_wait: called once, with who holds the stage, where another process does; this one then waits for its
+                end. What it waited for may be done afterwards: ask `done` again.
+
         Raises:
-            StageError: another process works on the same stage.
+            StageError: another process works on the same stage, and there is no ``on_wait``.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise StageError(
-                    f"another run works on stage {self.name} in {self.folder}; wait for it, or end it"
-                ) from error
+        refuse = on_wait or self._refuse
+        with locked(self.folder / "lock", {"mlflow_run": run}, refuse):
             write_text(self.folder / "identity.json", json.dumps(self.identity(), indent=1))
             yield self.folder
+
+    def _refuse(self, holder: str) -> None:
+        raise StageError(f"another run works on stage {self.name} in {self.folder} ({holder}); wait for it, or end it")
+
+
+@contextmanager
+def locked(path: Path, note: Mapping[str, str], on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Hold a lock file for this process alone; the lock ends with the process, however it ends.
+
+    Args:
+        path: the file, made where it is missing; its folder exists.
+        note: kept in the file beside the process and machine, for those who wait.
+        on_wait: called once before waiting, with who holds the lock.
+
+    Raises:
+        StageError: the file system has no locks.
+    """
+    # Not truncated before it is ours: it says who holds the lock.
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if on_wait is not None:
+                on_wait(_holder(lock.read()))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError as error:  # some network file systems have no locks
+            raise StageError(
+                f"{path} cannot be locked: {error.strerror}; execution.home must lie on a file system with file locks"
+            ) from error
+        lock.seek(0)
+        lock.truncate()
+        lock.write(json.dumps({"process": os.getpid(), "host": socket.gethostname(), **note}))
+        lock.flush()
+        yield
+
+
+def _holder(text: str) -> str:
+    try:
+        found = json.loads(text)
+        holder = f"process {found['process']} on {found['host']}"
+        return holder + (f", MLflow run {found['mlflow_run']}" if found.get("mlflow_run") else "")
+    except (ValueError, KeyError, TypeError):
+        return "process unknown"  # it has the lock, and has not written yet who it is
 
 
 def canonical(plain: Any) -> str:

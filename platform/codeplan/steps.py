@@ -282,9 +282,9 @@ def show_report(stage: Stage, run: Run, console: Console) -> None:
     console.print()
     console.print(table(made))
     for sentence in made.conclusions:
-        console.print(f"- {sentence}", highlight=False)
-    console.print(f"\nfigure  {stage.folder / 'figure_plans.png'}", highlight=False, soft_wrap=True)
-    console.print(f"report  {stage.folder / 'report.md'}", highlight=False, soft_wrap=True)
+        console.print(f"- {sentence}", highlight=False, markup=False)
+    console.print(f"\nfigure  {stage.folder / 'figure_plans.png'}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"report  {stage.folder / 'report.md'}", highlight=False, markup=False, soft_wrap=True)
     run.metrics(made.metrics())
     run.describe((stage.folder / "report.md").read_text(encoding="utf-8"))
     for path in sorted(each for each in stage.folder.iterdir() if each.suffix in REPORT_FILES):

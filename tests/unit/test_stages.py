@@ -1,9 +1,17 @@
 """Stages: identity apart from execution, done markers, claims."""
 
+import io
 import multiprocessing
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.console import Console
 
 from codeplan.stages import Account, Outcome, Stage, StageError, digest, write_text
 
@@ -48,26 +56,89 @@ def test_rows_that_vanish_are_an_error() -> None:
         Account(3, 1, {"broken": 1})
 
 
-def _hold(home: Path, ready: object, go: object) -> None:
-    with stage(home).claimed():
-        ready.set()  # type: ignore[attr-defined]
-        go.wait()  # type: ignore[attr-defined]
+def _hold(home: Path, ready: Any, go: Any) -> None:
+    with stage(home).claimed("run-of-the-other"):
+        ready.set()
+        go.wait()
 
 
-def test_two_runs_do_not_work_on_one_stage_and_a_kill_frees_it(tmp_path: Path) -> None:
+@contextmanager
+def held_by_another(home: Path) -> Iterator[Any]:
+    """A process that holds the stage until it is killed."""
     context = multiprocessing.get_context("spawn")
     ready, go = context.Event(), context.Event()
-    other = context.Process(target=_hold, args=(tmp_path, ready, go))
+    other = context.Process(target=_hold, args=(home, ready, go))
     other.start()
     try:
         assert ready.wait(60)
-        with pytest.raises(StageError, match="another run works on stage distill"), stage(tmp_path).claimed():
-            pass
+        yield other
     finally:
         other.kill()
         other.join()
-    with stage(tmp_path).claimed() as folder:
-        assert folder.is_dir()
+
+
+def test_two_runs_do_not_work_on_one_stage_and_the_second_waits_for_the_first(tmp_path: Path) -> None:
+    told: list[str] = []
+    with held_by_another(tmp_path) as other:
+        with pytest.raises(StageError, match="another run works on stage distill"), stage(tmp_path).claimed():
+            pass
+
+        def kill(holder: str) -> None:
+            told.append(holder)
+            assert other.is_alive()
+            other.kill()
+
+        with stage(tmp_path).claimed("mine", kill) as folder:
+            assert folder.is_dir()
+            other.join()
+    assert told == [f"process {other.pid} on {socket.gethostname()}, MLflow run run-of-the-other"]
+    with stage(tmp_path).claimed(on_wait=lambda holder: pytest.fail(f"{holder} holds a stage that is free")):
+        pass
+
+
+class _Heard(io.StringIO):
+    """A terminal's text, and an event when a word stands in it."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__()
+        self.word, self.heard = word, threading.Event()
+
+    def write(self, text: str) -> int:
+        count = super().write(text)
+        if self.word in self.getvalue():
+            self.heard.set()
+        return count
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_run_that_waited_for_a_stage_reuses_it_or_does_it(
+    tmp_path: Path, new_home: Callable[[Path], Path], finished: bool
+) -> None:
+    from codeplan.loading import parse
+    from codeplan.pipeline import road, travel
+    from codeplan.tracking import Tracker
+
+    source = {"reader": "miniapps", "split": "train", "count": 2}
+    execution = {"home": str(new_home(tmp_path / "home"))}
+    whole = {"problems": {"train": source, "test": source}, "student": {"model": "m"}, "execution": execution}
+    config = parse(whole)
+    tracker = Tracker(config.tracking, tmp_path / "home")
+    terminal = _Heard("waiting for it")
+    second = threading.Thread(
+        target=travel, args=(config, "problems", tracker, Console(file=terminal, width=120)), daemon=True
+    )
+    train = road(config)["train"]
+    with train.claimed("run-of-the-first"):
+        second.start()
+        assert terminal.heard.wait(60), terminal.getvalue()
+        if finished:
+            train.finish(Outcome({"problems": Account(7, 7)}))
+    second.join(60)
+    found = train.done()
+    assert found is not None
+    assert found.accounts["problems"].rows_out == (7 if finished else 2)
+    assert f"process {os.getpid()} on" in terminal.getvalue()
+    assert "MLflow run run-of-the-first" in terminal.getvalue()
 
 
 def test_a_folders_digest_covers_names_and_bytes(tmp_path: Path) -> None:

@@ -1,20 +1,27 @@
 """Runs in MLflow, against a real SQLite store."""
 
+import multiprocessing
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
 
 from codeplan.config import Config, TrackingConfig
 from codeplan.loading import load, parse
-from codeplan.tracking import PARENT, Tracker, TrackingError, flatten
+from codeplan.tracking import PARENT, Tracker, TrackingError, flatten, redacted
+from codeplan.tracking.runs import patiently
+
+NewHome = Callable[[Path], Path]
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
+def home(tmp_path_factory: pytest.TempPathFactory, new_home: NewHome) -> Path:
+    return new_home(tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="module")
@@ -95,10 +102,125 @@ def test_a_killed_run_is_marked_by_the_next(home: Path, tracker: Tracker, client
         assert client.get_run(alive.run_id).info.status == "RUNNING", "the living are left alone"
 
 
-def test_a_store_that_cannot_be_used_is_one_message(tmp_path: Path) -> None:
-    (tmp_path / "mlflow.db").write_text("this is no database" * 99)
-    with pytest.raises(TrackingError, match="cannot be used"):
+def _open(home: Path, start: Any) -> None:
+    start.wait(60)
+    with Tracker(TrackingConfig(), home).experiment(config("first"), {}) as run:
+        run.metrics({"a": 1.0})
+
+
+def test_first_runs_at_once_share_a_database_that_a_killed_run_left_half_made(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "mlflow.db") as half:
+        half.execute("CREATE TABLE experiments (experiment_id INTEGER)")
+    (tmp_path / ".mlflow.db.new").write_bytes(b"half")
+    context = multiprocessing.get_context("fork")  # MLflow takes seconds to import
+    start = context.Barrier(3)
+    runs = [context.Process(target=_open, args=(tmp_path, start)) for _ in range(3)]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    assert [run.exitcode for run in runs] == [0, 0, 0]
+    with sqlite3.connect(tmp_path / "mlflow.db") as made:
+        assert made.execute("SELECT COUNT(*), MIN(status), MAX(status) FROM runs").fetchone() == (
+            3,
+            "FINISHED",
+            "FINISHED",
+        )
+        assert made.execute("SELECT COUNT(*) FROM experiments WHERE name = 'codeplan'").fetchone() == (1,)
+
+
+def test_a_write_is_tried_again_while_another_holds_the_database(tmp_path: Path) -> None:
+    holder = sqlite3.connect(tmp_path / "one.db", isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    found: list[str] = []
+
+    def write() -> str:
+        try:
+            with sqlite3.connect(tmp_path / "one.db", timeout=0) as connection:
+                connection.execute("CREATE TABLE written (x)")
+        except sqlite3.OperationalError as error:
+            found.append(str(error))
+            holder.rollback()
+            raise
+        return "written"
+
+    assert patiently(write) == "written"
+    assert found == ["database is locked"]
+    holder.close()
+
+
+def _text(home: Path) -> None:
+    (home / "mlflow.db").write_text("this is no database" * 99)
+
+
+def _folder(home: Path) -> None:
+    (home / "mlflow.db").unlink()
+    (home / "mlflow.db").mkdir()
+
+
+def _of_another_version(home: Path) -> None:
+    with sqlite3.connect(home / "mlflow.db") as database:
+        database.execute("UPDATE alembic_version SET version_num = 'abc'")
+        database.execute("INSERT INTO runs (run_uuid) VALUES ('paid')")
+
+
+@pytest.mark.parametrize(
+    ("break_it", "said"),
+    [
+        (_text, "file is not a database; move it away"),
+        (_folder, "Is a directory"),
+        (_of_another_version, "written by another version of MLflow .its schema is abc"),
+    ],
+)
+def test_a_store_that_cannot_be_used_is_one_message(
+    tmp_path: Path, new_home: NewHome, break_it: Any, said: str
+) -> None:
+    break_it(new_home(tmp_path))
+    before = (tmp_path / "mlflow.db").read_bytes() if break_it is not _folder else b""
+    with pytest.raises(TrackingError, match=said) as told:
         Tracker(TrackingConfig(), tmp_path)
+    assert "\n" not in str(told.value)
+    assert not before or (tmp_path / "mlflow.db").read_bytes() == before, "what is there is kept"
+
+
+@pytest.mark.parametrize("name", ["file", "file/below", "x" * 300])
+def test_a_home_that_cannot_be_made_is_one_message(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TrackingError, match=r"execution\.home"):
+        Tracker(TrackingConfig(), tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "name", ["a?b", "a#b", "100%", "%3F", "a b", 'it\'s "x"', "ü 普", "a:b", "a\nb", "a;b&c=d", "[b]"]
+)
+def test_a_home_may_have_any_name(tmp_path: Path, new_home: NewHome, name: str) -> None:
+    home = new_home(tmp_path / name)
+    tracker = Tracker(TrackingConfig(), home)
+    with tracker.experiment(config(), {}) as run:
+        run.text("kept", "folder/note.txt")
+    client = MlflowClient(tracker.uri)
+    assert client.get_run(run.run_id).info.status == "FINISHED"
+    (note,) = (home / "artifacts").glob("**/note.txt")
+    assert note.read_text() == "kept"
+    assert [each.path for each in client.list_artifacts(run.run_id, "folder")] == ["folder/note.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == [name], "nothing beside the home"
+
+
+def test_a_deleted_experiment_is_one_message(tmp_path: Path, new_home: NewHome) -> None:
+    tracker = Tracker(TrackingConfig(experiment="gone"), new_home(tmp_path))
+    client = MlflowClient(tracker.uri)
+    found = client.get_experiment_by_name("gone")
+    client.delete_experiment(found.experiment_id)
+    with pytest.raises(TrackingError, match="the experiment 'gone' was deleted"):
+        Tracker(TrackingConfig(experiment="gone"), tmp_path)
+
+
+def test_a_password_in_the_address_is_told_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    assert redacted("https://me:secret@host:5000/x") == "https://me:***@host:5000/x"
+    with pytest.raises(TrackingError) as told:
+        Tracker(TrackingConfig(uri="http://me:secret@127.0.0.1:9"), tmp_path)
+    assert "secret" not in str(told.value)
 
 
 def test_settings_are_flattened() -> None:
