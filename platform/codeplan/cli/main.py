@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -80,25 +81,33 @@ def ui(
     port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000,
 ) -> None:
     """Open MLflow on the runs of a home, at http://localhost:PORT."""
-    database = home / "mlflow.db"
-    if not database.exists():
-        fail(f"no runs in {home}: {database} does not exist; start with: codeplan run jobs/configs/demo.yaml")
-    store = f"sqlite:///{database.resolve()}"
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store, "--port", str(port)]
-    command += ["--host", "127.0.0.1"]
-    os.execv(sys.executable, command)  # noqa: S606  # so that Ctrl-C and signals reach the server itself
+    with plain_errors():
+        from codeplan.environment import prepare
+        from codeplan.tracking import database_uri
+
+        database = home / "mlflow.db"
+        if not database.exists():
+            fail(f"no runs in {home}: {database} does not exist; start with: codeplan run jobs/configs/demo.yaml")
+        prepare()
+        command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", database_uri(database)]
+        command += ["--port", str(port), "--host", "127.0.0.1"]
+        sys.stdout.flush()
+        os.execv(sys.executable, command)  # noqa: S606  # so that Ctrl-C and signals reach the server itself
 
 
 def travel(path: Path | str, settings: list[str] | None, stage: str, *, skip_bad: bool = False) -> None:
     """Run a stage and all that it reads from; every error that a person can act on ends in one line and exit code 1."""
     with plain_errors():
+        from codeplan.environment import prepare
         from codeplan.loading import load, skipping_bad
 
+        prepare()
         config = load(path, settings or [])
         if skip_bad:
             config = skipping_bad(config)
 
         from rich.console import Console
+        from rich.text import Text
 
         from codeplan.pipeline import travel as go
         from codeplan.tracking import Tracker
@@ -108,17 +117,23 @@ def travel(path: Path | str, settings: list[str] | None, stage: str, *, skip_bad
         with console.status("opening MLflow"):
             tracker = Tracker(config.tracking, Path(config.execution.home))
         go(config, stage, tracker, console)
-        console.print(f"\nTo compare runs: [bold]{_how_to_look(config)}[/bold]", highlight=False, soft_wrap=True)
+        hint = Text.assemble(
+            "\nTo compare runs: ", (_how_to_look(config), "bold")
+        )  # no markup: a home may hold brackets
+        console.print(hint, soft_wrap=True)
 
 
 def _how_to_look(config: Config) -> str:
+    from codeplan.tracking import redacted
+
     if config.tracking.uri:
-        return f"open MLflow at {config.tracking.uri}"
+        return f"open MLflow at {redacted(config.tracking.uri)}"
     here = Path(sys.executable).with_name("codeplan")
     with suppress(ValueError):
         here = here.relative_to(Path.cwd())
-    command = "codeplan" if shutil.which("codeplan") else str(here)
-    return f"{command} ui" + (f" --home {config.execution.home}" if config.execution.home != "runs" else "")
+    command = "codeplan" if shutil.which("codeplan") else shlex.quote(str(here))
+    home = config.execution.home
+    return f"{command} ui" + (f" --home {shlex.quote(home)}" if home != "runs" else "")
 
 
 def job(stage: str) -> None:

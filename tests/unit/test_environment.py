@@ -1,0 +1,145 @@
+"""Environments that containers and schedulers give: a user without a name, no home directory, odd temporary folders."""
+
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from codeplan.environment import EnvironmentVariableError, prepare, socket_base, user_name
+
+CODEPLAN = Path(sys.executable).with_name("codeplan")
+NAMELESS = "54321"
+
+
+@pytest.fixture(autouse=True)
+def environment_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`prepare` changes the process; every variable that it may change is put back."""
+    for name in ("USER", "HOME", "TMPDIR", "MPLCONFIGDIR", "no_proxy", "NO_PROXY", "http_proxy", "RAY_TMPDIR"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+        if not os.environ[name]:
+            monkeypatch.delenv(name)
+
+
+def longest_socket(base: Path) -> bytes:
+    """A path as Ray makes it."""
+    return os.fsencode(base / "ray" / "session_2026-01-01_00-00-00_123456_4194304" / "sockets" / "plasma_store")
+
+
+@pytest.mark.parametrize("variable", ["TMPDIR", "RAY_TMPDIR"])
+def test_a_long_temporary_folder_is_reached_by_a_short_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    folder = tmp_path / ("x" * 120)
+    folder.mkdir()
+    monkeypatch.setenv(variable, str(folder))
+    prepare()
+    base = socket_base()
+    assert base.resolve() == folder.resolve(), "files stay on the disk that the person chose"
+    assert len(longest_socket(base)) <= 107
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(base / "socket"))
+    assert (folder / "socket").exists()
+    assert socket_base() == base
+
+
+@pytest.mark.parametrize("value", ["/nonexistent/folder", "/dev/null", "not/there"])
+@pytest.mark.parametrize("variable", ["TMPDIR", "RAY_TMPDIR"])
+def test_a_temporary_folder_that_cannot_be_used_is_replaced(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    prepare()
+    assert (socket_base() / "ray").parent.is_dir()
+    assert os.access(os.environ.get("TMPDIR", "/tmp"), os.W_OK)
+
+
+def test_no_temporary_folder_at_all_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", "/nonexistent")
+    monkeypatch.setattr("codeplan.environment._USUAL", ("/nonexistent/too",))
+    with pytest.raises(EnvironmentVariableError, match="TMPDIR=/nonexistent nor /nonexistent/too; set TMPDIR"):
+        socket_base()
+
+
+def test_what_can_be_used_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.delenv("http_proxy", raising=False)
+    before = dict(os.environ)
+    prepare()
+    assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize("told", ["", "example.org, 10.0.0.0/8", "localhost"])
+def test_no_proxy_stands_before_this_machine(monkeypatch: pytest.MonkeyPatch, told: str) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", told)
+    prepare()
+    prepare()
+    for variable in ("no_proxy", "NO_PROXY"):
+        hosts = os.environ[variable].split(",")
+        assert {"localhost", "127.0.0.1", "::1"} <= set(hosts)
+        assert len(hosts) == len(set(hosts))
+        assert "example.org" in hosts or "example.org" not in told
+
+
+def as_nameless(command: list[str], folder: Path, **surroundings: str) -> subprocess.CompletedProcess[str]:
+    """Run a command for a user id without a name, with these environment variables alone."""
+    identity = ["setpriv", "--reuid", NAMELESS, "--regid", NAMELESS, "--clear-groups"]
+    paths = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    return subprocess.run(
+        [*identity, *command], env=paths | surroundings, cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_user_without_name_and_home_works_in_a_home_of_odd_name(
+    new_home: Callable[[Path], Path],
+) -> None:
+    if os.getuid() != 0 or shutil.which("setpriv") is None:
+        pytest.skip("only the superuser can become a user without a name, by setpriv")
+    if as_nameless([sys.executable, "-c", "import codeplan"], Path("/")).returncode:
+        pytest.skip("other users cannot read this Python")
+    # Not below pytest's own folder, which is its user's alone.
+    folder = Path("/tmp") / f"codeplan-test-{os.getpid()}"
+    home = new_home(folder / "a?b #1% ü it's [b]" / "home")
+    source = {"reader": "miniapps", "split": "train", "count": 2}
+    whole = {
+        "name": "[/odd] name",
+        "problems": {"train": source, "test": {**source, "split": "test"}},
+        "student": {"model": "m"},
+        "execution": {"home": str(home)},
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(whole))
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, int(NAMELESS), int(NAMELESS))
+    surroundings = {
+        "TMPDIR": "/nonexistent",
+        "http_proxy": "http://127.0.0.1:9",
+        "MLFLOW_RUN_ID": "of-somebody-else",
+        "MLFLOW_EXPERIMENT_ID": "77",
+        "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",
+        "MLFLOW_READ_REPLICA_BACKEND_STORE_URI": "sqlite:////nonexistent/replica.db",
+        "MLFLOW_ENABLE_WORKSPACES": "true",
+    }
+    try:
+        done = as_nameless([str(CODEPLAN), "problems", str(folder / "config.yaml")], folder, **surroundings)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stderr == ""
+        assert done.stdout.startswith("[/odd] name")
+        assert "2 problems in, 2 out" in done.stdout
+        hint = done.stdout.strip().splitlines()[-1].removeprefix("To compare runs: ")
+        assert shlex.split(hint)[-2:] == ["--home", str(home)], "the hint can be run as it stands"
+        assert {path.name for path in folder.iterdir()} == {home.parent.name, "config.yaml"}, "nothing beside the home"
+        assert list((home / "artifacts").glob("**/config.yaml"))
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_a_user_has_a_name() -> None:
+    assert user_name()
