@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import random
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from rich.console import Console
 
 from codeplan.config import ReportConfig, SamplingConfig
 from codeplan.evaluation import problem_page
+from codeplan.evaluation.figures import arms_figure
 from codeplan.evaluation.report import build, load, write
 from codeplan.evaluation.results import Report, ordered_levels
 from codeplan.evaluation.tables import table
@@ -261,3 +263,49 @@ def test_the_problem_page_escapes_everything_and_needs_nothing_else(records: dic
     assert "&lt;script&gt;alert(1)&lt;/script&gt; numbers &amp; print" in page
     assert page == problem_page.render(**shown, sampling=SAMPLING, seed=1, shown=7)
     assert page != problem_page.render(**shown, sampling=SAMPLING, seed=2, shown=7)
+
+
+LEVELS = (
+    "普及+/提高",
+    "1200-1399 (div. 2)",
+    "",
+    "[/red] [bold]",
+    "$x$ \\frac{",
+    "a|b <i>",
+    "all",
+    "line\nbreak\x1b[31m",
+    "x" * 300,
+)
+
+
+def test_levels_may_have_any_name(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    made = experiment(problems=2 * len(LEVELS))
+    made["problems"] = [
+        problem.model_copy(update={"level": LEVELS[number % len(LEVELS)]})
+        for number, problem in enumerate(made["problems"])
+    ]
+    report = report_of(made)
+    assert len(report.levels) == len(LEVELS) + 1
+    assert report.row("direct").n == 2 * len(LEVELS)  # type: ignore[union-attr]  # not the level of that name
+    write(report, tmp_path)
+    assert load(tmp_path) == report
+    assert not [each for each in recwarn if "Glyph" in str(each.message)]
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "table.csv").read_text())))
+    assert {"普及+/提高", "", "line\nbreak\x1b[31m", "a|b <i>"} <= {row["level"] for row in rows}
+    markdown = (tmp_path / "report.md").read_text()
+    (head,) = {line for line in markdown.splitlines() if line.startswith("| arm |") and "普及+/提高" in line}
+    assert "a\\|b &lt;i>" in head
+    console = Console(file=io.StringIO(), width=400)
+    console.print(table(report))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    for word in ("普及+/提高", "[/red]", "(no level)", "all (level)"):
+        assert word in shown
+    assert "\x1b" not in shown
+
+
+def test_hundreds_of_levels_are_drawn(tmp_path: Path) -> None:
+    few = report_of(experiment(problems=3))
+    rows = [replace(row, level=f"level {number}") for number in range(300) for row in few.rows if row.level != "all"]
+    arms_figure(replace(few, rows=(*rows, *(row for row in few.rows if row.level == "all"))), tmp_path / "arms.png")
+    width = int.from_bytes((tmp_path / "arms.png").read_bytes()[16:20], "big")
+    assert 0 < width < 2**14

@@ -5,6 +5,7 @@ Drawn without pyplot, which keeps global state and is not safe on a worker's thr
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from codeplan.evaluation.arms import TITLES, ArmName
-from codeplan.evaluation.results import ALL, CurvePoint, Report
+from codeplan.evaluation.results import ALL, CurvePoint, Report, level_title
 from codeplan.evaluation.tables import OUTCOME_TITLES
 
 COLOURS: dict[ArmName, str] = {
@@ -23,6 +24,10 @@ COLOURS: dict[ArmName, str] = {
     "best_trial": "#009e73",
     "oracle": "#cc79a7",
 }
+_MOST_LEVELS = 25
+"""Bars beyond it are too thin to read, and with hundreds of levels too many for a PNG file."""
+_LONGEST_LEVEL = 28
+
 _MARKERS: dict[ArmName, str] = {"control": "s", "codeplan": "o", "best_trial": "^"}
 _SHIFTS: dict[ArmName, float] = {"control": 0.975, "codeplan": 1.0, "best_trial": 1.025}
 
@@ -55,10 +60,13 @@ def plans_figure(report: Report, path: Path) -> None:
 
 def arms_figure(report: Report, path: Path) -> None:
     """pass@1 by level and arm, with intervals."""
-    figure, axes = _canvas(max(7.5, 1.9 * len(report.levels)), 4.8)
+    counts = {level: max(row.solved.n for row in report.rows if row.level == level) for level in report.levels}
+    largest = set(sorted(report.levels, key=lambda level: -counts[level])[:_MOST_LEVELS])  # with all of them first
+    levels = [level for level in report.levels if level in largest]
+    figure, axes = _canvas(max(7.5, 1.9 * len(levels)), 4.8)
     width = 0.8 / len(report.arms)
     for place, arm in enumerate(report.arms):
-        found = [(index, row) for index, level in enumerate(report.levels) if (row := report.row(arm, level))]
+        found = [(index, row) for index, level in enumerate(levels) if (row := report.row(arm, level))]
         means = [row.mean for _, row in found]
         axes.bar(
             [index - 0.4 + width * (place + 0.5) for index, _ in found],
@@ -69,12 +77,12 @@ def arms_figure(report: Report, path: Path) -> None:
             error_kw={"elinewidth": 1.2, "capsize": 2.5, "ecolor": "#333333"},
             label=_with_denominator(report, arm),
         )
-    problems = [max(row.solved.n for row in report.rows if row.level == level) for level in report.levels]
-    labels = [f"{level}\nn = {count:,}" for level, count in zip(report.levels, problems, strict=True)]
-    axes.set_xticks(range(len(labels)), labels)
+    labels = [f"{_shortened(level_title(level))}\nn = {counts[level]:,}" for level in levels]
+    axes.set_xticks(range(len(labels)), labels, parse_math=False)  # a dollar sign in a level is no formula
     axes.axvline(len(labels) - 1.5, color="#bbbbbb", linewidth=0.8)
     _share_axis(axes)
-    axes.set_title(f"pass@1 by level ({report.problems:,} problems, plans sampled: {report.plans}, 95 % intervals)")
+    which = "level" if len(levels) == len(report.levels) else f"level, the {len(levels) - 1} largest"
+    axes.set_title(f"pass@1 by {which} ({report.problems:,} problems, plans sampled: {report.plans}, 95 % intervals)")
     _legend_below(figure, axes)
     _save(figure, path)
 
@@ -179,6 +187,13 @@ def _legend_below(figure: Figure, axes: Axes) -> None:
     )
 
 
+def _shortened(title: str) -> str:
+    return title if len(title) <= _LONGEST_LEVEL else title[: _LONGEST_LEVEL - 1] + "…"
+
+
 def _save(figure: Figure, path: Path) -> None:
     # Without the library's name and version in the file, equal pictures are equal bytes.
-    figure.savefig(path, format="png", metadata={"Software": None})
+    with warnings.catch_warnings():
+        # matplotlib's own font lacks the letters of many scripts: it draws boxes, and warns of each.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
+        figure.savefig(path, format="png", metadata={"Software": None})

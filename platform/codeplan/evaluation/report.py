@@ -131,7 +131,9 @@ def _pass_at_k(solved: Sequence[Solved], pass_k: Sequence[int]) -> tuple[PassAtK
 
 def _by_level(solved: Sequence[Solved]) -> list[tuple[str, Sequence[Solved]]]:
     levels = ordered_levels(each.level for each in solved)
-    return [*((level, [each for each in solved if each.level == level]) for level in levels), (ALL, solved)]
+    groups = [(level, [each for each in solved if each.level == level]) for level in levels]
+    # A data set's own level of that name must not be taken for the row over all levels.
+    return [*((f"{level} (level)" if level == ALL else level, group) for level, group in groups), (ALL, solved)]
 
 
 def _curve(solved: Sequence[Solved], sampling: SamplingConfig) -> tuple[CurvePoint, ...]:

@@ -135,6 +135,11 @@ class Report:
         return [each for each in self.comparisons if each.plans == plans]
 
 
+def level_title(level: str) -> str:
+    """A level as tables and figures show it: on one line, and never empty."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in level).split()) or "(no level)"
+
+
 def ordered_levels(levels: Iterable[str]) -> list[str]:
     """Each level once: those of APPS from easy to hard, then the others by name."""
     found = set(levels)

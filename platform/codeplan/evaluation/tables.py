@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from codeplan.evaluation.arms import TITLES
 from codeplan.evaluation.conclusions import interval, points
 from codeplan.evaluation.estimators import Estimate
-from codeplan.evaluation.results import ALL, Report
+from codeplan.evaluation.results import ALL, Report, level_title
 
 OUTCOME_TITLES: dict[str, str] = {
     "passed": "passed",
@@ -64,7 +65,8 @@ def table(report: Report) -> Table:
     )
     made.add_column("arm", max_width=14)
     for level in report.levels:
-        made.add_column(f"{level}\n{_problems(report, level)}", justify="right", min_width=12)
+        # Text, because a level may look like markup.
+        made.add_column(Text(f"{level_title(level)}\n{_problems(report, level)}"), justify="right", min_width=12)
     for arm in report.arms:
         whole = report.row(arm)
         few = f"\n(of {whole.n:,})" if whole is not None and whole.n < report.problems else ""
@@ -122,7 +124,7 @@ def as_markdown(report: Report, figures: Mapping[str, str]) -> str:
 
 
 def _by_level(report: Report) -> str:
-    head = ["arm", *(f"{level} ({_problems(report, level)})" for level in report.levels)]
+    head = ["arm", *(f"{level_title(level)} ({_problems(report, level)})" for level in report.levels)]
     rows = [
         [TITLES[arm], *(cell(report.row(arm, level)) for level in report.levels), f"{whole.n:,}"]
         for arm in report.arms
@@ -151,7 +153,7 @@ def _differences(report: Report) -> str:
 def _pass_at_k(report: Report) -> str:
     cells = {(row.k, row.level): cell(row.solved) for row in report.pass_at_k}
     rows = [[f"pass@{k}", *(cells[k, level] for level in report.levels)] for k in dict.fromkeys(k for k, _ in cells)]
-    return _markdown(["", *report.levels], rows)
+    return _markdown(["", *map(level_title, report.levels)], rows)
 
 
 def _outcomes(report: Report) -> str:
@@ -179,4 +181,8 @@ def _problems(report: Report, level: str) -> str:
 
 def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [list(head), ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(map(_as_cell, line))} |" for line in lines)
+
+
+def _as_cell(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
