@@ -289,7 +289,8 @@ class ExecutionConfig(Settings):
     home: FilePath = Field(default="runs", min_length=1)
     """Folder of stages, the teacher's answers and the default MLflow file."""
     ray_address: str = ""
-    """Address of a running Ray cluster; empty starts one on this machine. ``auto`` takes the one this job runs on."""
+    """``host:port`` of a running Ray cluster's GCS, on one of its machines; empty always starts one of its own on this
+    machine. ``auto`` takes the one this job runs on, which ``RAY_ADDRESS`` names."""
     teacher_actors: int = Field(default=1, gt=0)
     requests_in_flight: int = Field(default=32, gt=0)
     """Requests under way at once in each teacher actor."""

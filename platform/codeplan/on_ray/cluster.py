@@ -2,52 +2,142 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
-import secrets
+import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import ray
 
 from codeplan.config import ExecutionConfig
 from codeplan.errors import UserError
+from codeplan.on_ray.own_cluster import own_environment, redirect_stderr
+
+_ANSWER_S = 45.0
+"""How long a running cluster may take to answer; Ray itself would try for many minutes."""
 
 
 class ClusterError(UserError):
     """The Ray cluster cannot be reached or started."""
 
 
+@dataclass(frozen=True)
+class ClusterResources:
+    """What a cluster has in all, in use or not.
+
+    Attributes:
+        where: the address, or ``this machine``.
+        nodes: machines that are alive.
+        cpus: CPUs, as Ray counts them.
+        gpus: GPUs, as Ray counts them.
+    """
+
+    where: str
+    nodes: int
+    cpus: float
+    gpus: float
+
+    def __str__(self) -> str:
+        """For example ``10.0.0.1:6379: 3 nodes, 48 CPUs, 8 GPUs``."""
+        return f"{self.where}: {self.nodes} node{'s' * (self.nodes != 1)}, {self.cpus:g} CPUs, {self.gpus:g} GPUs"
+
+
 @contextmanager
 def cluster(execution: ExecutionConfig) -> Iterator[None]:
     """Connect to the configured cluster, or start one here and end it afterwards.
 
-    Where a cluster is already connected in this process, for example in a test, it is used and left alone.
+    Without an address it is always a cluster of its own, whatever ``RAY_ADDRESS`` says and whoever else runs one on
+    this machine. Where a cluster is already connected in this process, for example in a test, it is used and left
+    alone.
 
     Raises:
-        ClusterError: the address cannot be reached.
+        ClusterError: no cluster answers at the address within a minute, or none can be started.
     """
     if ray.is_initialized():
         yield
         return
-    _quieten()
-    try:
+    _silence_logs()
+    home = Path(execution.home)
+    with ExitStack() as around:
         if execution.ray_address:
-            ray.init(address=execution.ray_address, log_to_driver=False, logging_level="WARNING")
+            address = probe(execution).where
+            around.callback(ray.shutdown)
+            with _one_message(address), redirect_stderr(home):
+                ray.init(address=address, log_to_driver=False, logging_level="WARNING")
         else:
-            _own_token(Path(execution.home))
-            with _native_words_kept_in(Path(execution.home) / "ray.log"):
-                ray.init(include_dashboard=False, log_to_driver=False, logging_level="WARNING")
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        where = execution.ray_address or "this machine"
-        first_line = str(error).strip().partition("\n")[0]
-        raise ClusterError(f"no Ray cluster on {where}: {first_line}; see execution.ray_address") from error
-    try:
+            around.enter_context(own_environment(home))
+            around.callback(ray.shutdown)
+            with _one_message("this machine", f"{home / 'ray.log'} and execution.ray_address"), redirect_stderr(home):
+                ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level="WARNING")
         yield
-    finally:
-        ray.shutdown()
+
+
+def probe(execution: ExecutionConfig) -> ClusterResources:
+    """Ask within a minute what the configured cluster has; nothing is started, and this process stays unconnected.
+
+    Without an address it is what Ray would find on this machine.
+
+    Raises:
+        ClusterError: the address is no cluster's, or no cluster answers.
+    """
+    if not execution.ray_address:
+        import torch
+        from ray._private.utils import get_num_cpus
+
+        return ClusterResources("this machine", 1, float(get_num_cpus()), float(torch.cuda.device_count()))
+    address = resolve(execution.ray_address)
+    # In a process of its own, which can be ended: Ray's native core retries without end, or ends the process.
+    command = [sys.executable, "-m", "codeplan.on_ray.probe", address]
+    surroundings = {key: value for key, value in os.environ.items() if key != "RAY_JOB_CONFIG_JSON_ENV_VAR"}
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_ANSWER_S, check=False, env=surroundings)
+    except subprocess.TimeoutExpired as error:
+        raise ClusterError(
+            f"no Ray cluster answers at {address} within {_ANSWER_S:.0f} s; the port must be that of Ray's GCS (6379 "
+            "unless told otherwise), not of the dashboard (8265) or of Ray Client (10001); see execution.ray_address"
+        ) from error
+    found = _last_json(done.stdout)
+    if "error" in found:
+        raise ClusterError(f"no Ray cluster at {address}: {found['error']}; see execution.ray_address")
+    return ClusterResources(address, int(found["nodes"]), found["cpus"], found["gpus"])
+
+
+def resolve(address: str) -> str:
+    """The ``host:port`` behind execution.ray_address; ``auto`` is the cluster on which this job runs.
+
+    Raises:
+        ClusterError: it is no such address, or ``auto`` outside of a job.
+    """
+    asked = address
+    if address == "auto":
+        address = os.environ.get("RAY_ADDRESS", "")
+        asked = f"auto, and RAY_ADDRESS is {address}"
+        if address in {"", "auto", "local"}:
+            raise ClusterError(
+                "execution.ray_address is auto, but this process is no job of a Ray cluster (RAY_ADDRESS is not set); "
+                "submit it with ray job submit, give the cluster's host:port, or leave the address out for a cluster "
+                "of its own on this machine"
+            )
+    scheme, has_scheme, _ = address.partition("://")
+    if has_scheme:
+        kind = {"ray": "Ray Client's", "http": "the dashboard's", "https": "the dashboard's"}.get(scheme, "unknown")
+        raise ClusterError(
+            f"execution.ray_address is {asked}, which is {kind} address; give the GCS's host:port (6379 unless told "
+            "otherwise) on a machine of the cluster, or submit the work with ray job submit and "
+            "execution.ray_address=auto"
+        )
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ClusterError(
+            f"execution.ray_address is {asked}; it must be host:port, for example 10.0.0.1:6379, or auto, or empty for "
+            "a cluster of its own on this machine"
+        )
+    return address
 
 
 def require(stage: str, execution: ExecutionConfig, cpus: float, gpus: float) -> None:
@@ -70,7 +160,26 @@ def require(stage: str, execution: ExecutionConfig, cpus: float, gpus: float) ->
             )
 
 
-def _quieten() -> None:
+@contextmanager
+def _one_message(where: str, see: str = "execution.ray_address") -> Iterator[None]:
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # Ray raises errors of many kinds here, some of them bare
+        message = " ".join(str(error).split())[:500] or type(error).__name__
+        raise ClusterError(f"no Ray cluster on {where}: {message}; see {see}") from error
+
+
+def _last_json(output: str) -> dict[str, float]:
+    for line in reversed(output.splitlines()):
+        if line.startswith("{"):
+            found: dict[str, float] = json.loads(line)
+            return found
+    return {"error": "Ray ended without an answer"}  # type: ignore[dict-item]
+
+
+def _silence_logs() -> None:
     """Leave the terminal to the stages' own progress; Ray's words stay in its session's logs."""
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     os.environ.setdefault("PYTHONWARNINGS", "ignore::DeprecationWarning,ignore::FutureWarning")
@@ -85,33 +194,3 @@ _CHATTY = (
     "ray.data._internal.progress",  # announces that its bars are off, as we asked
     "ray._private.authentication.authentication_token_setup",  # announces that a token is in use, as we asked
 )
-
-
-@contextmanager
-def _native_words_kept_in(log: Path) -> Iterator[None]:
-    """Send file descriptor 2 to a file while Ray's native core starts: it greets there, whatever its log level."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    try:
-        with log.open("ab") as file:
-            os.dup2(file.fileno(), 2)
-        yield
-    finally:
-        os.dup2(terminal, 2)
-        os.close(terminal)
-
-
-def _own_token(home: Path) -> None:
-    """Keep the local cluster's token in the run's home, for its owner alone.
-
-    Ray would write it to the user's home, readable for all, and stop where that is not writable.
-    """
-    if os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"):
-        return
-    path = (home / "ray_token").resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_hex(32))
-    os.environ["RAY_AUTH_TOKEN_PATH"] = str(path)

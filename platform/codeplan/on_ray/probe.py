@@ -1,0 +1,39 @@
+"""Asks a Ray cluster what it has, and prints it as JSON: ``python -m codeplan.on_ray.probe HOST:PORT``.
+
+`codeplan.on_ray.cluster.probe` runs this in a process that can be ended, whatever Ray does.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+
+_CONNECT_S = 10.0
+
+
+def ask(address: str) -> dict[str, float | str]:
+    """Nodes, CPUs and GPUs of the cluster, or an error in one line."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S).close()
+    except OSError as error:
+        return {"error": error.strerror or str(error)}
+    import ray
+
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+        has = ray.cluster_resources()
+        nodes = sum(bool(node["Alive"]) for node in ray.nodes())
+    except Exception as error:  # Ray raises errors of many kinds here, some of them bare
+        message = " ".join(str(error).split())[:300] or type(error).__name__
+        hint = (
+            "a cluster that asks for a token is reached with RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH, the port is "
+            "that of Ray's GCS, and this machine must be one of the cluster's"
+        )
+        return {"error": f"{message} ({hint})"}
+    return {"nodes": nodes, "cpus": has.get("CPU", 0.0), "gpus": has.get("GPU", 0.0)}
+
+
+if __name__ == "__main__":
+    print(json.dumps(ask(sys.argv[1])), flush=True)
