@@ -123,6 +123,7 @@ def refusing_both(body):
         (refusing(400, {"error": 'json: unknown field "seed"'}, "seed"), "seed"),
         (refusing(422, b"<html><body>the parameter <b>top_p</b> is not allowed</body></html>", "top_p"), "top_p"),
         (refusing(400, b"unsupported option: top-p", "top_p"), "top_p"),
+        (refusing(400, openai_form("temperature must be 1 for this model"), "temperature"), "temperature"),
         (refusing(500, {"detail": "generate() got an unexpected keyword argument 'seed'"}, "seed"), "seed"),
         (refusing(200, openai_form("top_p is not supported", 400), "top_p"), "top_p"),
         (refusing_both(openai_form("this model takes temperature or top_p, not both")), "top_p"),
