@@ -27,7 +27,8 @@ _NAMES = {
 
 _REFUSED = re.compile(
     r"\bun\w+|\bnot\b|\bno\b|n't\b|cannot|\bonly\b|\bextra|forbidden|deprecated|removed?\b|instead"
-    r"|\binvalid (?:param|arg|field)|\bor\b|\bboth\b|mutually|conflict|disallowed|ignored|omit|\bfixed\b|default|must be (?:1|set)\b",
+    r"|\binvalid (?:param|arg|field)|\bor\b|\bboth\b|mutually|conflict|disallowed|ignored|omit|"
+    r"\bfixed\b|default|must be (?:1|set)\b",
     re.IGNORECASE,
 )
 _OF_TWO = re.compile(r"\bboth\b|mutually|\bonly one\b|\bone of\b|\beither\b|not together", re.IGNORECASE)
