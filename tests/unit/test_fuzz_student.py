@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from codeplan.config import StudentConfig
 from codeplan.records import Problem
 from codeplan.student.errors import StudentError
-from codeplan.student.fitness import check_student
+from codeplan.student.fitness import check_built_student
+from codeplan.student.model import build_student, load_student, save_student
 
 pytestmark = pytest.mark.fuzz
 EXAMPLES = settings().max_examples if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 60
@@ -46,11 +47,17 @@ VALUES = st.recursive(
 
 def check(folder: Path) -> None:
     try:
-        fitness = check_student(StudentConfig(model=str(folder)), PROBLEMS)
+        student = build_student(StudentConfig(model=str(folder)), [])
+        fitness = check_built_student(student, PROBLEMS)
+        messages = [finding.message for finding in fitness.findings]
+        if not fitness.errors:
+            saved = folder.with_name("saved")
+            shutil.rmtree(saved, ignore_errors=True)
+            save_student(student, saved)
+            again = check_built_student(load_student(saved), PROBLEMS)
+            assert again == fitness, "a student that is fit is as fit when it is read back"
     except StudentError as error:
         messages = [str(error)]
-    else:
-        messages = [finding.message for finding in fitness.findings]
     for message in messages:
         assert message.isprintable(), "one line, without control characters or halves of characters"
         assert 10 < len(message) < 1000

@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 
 from codeplan.config import StudentConfig, Task
 from codeplan.records import Plan, Problem
-from codeplan.student.errors import StudentError
+from codeplan.student.errors import StudentError, library_errors
 from codeplan.student.model import Student, build_student
 from codeplan.student.roundtrip import RoundTrip, lost_text, round_trip, same_program, same_words
 from codeplan.student.tasks import (
@@ -101,23 +101,32 @@ def check_student(config: StudentConfig, problems: Sequence[Problem], plans: Seq
 
 def check_built_student(student: Student, problems: Sequence[Problem], plans: Sequence[Plan] = ()) -> Fitness:
     """Find out whether a student in memory can learn from these problems and plans; see `check_student`."""
-    solutions = _spread([solution for problem in problems for solution in problem.solutions if solution.strip()])
-    plan_texts = _spread([plan.text for plan in plans if plan.text.strip()])
     checks = _Checks(student)
-    if checks.special_tokens():
-        checks.texts("solutions", solutions, same_program)
-        checks.texts("plans", plan_texts, same_words)
-        checks.characters(known_good=bool(solutions))
-        checks.questions(_spread([problem.question for problem in problems if problem.question.strip()]))
-        checks.targets("solutions", solutions)
-        checks.targets("plans", plan_texts)
-        checks.prompts("plan", [(problem, "") for problem in _spread([p for p in problems if p.solutions])])
-        checks.prompts("plan_code", _spread(_explained(problems, plans)))
+    try:
+        with library_errors("the student's tokenizer fails on a text"):
+            _check_texts(checks, problems, plans)
+    except StudentError as error:
+        checks.add("error", "tokenizer", str(error))
     if not checks.has_errors:
         for problem in trial_problems(student):
             checks.add("error", "trial", problem)
     findings = sorted(checks.findings, key=lambda finding: finding.severity)
     return Fitness(tuple(findings), checks.counts)
+
+
+def _check_texts(checks: _Checks, problems: Sequence[Problem], plans: Sequence[Plan]) -> None:
+    solutions = _spread([solution for problem in problems for solution in problem.solutions if solution.strip()])
+    plan_texts = _spread([plan.text for plan in plans if plan.text.strip()])
+    if not checks.special_tokens():
+        return
+    checks.texts("solutions", solutions, same_program)
+    checks.texts("plans", plan_texts, same_words)
+    checks.characters(known_good=bool(solutions))
+    checks.questions(_spread([problem.question for problem in problems if problem.question.strip()]))
+    checks.targets("solutions", solutions)
+    checks.targets("plans", plan_texts)
+    checks.prompts("plan", [(problem, "") for problem in _spread([p for p in problems if p.solutions])])
+    checks.prompts("plan_code", _spread(_explained(problems, plans)))
 
 
 def texts_of(problems: Sequence[Problem], plans: Sequence[Plan]) -> Iterable[str]:

@@ -86,13 +86,23 @@ def build_student(config: StudentConfig, texts: Iterable[str]) -> Student:
     """
     tokenizer, model = _BUILDERS[config.init](config, texts)
     limits = tasks.Limits.of(config)
-    _check_lengths(model.config, limits)
+    with library_errors("the student's configuration is not valid"):
+        _check_lengths(model.config, limits)
     heads = attach_plan_head(model) if config.plan_head == "own" else None
     return Student(model, tokenizer, limits, heads)
 
 
 def save_student(student: Student, folder: Path) -> None:
-    """Write a student so that `load_student` reads it back unchanged."""
+    """Write a student so that `load_student` reads it back unchanged.
+
+    Raises:
+        StudentError: its model or tokenizer cannot be written.
+    """
+    with library_errors(f"the student cannot be written to {one_line(folder, 200)}"):
+        _write_student(student, folder)
+
+
+def _write_student(student: Student, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if student.heads is None:
         student.model.save_pretrained(folder)
