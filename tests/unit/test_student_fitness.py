@@ -180,3 +180,9 @@ def test_checking_does_not_change_the_students_random_numbers_or_mode(model_fold
     torch.manual_seed(3)
     check(model_folder("gpt2", "t5"))
     assert torch.equal(torch.rand(2), expected)
+
+
+def test_half_a_character_does_not_stop_a_student_from_scratch() -> None:
+    config = StudentConfig.model_validate({"init": "scratch", "architecture": SMALL})
+    problems = [problem(0, "print('\ud800')", question="half \udfff")]
+    assert check_student(config, problems, [plan(0, "Print \ud800.")]).findings == ()

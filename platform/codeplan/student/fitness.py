@@ -132,10 +132,13 @@ def _check_texts(checks: _Checks, problems: Sequence[Problem], plans: Sequence[P
 def texts_of(problems: Sequence[Problem], plans: Sequence[Plan]) -> Iterable[str]:
     """All texts that a student reads or writes: what a tokenizer from scratch is trained on."""
     for problem in problems:
-        yield problem.question
-        yield problem.starter_code
-        yield from problem.solutions
-    yield from (plan.text for plan in plans)
+        yield from map(_utf8, (problem.question, problem.starter_code, *problem.solutions))
+    yield from (_utf8(plan.text) for plan in plans)
+
+
+def _utf8(text: str) -> str:
+    """The text with halves of characters replaced, which a tokenizer cannot be trained on."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 class _Checks:
