@@ -5,12 +5,14 @@ BIN := $(VENV)/bin
 SOURCES := platform sandbox jobs tests
 CONFIG ?= jobs/configs/demo.yaml
 PYTEST_ARGS ?=
+FUZZ_EXAMPLES ?= 5000
 
-.PHONY: help setup demo test hostile check benchmarks clean
+.PHONY: help setup demo test fuzz hostile check benchmarks clean
 
 help:
 	@echo "make demo        the whole road on a small generated benchmark; ends with a table and a figure"
 	@echo "make test        the tests, but for the hostile programs"
+	@echo "make fuzz        input from outside, at random: FUZZ_EXAMPLES of each kind (5000: about half an hour)"
 	@echo "make hostile     programs that attack the sandbox, judged in a jail around it (some minutes)"
 	@echo "make check       formatting, lint, types"
 	@echo "make benchmarks  ratios of speed, measured side by side"
@@ -36,6 +38,10 @@ demo: setup
 test: setup
 	@$(BIN)/python -m pytest -n auto --dist loadfile tests/unit $(PYTEST_ARGS)
 	@$(BIN)/python -m pytest tests/on_ray tests/gpu $(PYTEST_ARGS)
+
+fuzz: setup
+	@HYPOTHESIS_PROFILE=fuzz CODEPLAN_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) \
+	  $(BIN)/python -m pytest -n auto -m fuzz --timeout 0 tests/unit $(PYTEST_ARGS)
 
 hostile: setup
 	@$(BIN)/python -m pytest tests/hostile $(PYTEST_ARGS)

@@ -91,7 +91,7 @@ def travel(config: Config, name: str, tracker: Tracker, console: Console) -> dic
         The whole road, by role.
     """
     stages = road(config)
-    wanted = set(_upstream(stages, name))
+    wanted = set(upstream(stages, name))
     tags = {"kind": "experiment", "goal": name, "teacher": config.teacher.model, **_versions()}
     with ExitStack() as journey, tracker.experiment(config, tags) as parent:
         who = f"{config.teacher.model}, which is no LLM" if config.teacher.model == OFFLINE else config.teacher.model
@@ -145,7 +145,8 @@ def _tell(work: steps.Work, outcome: Outcome, how: str) -> None:
     work.console.print(line, highlight=False)
 
 
-def _upstream(stages: Mapping[str, Stage], name: str) -> Iterator[str]:
+def upstream(stages: Mapping[str, Stage], name: str) -> Iterator[str]:
+    """The roles of the stages of that name and of all that they read from; a role may come more than once."""
     roles = {stage.fingerprint: role for role, stage in stages.items()}
 
     def walk(stage: Stage) -> Iterator[str]:

@@ -96,7 +96,7 @@ class Stage:
         """What it said when it finished, or None where it did not finish yet."""
         try:
             plain = json.loads((self.folder / DONE).read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         accounts = {name: Account(**account) for name, account in plain["accounts"].items()}
         return Outcome(accounts=accounts, metrics=plain["metrics"])

@@ -48,16 +48,16 @@ class Work:
         stage = self.stage.inputs.get(name)
         return records.read(kind, stage.folder / file) if stage is not None else []
 
-    def on_ray(self, cpus: float = 0.0, gpus: float = 0.0) -> ExecutionConfig:
+    def on_ray(self) -> ExecutionConfig:
         """Have a Ray cluster, from the first stage that needs one to the journey's end; returns how to use it.
 
         Raises:
-            UserError: it cannot be had, or can never give so many processors or GPUs.
+            UserError: it cannot be had, or can never give what the stage asks for.
         """
         from codeplan.on_ray.cluster import cluster, require
 
         self.journey.enter_context(cluster(self.config.execution))
-        require(self.stage.name, self.config.execution, cpus, gpus)
+        require(self.stage.name, self.config.execution, *needs(self.config.execution)[self.stage.name])
         return self.config.execution
 
     @contextmanager
@@ -131,8 +131,7 @@ def finetune(work: Work) -> Outcome:
     """Fine-tune the student on code and plans."""
     from codeplan.on_ray.train import finetune as finetune_all
 
-    workers = work.config.execution.train_workers
-    execution = work.on_ray(cpus=workers, gpus=workers * work.config.execution.gpus_per_worker)
+    execution = work.on_ray()
     with work.bar(work.config.training.steps, "steps") as bar:
         done = 0
 
@@ -164,10 +163,7 @@ def sample(work: Work) -> Outcome:
 
     given = work.read("problems", PROBLEMS, Problem)
     oracle = {plan.problem_id: plan for plan in work.read("oracle", PLANS, Plan)}
-    asked = work.config.execution
-    execution = work.on_ray(
-        cpus=(asked.sample_actors + asked.judge_actors) / 2, gpus=asked.sample_actors * asked.gpus_per_worker
-    )
+    execution = work.on_ray()
     with work.bar(len(given), "problems") as bar:
         bar.skip(part_problems(work.folder, len(given)))
         pool = JudgePool.start(execution.judge_actors, limits(work.config))
@@ -219,7 +215,7 @@ def judge(work: Work) -> Outcome:
         for each in programs
         if not each.lost and (suite := hidden[each.problem_id]) is not None
     }
-    execution = work.on_ray(cpus=work.config.execution.judge_actors / 2)
+    execution = work.on_ray()
     with work.bar(len(tasks), "programs") as bar:
         pool = JudgePool.start(execution.judge_actors, limits(work.config))
         try:
@@ -258,6 +254,17 @@ def report(work: Work) -> Outcome:
     reports.write(made, work.folder)
     write_text(work.folder / "problems.html", problem_page.render(given, **sampled_records))
     return Outcome(accounts={"problems": Account(len(given), made.problems)}, metrics=made.metrics())
+
+
+def needs(execution: ExecutionConfig) -> dict[str, tuple[float, float]]:
+    """What each stage that runs on Ray asks for at once, by the stage's name: CPUs and GPUs."""
+    workers, samplers, judges = execution.train_workers, execution.sample_actors, execution.judge_actors
+    return {
+        "distill": (0.0, 0.0),
+        "finetune": (workers, workers * execution.gpus_per_worker),
+        "sample": ((samplers + judges) / 2, samplers * execution.gpus_per_worker),
+        "judge": (judges / 2, 0.0),
+    }
 
 
 def limits(config: Config) -> Any:

@@ -24,7 +24,8 @@ ROOMS = {
     "on_ray": {"problems", "teacher", "student", "evaluation"},
     "steps": {"problems", "teacher", "student", "evaluation", "on_ray"},
     "pipeline": {"problems", "teacher", "student", "evaluation", "on_ray", "steps"},
-    "cli": {"problems", "teacher", "student", "evaluation", "on_ray", "steps", "pipeline"},
+    "preflight": {"problems", "teacher", "student", "evaluation", "on_ray", "steps", "pipeline"},
+    "cli": {"problems", "teacher", "student", "evaluation", "on_ray", "steps", "pipeline", "preflight"},
 }
 
 

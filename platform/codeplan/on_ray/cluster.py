@@ -85,11 +85,13 @@ def probe(execution: ExecutionConfig) -> ClusterResources:
     Raises:
         ClusterError: the address is no cluster's, or no cluster answers.
     """
+    if ray.is_initialized():
+        return connected(execution)
     if not execution.ray_address:
-        import torch
-        from ray._private.utils import get_num_cpus
+        from ray._private.resource_and_label_spec import ResourceAndLabelSpec  # what ray.init itself asks
 
-        return ClusterResources("this machine", 1, float(get_num_cpus()), float(torch.cuda.device_count()))
+        has = ResourceAndLabelSpec().resolve(is_head=True).to_resource_dict()
+        return ClusterResources("this machine", 1, has.get("CPU", 0.0), has.get("GPU", 0.0))
     address = resolve(execution.ray_address)
     # In a process of its own, which can be ended: Ray's native core retries without end, or ends the process.
     command = [sys.executable, "-m", "codeplan.on_ray.probe", address]
@@ -140,24 +142,36 @@ def resolve(address: str) -> str:
     return address
 
 
+def connected(execution: ExecutionConfig) -> ClusterResources:
+    """What the cluster has that this process is connected to."""
+    has = ray.cluster_resources()
+    nodes = sum(bool(node["Alive"]) for node in ray.nodes())
+    return ClusterResources(execution.ray_address or "this machine", nodes, has.get("CPU", 0.0), has.get("GPU", 0.0))
+
+
 def require(stage: str, execution: ExecutionConfig, cpus: float, gpus: float) -> None:
     """Check that the local cluster can ever give what a stage asks for; Ray itself would wait for it without end.
 
     A cluster behind an address may grow, so nothing is checked there.
 
     Raises:
-        ClusterError: this machine has too few processors or GPUs.
+        ClusterError: this machine has too few CPUs or GPUs.
     """
-    if execution.ray_address:
-        return
-    has = ray.cluster_resources()
-    for kind, wanted in (("CPU", cpus), ("GPU", gpus)):
-        if wanted > has.get(kind, 0.0):
-            raise ClusterError(
-                f"stage {stage} asks for {wanted:g} {kind}s, this machine has {has.get(kind, 0.0):g}; lower "
+    missing = "" if execution.ray_address else lacking(stage, connected(execution), cpus, gpus)
+    if missing:
+        raise ClusterError(missing)
+
+
+def lacking(stage: str, has: ClusterResources, cpus: float, gpus: float) -> str:
+    """What a cluster has too little of for a stage, and what to do; empty where it has enough."""
+    for kind, wanted, there in (("CPU", cpus, has.cpus), ("GPU", gpus, has.gpus)):
+        if wanted > there:
+            return (
+                f"stage {stage} asks for {wanted:g} {kind}s, {has.where} has {there:g}; lower "
                 "execution.train_workers, sample_actors, judge_actors (half a CPU each) or gpus_per_worker, "
                 "or name a larger cluster by execution.ray_address"
             )
+    return ""
 
 
 @contextmanager

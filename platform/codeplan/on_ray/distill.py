@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import ray
-from pydantic import SecretStr
 from ray.data import ActorPoolStrategy, DataContext
 
 from codeplan.config import ExecutionConfig, TeacherConfig
@@ -21,10 +19,10 @@ from codeplan.stages import StageError
 from codeplan.teacher.asking import PATIENCE, Asker, Reply
 from codeplan.teacher.budget import Budget
 from codeplan.teacher.cache import AnswerCache
+from codeplan.teacher.configured import endpoint_of, host_of
 from codeplan.teacher.endpoint import Endpoint
 from codeplan.teacher.ledger import Distilled, Tally, settle
-from codeplan.teacher.offline import MODEL
-from codeplan.teacher.offline_server import offline_host, offline_teacher
+from codeplan.teacher.offline_server import offline_host
 from codeplan.teacher.questions import questions
 from codeplan.teacher.requests import Request
 from codeplan.teacher.sampling_settings import Adaptation
@@ -60,7 +58,7 @@ def distill(
             answers are kept, and the next run asks only for what is missing.
     """
     cache_folder = cache_folder.resolve()
-    asked = questions(problems, teacher, _host(teacher))
+    asked = questions(problems, teacher, host_of(teacher))
     sharing = Counter(question.request.key for question in asked)
     replies: dict[str, Reply] = {}
 
@@ -82,7 +80,7 @@ def distill(
         # Where answers are known, the teacher does not refuse everything: only so many refusals stop it as fail the
         # stage anyway.
         patience = max(PATIENCE_WITH_ANSWERS, int(teacher.lost_share * len(asked)) + 1) if replies else PATIENCE
-        with _endpoint(teacher) as endpoint:
+        with endpoint_of(teacher) as endpoint:
             asking = _Asking(endpoint, execution, cache_folder, _budget(teacher, execution, spent), patience)
             for reply in _ask_all(list(missing.values()), asking):
                 take(reply)
@@ -217,27 +215,3 @@ def _patient_data_context() -> Iterator[None]:
         yield
     finally:
         context.execution_no_progress_timeout_s, context.enable_progress_bars = before
-
-
-def _host(teacher: TeacherConfig) -> str:
-    if teacher.base_url:
-        return Endpoint(teacher.base_url, SecretStr("")).host
-    if teacher.model != MODEL:
-        raise StageError(
-            f"teacher.model is {teacher.model!r}, but teacher.base_url is empty, which means the offline teacher "
-            f"({MODEL}); set teacher.base_url to the endpoint, for example https://api.openai.com/v1"
-        )
-    return offline_host()
-
-
-def _endpoint(teacher: TeacherConfig) -> Any:
-    if not teacher.base_url:
-        return offline_teacher()
-    key = os.environ.get(teacher.api_key_env, "").strip()
-    if not key or not key.isascii() or not key.isprintable():
-        fault = "holds signs that no key has" if key else "is empty or not set"
-        raise StageError(
-            f"the environment variable {teacher.api_key_env}, which teacher.api_key_env names, {fault}; set it to the "
-            "teacher's key (any word will do for an endpoint that asks for none)"
-        )
-    return nullcontext(Endpoint(teacher.base_url, SecretStr(key)))

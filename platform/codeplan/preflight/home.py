@@ -1,0 +1,79 @@
+"""The run's home: it can be written to and locked, and has room for what a run leaves there."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from codeplan.preflight.findings import Finding, failed, ok, warning
+from codeplan.preflight.subject import Subject
+
+MEBIBYTE = 1 << 20
+LEAST_FREE = MEBIBYTE // 8
+"""Bytes below which not even the problems of a small experiment can be kept."""
+LEAST_FREE_TO_TRAIN = 64 * MEBIBYTE
+"""Bytes below which not even the checkpoints of the smallest student can be kept."""
+LITTLE_FREE = 1024 * MEBIBYTE
+"""Bytes below which a run of ordinary size may fill the disk."""
+FEW_FILES = 20_000
+"""Free inodes below which the teacher's answers, a file each, may use them up."""
+_CONTROL = {chr(code) for code in (*range(32), 127)}
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    """Write, lock, and measure."""
+    home = subject.home
+    trouble = _name(home) or _write(home)
+    if trouble is not None:
+        subject.home_usable = False
+        yield trouble
+        return
+    yield ok(f"{home.resolve()} can be written to and locked")
+    yield _space(subject)
+
+
+def _name(home: Path) -> Finding | None:
+    if any(character in _CONTROL for character in str(home)):
+        return failed(
+            f"execution.home {str(home)!r} contains a control character, which MLflow's address cannot hold",
+            "name another folder",
+        )
+    return None
+
+
+def _write(home: Path) -> Finding | None:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        probe = home / f".check-{os.getpid()}"
+        try:
+            with probe.open("wb") as file:
+                file.write(b"\0" * 4096)
+                file.flush()
+                os.fsync(file.fileno())
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        finally:
+            probe.unlink(missing_ok=True)
+    except OSError as error:
+        what = "cannot be locked" if error.errno in _NO_LOCKS else "cannot be written to"
+        return failed(f"execution.home {home} {what}: {error.strerror}", "free space there, or name another folder")
+    return None
+
+
+_NO_LOCKS = {37, 95}  # ENOLCK, EOPNOTSUPP: network file systems without a lock service
+
+
+def _space(subject: Subject) -> Finding:
+    home = subject.home
+    free = shutil.disk_usage(home).free
+    files = os.statvfs(home).f_favail
+    shown = f"{free / MEBIBYTE:,.1f} MiB" if free < 10 * MEBIBYTE else f"{free / (1024 * MEBIBYTE):,.1f} GiB"
+    if free < (LEAST_FREE_TO_TRAIN if "finetune" in subject.unfinished else LEAST_FREE):
+        return failed(f"the disk is full: {home} has {shown} free", "free some space")
+    if free < LITTLE_FREE:
+        return warning(f"{home} has {shown} free", "checkpoints of a large student may need more")
+    if 0 < files < FEW_FILES:
+        return warning(f"{home} has room for {files:,} more files", "each answer of the teacher is a file")
+    return ok(f"{shown} free")

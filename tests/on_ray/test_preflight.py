@@ -1,0 +1,65 @@
+"""Checks before a run, where they use the cluster: all reference solutions, and a run that a check stops."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from codeplan.cli.main import app
+
+pytestmark = pytest.mark.usefixtures("ray_cluster")
+RIGHT, WRONG, SLOW = "print(int(input()) + 1)", "print(int(input()) - 1)", "while True: pass"
+
+
+def experiment(folder: Path, *solutions: list[str]) -> Path:
+    rows = [
+        {
+            "problem_id": f"plus/all/{number}",
+            "dataset": "plus",
+            "split": "all",
+            "level": "easy",
+            "question": "Add one.",
+            "solutions": each,
+            "hidden_tests": {"kind": "stdin", "cases": [{"input": f"{number}\n", "output": f"{number + 1}\n"}]},
+        }
+        for number, each in enumerate(solutions)
+    ]
+    data = folder / "plus.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = {"reader": "jsonl", "path": str(data)}
+    tiny = {"model_type": "t5", "d_model": 16, "d_kv": 8, "d_ff": 16, "num_layers": 1, "num_heads": 2}
+    plain = {
+        "problems": {"train": source, "test": source},
+        "student": {"init": "scratch", "architecture": tiny, "vocabulary": 300},
+        "training": {"validation_examples": 1},
+        "judging": {"time_s": 0.2},
+        "execution": {"home": str(folder / "runs"), "train_workers": 1},
+    }
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump(plain))
+    return path
+
+
+def test_all_reference_solutions_are_judged_and_what_was_judged_is_kept(tmp_path: Path) -> None:
+    path = experiment(tmp_path, [RIGHT, RIGHT + " "], [RIGHT, WRONG], [WRONG, RIGHT], [SLOW])
+    for _ in range(2):
+        result = CliRunner().invoke(app, ["check", str(path), "--all"])
+        shown = " ".join(result.stdout.split())
+        assert result.exit_code == 0, result.output
+        assert "train: 2 of 4 first solutions pass" in shown
+        assert "of all 7 solutions, 4" in shown
+        assert "1 fail, the solution itself is wrong (plus/all/2)" in shown
+        assert "1 fail, limit too low: time limit (plus/all/3)" in shown
+    assert not (tmp_path / "runs" / "stages").exists()
+
+
+def test_a_run_stops_at_a_failed_check_and_names_it_alone(tmp_path: Path) -> None:
+    path = experiment(tmp_path, [WRONG], [WRONG])
+    result = CliRunner().invoke(app, ["run", str(path)])
+    assert result.exit_code == 1
+    (line,) = result.stderr.strip().splitlines()
+    assert "test: 0 of 2 sampled reference solutions pass" in line
+    assert not (tmp_path / "runs" / "stages").exists()
+    assert not (tmp_path / "runs" / "answers").exists()
