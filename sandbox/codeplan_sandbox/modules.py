@@ -51,7 +51,7 @@ _PRELUDE_MODULES = [
     "string",
     "typing",
 ]
-_PRELUDE_CONTENTS = ("typing", "collections", "functools", "itertools", "heapq", "bisect")
+_PRELUDE_CONTENTS = ("operator", "string", "math", "typing", "collections", "functools", "itertools", "heapq", "bisect")
 
 
 @functools.cache
@@ -97,8 +97,9 @@ def load_packages(folders: dict[str, str]) -> None:
 
 def hide_packages() -> None:
     """Take from a program what was imported for its tests: its verdict must not depend on what else is installed."""
-    for name in [name for name in sys.modules if name.split(".")[0] in _loaded_packages]:
-        del sys.modules[name]
+    if _loaded_packages:
+        for name in [name for name in sys.modules if name.split(".")[0] in _loaded_packages]:
+            del sys.modules[name]
 
 
 def load(names: Iterable[str]) -> None:

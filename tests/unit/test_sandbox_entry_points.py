@@ -62,6 +62,7 @@ def test_a_program_may_use_every_name_for_its_own(sandbox: Judge, name: str) -> 
         ("from operator import pos as f", Outcome.PASSED),
         ("import builtins\nbuiltins.max = lambda x: x\ndef f(x): return max(x)", Outcome.PASSED),
         ("def f(x: List[int]) -> Optional[int]: return heapq.nsmallest(1, [x])[0]", Outcome.PASSED),
+        ("def f(x): return gcd(x, 5) + int(sqrt(0)) + len(digits) - 10", Outcome.PASSED),
         ("x = 1", Outcome.RUNTIME_ERROR),
     ],
 )
