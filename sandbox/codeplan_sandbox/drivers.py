@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import _thread
 import builtins
-import contextlib
 import errno
 import json
 import marshal
@@ -17,13 +16,16 @@ import os
 import resource
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from codeplan_sandbox import entry_points, host_calls, main_module, modules
 from codeplan_sandbox.main_module import INPUT, PROGRAM_NAME
 from codeplan_sandbox.verdicts import Outcome
 from codeplan_sandbox.wire import OUTCOMES, REPORT, STARTED
+
+# The functions below find the built-in names here, whatever a program makes of them in `builtins`.
+__builtins__ = vars(builtins).copy()
 
 CONTROL, ANSWER, PROGRAM, COMPILED = 3, 6, 7, 8
 
@@ -93,21 +95,15 @@ def explain(text: str) -> None:
 
 def run_stdin(code: types.CodeType) -> bool:
     """A stdin test: the program runs from its first line to its end."""
-    with _exit_of_a_whole_program():
+    try:
         exec(code, main_module.start())  # noqa: S102 - this process exists for it
+    except SystemExit as leaving:
+        if leaving.code not in (None, 0):
+            raise
     threads, failure = main_module.finish()
     if failure is not None:  # its output decides; where that is wrong, this says why
         explain(f"flushing sys.stdout at the end failed with {describe(failure)}")
     return threads
-
-
-@contextlib.contextmanager
-def _exit_of_a_whole_program() -> Iterator[None]:
-    try:
-        yield
-    except SystemExit as leaving:
-        if leaving.code not in (None, 0):
-            raise
 
 
 def call_test(entry_point: str, *, whole_keys: bool) -> Test:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable
 from typing import Any
+
+# The functions below find the built-in names here, whatever a program makes of them in `builtins`.
+__builtins__ = vars(builtins).copy()
 
 
 def called(namespace: dict[str, Any], entry_point: str) -> Any:

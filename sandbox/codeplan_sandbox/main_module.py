@@ -25,6 +25,9 @@ from typing import Any
 
 from codeplan_sandbox.host_calls import PROGRAM_FILE
 
+# The functions below find the built-in names here, whatever a program makes of them in `builtins`.
+__builtins__ = vars(builtins).copy()
+
 INPUT, OUTPUT = 4, 5
 """Second copies of the program's input and output, to repair 0 and 1 after programs that close them."""
 PROGRAM_NAME = "program.py"
@@ -86,8 +89,10 @@ def finish() -> tuple[bool, BaseException | None]:
         OSError, MemoryError: what the program wrote could not be written out.
     """
     for name in ("stderr", "stdout"):
-        with contextlib.suppress(BaseException):  # CPython clears it, and flushes again below
+        try:  # noqa: SIM105 - contextlib would use the built-in names as the program left them
             _flush(getattr(sys, name, None))
+        except BaseException:  # noqa: S110 - CPython clears it, and flushes again below
+            pass
     threads = _thread._count() > 0
     if threads:
         threading._shutdown()  # type: ignore[attr-defined] # what the interpreter calls itself
@@ -145,9 +150,11 @@ def _let_go_of_main() -> None:
 def flush_own() -> None:
     """Write out what is left in the standard output that the program was given, as its destructor would."""
     stream = _own_stdout() if _own_stdout is not None else None
-    with contextlib.suppress(BaseException):  # a destructor's errors go nowhere
+    try:
         if stream is not None and not stream.closed:
             stream.flush()
+    except BaseException:  # a destructor's errors go nowhere
+        return
 
 
 def forget_additions(namespaces: list[tuple[dict[str, Any], int]], untouched: dict[str, Any]) -> None:
