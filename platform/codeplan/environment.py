@@ -8,10 +8,13 @@ from __future__ import annotations
 import getpass
 import hashlib
 import os
+import re
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
-from codeplan.errors import UserError
+from codeplan.errors import UserError, one_line
 
 _LONGEST_BASE = 36
 """Bytes. Ray's sockets lie up to 71 bytes below the temporary folder, and a socket's path has 107 bytes at most."""
@@ -31,10 +34,14 @@ def prepare() -> None:
     - ``TMPDIR``, where it names a folder that cannot be written to.
     - ``MPLCONFIGDIR``, where the home directory cannot be written to: matplotlib would warn in every process.
     - ``no_proxy`` gets this machine itself, where a proxy is set: no proxy leads to loopback.
+    - ``MPLBACKEND`` becomes ``agg``: figures are files, and notebooks set a backend that only they have.
 
     Raises:
-        EnvironmentVariableError: no folder for temporary files can be written to.
+        EnvironmentVariableError: no folder for temporary files can be written to, or Ray cannot read a setting.
     """
+    if "MPLBACKEND" in os.environ:
+        os.environ["MPLBACKEND"] = "agg"
+    _check_settings_of_ray()
     name = user_name()
     if not any(os.environ.get(key) for key in ("LOGNAME", "USER", "LNAME", "USERNAME")) and not _has_entry():
         os.environ["USER"] = name
@@ -47,6 +54,36 @@ def prepare() -> None:
     if "MPLCONFIGDIR" not in os.environ and not _is_writable(Path("~").expanduser()):
         os.environ["MPLCONFIGDIR"] = str(_subfolder(private_folder(), "matplotlib"))
     _exempt_loopback()
+
+
+def named_in(error: BaseException) -> str | None:
+    """A message where a library's error is about the value of an environment variable, as its text shows; else None."""
+    text = str(error)
+    for name, value in os.environ.items():
+        if name.startswith(_OF_LIBRARIES) and (name in text or (value and repr(value) in text)):
+            return f"the environment variable {name} cannot be used: {one_line(text)}; correct it, or unset it"
+    return None
+
+
+_OF_LIBRARIES = ("CUDA_", "DS_", "HF_", "MLFLOW_", "MPL", "NCCL_", "OMP_", "OPENAI_", "RAY_", "TORCH", "TRANSFORMERS_")
+
+
+def _check_settings_of_ray() -> None:
+    """Ray's native core reads a variable for each of its settings, and crashes where a number is none."""
+    names = sorted(name for name in os.environ if re.match("RAY_[a-z]", name))
+    if not names:
+        return
+    others = {name: value for name, value in os.environ.items() if name not in names}
+    for name in ["", *names]:  # all of them first: mostly none is wrong
+        tried = {**others, name: os.environ[name]} if name else dict(os.environ)
+        done = subprocess.run([sys.executable, "-c", "import ray"], env=tried, capture_output=True, check=False)
+        if not name and done.returncode == 0:
+            return
+        if name and done.returncode:
+            raise EnvironmentVariableError(
+                f"the environment variable {name} holds no value that Ray can read for this setting; correct it, or "
+                "unset it"
+            )
 
 
 def user_name() -> str:

@@ -76,6 +76,39 @@ def test_what_can_be_used_is_left_alone(tmp_path: Path, monkeypatch: pytest.Monk
     assert dict(os.environ) == before
 
 
+def run_python(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "nonsense"])
+def test_a_notebook_s_backend_does_not_reach_the_figures(backend: str) -> None:
+    code = "from codeplan.environment import prepare; prepare(); import codeplan.evaluation.figures"
+    assert run_python(code, MPLBACKEND=backend).returncode == 0
+
+
+PREPARE = "from codeplan.cli.main import plain_errors\nwith plain_errors():\n    {}"
+
+
+@pytest.mark.parametrize(
+    ("variable", "code"),
+    [
+        ("RAY_memory_usage_threshold", "from codeplan.environment import prepare; prepare()"),
+        ("HF_HUB_ETAG_TIMEOUT", "import huggingface_hub.constants"),
+    ],
+)
+def test_a_setting_that_a_library_cannot_read_is_named(variable: str, code: str) -> None:
+    done = run_python(PREPARE.format(code), **{variable: "soon", "RAY_maximum_startup_concurrency": "2"})
+    assert done.returncode == 1, done.stderr
+    (line,) = done.stderr.strip().splitlines()
+    assert f"the environment variable {variable} " in line
+
+
+def test_an_error_of_ours_is_not_put_down_to_the_environment() -> None:
+    done = run_python(PREPARE.format("raise ValueError('of ours')"), HF_HUB_ETAG_TIMEOUT="")
+    assert "Traceback" in done.stderr
+
+
 @pytest.mark.parametrize("told", ["", "example.org, 10.0.0.0/8", "localhost"])
 def test_no_proxy_stands_before_this_machine(monkeypatch: pytest.MonkeyPatch, told: str) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")

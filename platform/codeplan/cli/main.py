@@ -181,9 +181,10 @@ def plain_errors() -> Iterator[None]:
     except KeyboardInterrupt:
         fail("stopped; what was done is kept, and the same command goes on from there", code=130)
     except Exception as error:
+        from codeplan.environment import named_in
         from codeplan.errors import explain
 
-        message = explain(error)
+        message = explain(error) or named_in(error)
         if message is None:
             raise
         fail(message)
