@@ -25,7 +25,7 @@ from codeplan_sandbox.verdicts import Outcome
 from codeplan_sandbox.wire import OUTCOMES, REPORT, STARTED
 
 # The functions below find the built-in names here, whatever a program makes of them in `builtins`.
-__builtins__ = vars(builtins).copy()
+__builtins__ = vars(builtins).copy()  # type: ignore[assignment]
 
 CONTROL, ANSWER, PROGRAM, COMPILED = 3, 6, 7, 8
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 # The functions below find the built-in names here, whatever a program makes of them in `builtins`.
-__builtins__ = vars(builtins).copy()
+__builtins__ = vars(builtins).copy()  # type: ignore[assignment]
 
 
 def called(namespace: dict[str, Any], entry_point: str) -> Any:

@@ -26,7 +26,7 @@ from typing import Any
 from codeplan_sandbox.host_calls import PROGRAM_FILE
 
 # The functions below find the built-in names here, whatever a program makes of them in `builtins`.
-__builtins__ = vars(builtins).copy()
+__builtins__ = vars(builtins).copy()  # type: ignore[assignment]
 
 INPUT, OUTPUT = 4, 5
 """Second copies of the program's input and output, to repair 0 and 1 after programs that close them."""
