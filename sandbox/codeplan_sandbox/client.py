@@ -52,15 +52,20 @@ class Server:
         with theirs, tempfile.NamedTemporaryFile(prefix="codeplan-sandbox-canary-") as canary:
             Path(canary.name).chmod(0o644)
             imported = json.dumps({name: str(folder) for name, folder in folders.items()})
-            self._process = subprocess.Popen(
-                [sys.executable, *_OPTIONS, _START, _PACKAGE_HOME, str(theirs.fileno()), tier, canary.name, imported],
-                pass_fds=[theirs.fileno()],
-                env=_ENVIRONMENT | (packages.ENVIRONMENT if folders else {}),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                cwd="/",
-                start_new_session=True,
-            )
+            arguments = [_PACKAGE_HOME, str(theirs.fileno()), tier, canary.name, imported]
+            try:
+                self._process = subprocess.Popen(
+                    [sys.executable, *_OPTIONS, _START, *arguments],
+                    pass_fds=[theirs.fileno()],
+                    env=_ENVIRONMENT | (packages.ENVIRONMENT if folders else {}),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    cwd="/",
+                    start_new_session=True,
+                )
+            except OSError as error:
+                self._line.close()
+                raise SandboxError(f"tier {tier}: Python cannot be started: {error}") from error
             theirs.close()
             try:
                 self._greet()

@@ -87,7 +87,9 @@ def test_a_split_that_nothing_belongs_to_is_an_error(tmp_path: Path) -> None:
         read(lines(tmp_path / "a.jsonl", plain(0)), split="tset")
 
 
-@pytest.mark.parametrize("content", [b"no gzip at all", gzip.compress(b'{"a": 1}\n' * 100)[:-12]])
+@pytest.mark.parametrize(
+    "content", [b"no gzip at all", gzip.compress(b'{"a": 1}\n' * 100, mtime=0)[:-12]], ids=["no gzip", "cut off"]
+)
 def test_files_that_cannot_be_decompressed_are_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.jsonl.gz").write_bytes(content)
     with pytest.raises(ProblemError, match=r"a\.jsonl\.gz"):

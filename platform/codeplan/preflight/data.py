@@ -80,7 +80,7 @@ def _usable(subject: Subject) -> Iterator[Finding]:
         yield failed(f"none of the {len(train)} training problems has a solution: there is nothing to learn from")
     wanted = subject.config.training.validation_examples
     learnt = subject.counts["train"] if solved == len(train) else solved
-    if 0 < learnt <= wanted:
+    if "finetune" in subject.unfinished and 0 < learnt <= wanted:
         yield failed(
             f"training.validation_examples = {wanted} problems are to be held out, but only {learnt} training problems "
             "have a solution",

@@ -20,28 +20,18 @@ LITTLE_FREE = 1024 * MEBIBYTE
 """Bytes below which a run of ordinary size may fill the disk."""
 FEW_FILES = 20_000
 """Free inodes below which the teacher's answers, a file each, may use them up."""
-_CONTROL = {chr(code) for code in (*range(32), 127)}
 
 
 def check(subject: Subject) -> Iterator[Finding]:
     """Write, lock, and measure."""
     home = subject.home
-    trouble = _name(home) or _write(home)
+    trouble = _write(home)
     if trouble is not None:
         subject.home_usable = False
         yield trouble
         return
     yield ok(f"{home.resolve()} can be written to and locked")
     yield _space(subject)
-
-
-def _name(home: Path) -> Finding | None:
-    if any(character in _CONTROL for character in str(home)):
-        return failed(
-            f"execution.home {str(home)!r} contains a control character, which MLflow's address cannot hold",
-            "name another folder",
-        )
-    return None
 
 
 def _write(home: Path) -> Finding | None:
