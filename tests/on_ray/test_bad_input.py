@@ -190,10 +190,10 @@ def test_ctrl_c_keeps_what_was_paid(tmp_path: Path) -> None:
 
 
 FILL = """
-mount -t tmpfs -o size=300k tmpfs "$1/runs" || exit 77
-"$2" problems "$1/config.yaml" -s problems.train.count=3000; echo "first $?"
+mount -t tmpfs -o size=200k tmpfs "$1/runs" || exit 77
+"$2" problems "$1/config.yaml" -s problems.train.count=1500; echo "first $?"
 mount -o remount,size=30m "$1/runs"
-"$2" problems "$1/config.yaml" -s problems.train.count=3000; echo "second $?"
+"$2" problems "$1/config.yaml" -s problems.train.count=1500; echo "second $?"
 """
 
 
@@ -209,4 +209,4 @@ def test_a_full_disk(tmp_path: Path) -> None:
     assert "codeplan: the disk is full" in done.stderr
     assert "Traceback" not in done.stderr
     assert "second 0" in done.stdout
-    assert "3,000 problems in, 3,000 out" in done.stdout
+    assert "1,500 problems in, 1,500 out" in done.stdout

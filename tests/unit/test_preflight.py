@@ -81,6 +81,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def planted(tmp_path: Path, store: Path, teacher_process: Any, monkeypatch: pytest.MonkeyPatch) -> Planted:
     monkeypatch.setenv("PLANTED_KEY", KEY)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     experiment = Planted(tmp_path, teacher_process.base_url)
     experiment.set("tracking.uri", f"sqlite:///{store}/mlflow.db")
     return experiment

@@ -85,8 +85,6 @@ def probe(execution: ExecutionConfig) -> ClusterResources:
     Raises:
         ClusterError: the address is no cluster's, or no cluster answers.
     """
-    if ray.is_initialized():
-        return connected(execution)
     if not execution.ray_address:
         from ray._private.resource_and_label_spec import ResourceAndLabelSpec  # what ray.init itself asks
 

@@ -15,12 +15,14 @@ def check(subject: Subject) -> Iterator[Finding]:
     Alone, a check asks the named cluster, or reads off this machine what an own one would have: to start one takes
     seconds.
     """
-    from codeplan.on_ray.cluster import cluster, lacking, probe
+    from codeplan.on_ray.cluster import cluster, connected, lacking, probe
 
     execution = subject.config.execution
     if subject.followed:
         subject.stack.enter_context(cluster(execution))
-    has = probe(execution)
+        has = connected(execution)
+    else:
+        has = probe(execution)
     yield ok(str(has))
     for stage, (cpus, gpus) in needs(execution).items():
         missing = lacking(stage, has, cpus, gpus) if stage in subject.unfinished else ""

@@ -206,7 +206,7 @@ def classify(where: str, status: int, body: ErrorBody, shown: str) -> TeacherRef
     if hint is not None:
         return TeacherRefused(f"{where} refuses: {words}{hint}")
     if status == 429:
-        return RequestLost("rate_limited", f"{where} is asked too much: {words}")
+        return RequestLost("rate_limited", f"{where} is rate-limited (HTTP 429): {words}")
     if 400 <= status < 500 and status not in _TRY_AGAIN:
         return RequestLost("rejected", f"{where} rejects the request: {words}")
     return RequestLost("server_error", f"{where} failed: {words}")
