@@ -14,6 +14,7 @@ import builtins
 import importlib
 import json
 import os
+import symtable
 import sys
 from typing import Any, NoReturn
 
@@ -67,10 +68,11 @@ class _TestJudge:
     def _run(self) -> None:
         try:
             trees = [ast.parse(self.setup, "setup"), ast.parse(self.test, _TEST_NAME)]
+            names = _names_of_the_program([self.setup, self.test], bool(self.entry_point))
         except (SyntaxError, ValueError) as error:
             self.end(UnseparableError(f"the test is no Python: {error}"))
         namespace: dict[str, Any] = {"__name__": "tests", "__builtins__": builtins}
-        for name in sorted(_names_of_the_program(trees, bool(self.entry_point))):
+        for name in sorted(names):
             namespace[name] = self._stand_in(name)
         for tree in trees:
             exec(compile(tree, "setup" if tree is trees[0] else _TEST_NAME, "exec"), namespace)  # noqa: S102
@@ -207,25 +209,27 @@ def _update(old: Any, new: Any) -> None:
         old.update(new)
 
 
-def _names_of_the_program(trees: list[ast.Module], named: bool) -> set[str]:
-    """The names that the tests use and do not define: the program must.
+def _names_of_the_program(sources: list[str], named: bool) -> set[str]:
+    """The names that the tests use and do not define at the top level: the program must.
 
     Built-in names stay built in, so that no program's own ``abs`` decides a test, but for a test that uses nothing else
     and whose function is not named: then the one it uses is the function it is about.
     """
     used: set[str] = set()
     defined: set[str] = set()
-    for node in (each for tree in trees for each in ast.walk(tree)):
-        if isinstance(node, ast.Name):
-            (used if isinstance(node.ctx, ast.Load) else defined).add(node.id)
-        elif isinstance(node, ast.alias):
-            defined.add((node.asname or node.name).split(".")[0])
-        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            defined.add(node.name)
-        elif isinstance(node, ast.arg):
-            defined.add(node.arg)
-        elif isinstance(node, ast.ExceptHandler) and node.name:
-            defined.add(node.name)
+    for source in sources:
+        tables = [symtable.symtable(source, _TEST_NAME, "exec")]
+        while tables:
+            table = tables.pop()
+            tables += table.get_children()
+            for symbol in table.get_symbols():
+                # A parameter that has the function's name hides it in its own scope, not from the other statements.
+                if table.get_type() != "module" and not symbol.is_global():
+                    continue
+                if symbol.is_assigned() or symbol.is_imported():
+                    defined.add(symbol.get_name())
+                if symbol.is_referenced():
+                    used.add(symbol.get_name())
     wanted = used - defined
     missing = wanted - set(dir(builtins))
     return missing if missing or named or len(wanted) > 1 else wanted

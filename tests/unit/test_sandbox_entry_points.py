@@ -166,3 +166,20 @@ def test_each_test_gets_a_solution_of_its_own(sandbox: Judge) -> None:
     program = "class Solution:\n    calls = 0\n    def f(self):\n        self.calls += 1\n        return self.calls"
     test = "def check(candidate):\n    assert candidate() == 1"
     assert sandbox.judge(program, Suite("assert", tests=(test, test), entry_point="Solution().f")).passed
+
+
+SCOPES = {
+    "a parameter of the function's name": "def check(inc):\n    assert inc(1) == 2\n\ncheck(inc)",
+    "a name bound in another scope": "def helper():\n    inc = 5\n    return inc\n\nassert inc(helper()) == 6",
+    "a comprehension's variable": "assert [inc for inc in [1]] == [1]\nassert inc(1) == 2",
+    "used in a lambda alone": "assert (lambda x: inc(x))(1) == 2",
+    "a global of a function": "def set_up():\n    global start\n    start = 1\n\nset_up()\nassert inc(start) == 2",
+    "a handler's name": "try:\n    raise ValueError\nexcept ValueError as inc_error:\n    assert inc(1) == 2",
+}
+
+
+@pytest.mark.parametrize("name", SCOPES)
+def test_names_are_the_program_s_unless_the_test_defines_them_at_its_top_level(sandbox: Judge, name: str) -> None:
+    suite = Suite("assert", tests=(SCOPES[name],))
+    assert sandbox.judge("def inc(x):\n    return x + 1", suite).outcome is Outcome.PASSED
+    assert sandbox.judge("def inc(x):\n    return x + 2", suite).outcome is Outcome.WRONG_ANSWER

@@ -113,8 +113,8 @@ def _(node: ast.Attribute) -> str:
 @_compose.register
 def _(node: ast.Subscript) -> str:
     if not isinstance(node.slice, ast.Slice):
-        # Two of "x at x at x" would be one: an index that is looked up itself stands in brackets.
-        nested = any(isinstance(part, ast.Subscript) for part in ast.walk(node.slice))
+        # Both x[x[x]] and x[x][x] would be "x at x at x", and x[str(y)] would be str(x[y]).
+        nested = any(isinstance(part, ast.Subscript | ast.Call) for part in ast.walk(node.slice))
         return f"{head(node.value)} at {f'({say(node.slice)})' if nested else operand(node.slice)}"
     of, cut = head(node.value), node.slice
     lower, upper, step = (say(part) if part is not None else "" for part in (cut.lower, cut.upper, cut.step))
