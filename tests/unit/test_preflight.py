@@ -257,3 +257,13 @@ def test_a_disk_that_is_nearly_full(planted: Planted) -> None:
     assert done.returncode == 1, done.stdout + done.stderr
     assert "the disk is full" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_checks_at_once_ask_once(planted: Planted, fake_teacher: Any) -> None:
+    answer_all(planted, delay=1)
+    command = [CODEPLAN, "check", planted.write()]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    for process in both:
+        output = process.communicate(timeout=120)
+        assert process.returncode == 0, output
+    assert fake_teacher.counts()["answered"] == 1

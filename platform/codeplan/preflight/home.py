@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def check(subject: Subject) -> Iterator[Finding]:
 def _write(home: Path) -> Finding | None:
     try:
         home.mkdir(parents=True, exist_ok=True)
-        probe = home / f".check-{os.getpid()}"
+        probe = home / f".check-{uuid.uuid4().hex}"
         try:
             with probe.open("wb") as file:
                 file.write(b"\0" * 4096)

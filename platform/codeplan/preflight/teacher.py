@@ -10,6 +10,7 @@ from codeplan.config import TeacherConfig
 from codeplan.preflight.findings import Finding, failed, ok, skipped, warning
 from codeplan.preflight.subject import Subject
 from codeplan.records import Problem
+from codeplan.stages import locked
 from codeplan.teacher.asking import Asker, Reply
 from codeplan.teacher.budget import Price
 from codeplan.teacher.cache import AnswerCache
@@ -17,6 +18,8 @@ from codeplan.teacher.configured import endpoint_of, host_of
 from codeplan.teacher.offline import MODEL as OFFLINE
 from codeplan.teacher.questions import Question, questions
 
+ATTEMPTS = 2
+"""How often a request is tried at most: a check should not wait through the growing pauses of a long run."""
 TRIES = 3
 """Requests that are asked at most: one prompt may be refused where others are not."""
 
@@ -50,22 +53,27 @@ def _questions(problems: Sequence[Problem], teacher: TeacherConfig, host: str) -
 def _ask(subject: Subject, asked: Sequence[Question]) -> tuple[Question, Reply]:
     """The first request that has an answer, or gets one; else the last that was tried."""
     folder = subject.home / "answers"
-    cache = AnswerCache(folder)
-    for question in asked:
-        found = cache.get(question.request)
-        if found is not None:
-            return question, Reply(key=question.request.key, status="answered", answer=found, cached=True)
+    execution = subject.config.execution
+    execution = execution.model_copy(update={"request_attempts": min(ATTEMPTS, execution.request_attempts)})
 
     async def ask_in_turn() -> tuple[Question, Reply]:
         with endpoint_of(subject.config.teacher) as where:
-            async with Asker(where, subject.config.execution, folder) as asker:
+            async with Asker(where, execution, folder) as asker:
                 for question in asked:
                     reply = await asker.ask(question.request)
                     if reply.status != "lost" or reply.reason != "rejected":
                         break
         return question, reply
 
-    return asyncio.run(ask_in_turn())
+    (subject.home / "checks").mkdir(exist_ok=True)
+    # Of two runs that begin at once, the second finds the answer of the first.
+    with locked(subject.home / "checks" / "teacher.lock", {}):
+        cache = AnswerCache(folder)
+        for question in asked:
+            found = cache.get(question.request)
+            if found is not None:
+                return question, Reply(key=question.request.key, status="answered", answer=found, cached=True)
+        return asyncio.run(ask_in_turn())
 
 
 def _said(teacher: TeacherConfig, question: Question, reply: Reply) -> Iterator[Finding]:
