@@ -255,7 +255,7 @@ def test_a_disk_that_is_nearly_full(planted: Planted) -> None:
     arguments = ["unshare", "-rm", "sh", "-c", SMALL_DISK, "sh", planted.folder, CODEPLAN]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "the disk is full" in done.stderr
+    assert "✗ home            the disk is full" in done.stdout
     assert "Traceback" not in done.stderr
 
 

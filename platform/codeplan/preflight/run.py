@@ -65,10 +65,10 @@ def check(
         console: where the lines go.
         stack: keeps open what was opened for a check and serves the run, as a local Ray cluster.
         every: judge all reference solutions, not a sample.
-        followed: whether a run follows: then warnings and failures alone are shown, and how many checks passed.
+        followed: whether a run follows: then only warnings are shown, and how many checks passed.
 
     Raises:
-        PreflightError: something failed; the message holds every failure.
+        PreflightError: something failed; where a run should follow, the message holds every failure.
     """
     subject = _subject(config, goal, console, stack, every=every, followed=followed)
     found: list[tuple[str, Finding]] = []
@@ -82,10 +82,10 @@ def check(
         failures += [finding.sentence for finding in findings if finding.status == "failed"]
         for finding in findings:
             found.append((area.name, finding))
-            if not followed or finding.status in ("warning", "failed"):
+            if not followed or finding.status == "warning":
                 _show(console, area.name, finding)
     if failures:
-        raise PreflightError(_message(failures))
+        raise PreflightError(_message(failures) if followed else f"{len(failures)} of {len(found)} checks failed")
     if followed and found:
         good = sum(finding.status == "ok" for _, finding in found)
         console.print(f"{MARKS['ok']} {'check':<16}[dim]{good} of {len(found)} checks passed[/dim]", highlight=False)
