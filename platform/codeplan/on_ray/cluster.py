@@ -194,6 +194,7 @@ def _last_json(output: str) -> dict[str, float]:
 def _silence_logs() -> None:
     """Leave the terminal to the stages' own progress; Ray's words stay in its session's logs."""
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    os.environ.setdefault("RAY_DATA_LOG_LEVEL", "WARNING")  # Ray Data sets its logger up again with each execution
     os.environ.setdefault("PYTHONWARNINGS", "ignore::DeprecationWarning,ignore::FutureWarning")
     for name in ("ray", "ray.data", "ray.train", "ray._private"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -18,8 +18,6 @@ from codeplan.teacher.configured import endpoint_of, host_of
 from codeplan.teacher.offline import MODEL as OFFLINE
 from codeplan.teacher.questions import Question, questions
 
-ATTEMPTS = 2
-"""How often a request is tried at most: a check should not wait through the growing pauses of a long run."""
 TRIES = 3
 """Requests that are asked at most: one prompt may be refused where others are not."""
 
@@ -53,12 +51,10 @@ def _questions(problems: Sequence[Problem], teacher: TeacherConfig, host: str) -
 def _ask(subject: Subject, asked: Sequence[Question]) -> tuple[Question, Reply]:
     """The first request that has an answer, or gets one; else the last that was tried."""
     folder = subject.home / "answers"
-    execution = subject.config.execution
-    execution = execution.model_copy(update={"request_attempts": min(ATTEMPTS, execution.request_attempts)})
 
     async def ask_in_turn() -> tuple[Question, Reply]:
         with endpoint_of(subject.config.teacher) as where:
-            async with Asker(where, execution, folder) as asker:
+            async with Asker(where, subject.config.execution, folder) as asker:
                 for question in asked:
                     reply = await asker.ask(question.request)
                     if reply.status != "lost" or reply.reason != "rejected":
