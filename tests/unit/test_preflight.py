@@ -1,6 +1,7 @@
 """Checks before a run: each fault of a configuration is found before any stage runs, and a sound one passes."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -267,3 +268,20 @@ def test_checks_at_once_ask_once(planted: Planted, fake_teacher: Any) -> None:
         output = process.communicate(timeout=120)
         assert process.returncode == 0, output
     assert fake_teacher.counts()["answered"] == 1
+
+
+def test_a_terminal_without_unicode_shows_plain_marks(planted: Planted) -> None:
+    planted.set("execution.judge_actors", 999)
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        [CODEPLAN, "check", planted.write()], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "\nx ray " in done.stdout
+    assert "+ home " in done.stdout
+
+
+def test_a_teacher_that_counts_no_tokens_has_a_cost_at_most(planted: Planted) -> None:
+    answer_all(planted, usage={"prompt_tokens": 100, "completion_tokens": None})
+    assert "18 requests, at most $" in said(planted.check())

@@ -96,3 +96,37 @@ def test_an_answer_cut_off_before_the_only_mark_of_its_thoughts_is_no_plan():
     made = settle(asked, replies, 0, 0.5, None)
     assert [plan.text for plan in made.plans] == [PLAN, PLAN]
     assert made.account.losses == {"cut_off_before_plan": 1}
+
+
+SUM_PLAN = "1. Read the numbers.\n2. Add them up.\n3. Print the sum."
+HM = "Hmm, the user wants a plan.\nWait, sums? Yes."
+MORE_FORMS = {
+    "headings of Granite": f"Here is my thought process:\n{HM}\n\nHere is my response:\n{SUM_PLAN}",
+    "headings in Markdown": f"**Thinking:**\n{HM}\n\n**Plan:**\n{SUM_PLAN}",
+    "inner tokens": f"<|inner_prefix|>{HM}<|inner_suffix|>{SUM_PLAN}",
+    "details by their summary": f"<details>\n<summary>Thought process</summary>\n{HM}\n</details>\n{SUM_PLAN}",
+    "other tags": f"<cot>{HM}</cot><inner_monologue>{HM}</inner_monologue><internal>{HM}</internal>{SUM_PLAN}",
+    "square brackets": f"[THOUGHT]{HM}[/THOUGHT]{SUM_PLAN}",
+    "a channel with a small letter": f"analysisthe user wants a plan. ok.assistantfinal{SUM_PLAN}",
+    "a line break in the tag": f"<think\n>{HM}</think\n>{SUM_PLAN}",
+    "an invisible character in the tag": f"<\u200bthink>{HM}</\u200bthink>{SUM_PLAN}",
+    "a comment": f"<!-- {HM} -->\n{SUM_PLAN}",
+    "a blockquote": f"> Hmm, the user wants a plan.\n> Wait.\n\n{SUM_PLAN}",
+    "a bold tag": f"**<think>**{HM}**</think>**{SUM_PLAN}",
+    "Cohere's response": f"<|START_THINKING|>{HM}<|END_THINKING|><|START_RESPONSE|>{SUM_PLAN}<|END_RESPONSE|>",
+    "a solution's tokens": f"<|begin_of_thought|>{HM}<|end_of_thought|>"
+    f"<|begin_of_solution|>{SUM_PLAN}<|end_of_solution|>",
+    "the end of a turn": f"{SUM_PLAN}<end_of_turn>",
+    "wide bars": f"{HM}</think>{SUM_PLAN}<\uff5cend\u2581of\u2581sentence\uff5c>",
+    "the next turn": f"{SUM_PLAN}<|im_end|>\n<|im_start|>user\nNext question",
+}
+
+
+@pytest.mark.parametrize("form", MORE_FORMS)
+def test_further_forms_leave_the_plan_alone(form):
+    assert clean_plan(MORE_FORMS[form]) == SUM_PLAN
+
+
+@pytest.mark.parametrize("plan", ["1. Thinking: read n.\n2. Plan:\n3. Print n.", "1. Count quotes > 3.\n2. Print."])
+def test_words_of_headings_in_steps_stay(plan):
+    assert clean_plan(plan) == plan

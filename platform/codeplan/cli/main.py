@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import io
 import os
 import shlex
 import shutil
@@ -177,6 +178,9 @@ def job(stage: str) -> None:
 @contextmanager
 def plain_errors() -> Iterator[None]:
     """Turn errors that a person can act on into one message; anything else is a fault of ours and keeps its trace."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal of another encoding shows a question mark
     try:
         yield
     except KeyboardInterrupt:

@@ -19,6 +19,8 @@ MARKS: dict[Status, str] = {
     "failed": "[red]✗[/red]",
     "skipped": "[dim]-[/dim]",
 }
+PLAIN_MARKS: dict[Status, str] = {"ok": "+", "warning": "!", "failed": "x", "skipped": "-"}
+"""For terminals that have no such signs."""
 
 
 @dataclass(frozen=True)

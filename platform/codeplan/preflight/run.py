@@ -13,7 +13,7 @@ from codeplan.config import Config
 from codeplan.errors import UserError, explain
 from codeplan.pipeline import road, upstream
 from codeplan.preflight import cluster, configuration, data, home, mlflow, sandbox, student, teacher
-from codeplan.preflight.findings import MARKS, Finding, failed
+from codeplan.preflight.findings import MARKS, PLAIN_MARKS, Finding, Status, failed
 from codeplan.preflight.subject import Subject
 
 IN_ORDER = ("problems", "distill", "finetune", "sample", "judge", "report")
@@ -88,7 +88,9 @@ def check(
         raise PreflightError(_message(failures) if followed else f"{len(failures)} of {len(found)} checks failed")
     if followed and found:
         good = sum(finding.status == "ok" for _, finding in found)
-        console.print(f"{MARKS['ok']} {'check':<16}[dim]{good} of {len(found)} checks passed[/dim]", highlight=False)
+        warned = sum(finding.status == "warning" for _, finding in found)
+        said = f"{good} passed" + (f", {warned} warnings" if warned else "")
+        console.print(f"{_marks(console)['ok']} {'check':<16}[dim]{said}[/dim]", highlight=False)
 
 
 def _subject(config: Config, goal: str, console: Console, stack: ExitStack, *, every: bool, followed: bool) -> Subject:
@@ -116,8 +118,14 @@ def _findings(area: Area, subject: Subject) -> list[Finding]:
     return findings
 
 
+def _marks(console: Console) -> dict[Status, str]:
+    return MARKS if console.encoding.startswith("utf") else PLAIN_MARKS
+
+
 def _show(console: Console, name: str, finding: Finding) -> None:
-    console.print(f"{MARKS[finding.status]} {name:<16}{escape(finding.sentence)}", highlight=False, soft_wrap=True)
+    console.print(
+        f"{_marks(console)[finding.status]} {name:<16}{escape(finding.sentence)}", highlight=False, soft_wrap=True
+    )
 
 
 def _message(failures: Sequence[str]) -> str:

@@ -40,7 +40,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     question, reply = _ask(subject, first)
     yield from _said(teacher, question, reply)
     if teacher.model != OFFLINE and reply.answer is not None:
-        yield from _cost(subject, reply)
+        yield from _cost(subject, question, reply)
 
 
 def _questions(problems: Sequence[Problem], teacher: TeacherConfig, host: str) -> Iterator[Question]:
@@ -94,7 +94,7 @@ def _said(teacher: TeacherConfig, question: Question, reply: Reply) -> Iterator[
         )
 
 
-def _cost(subject: Subject, reply: Reply) -> Iterator[Finding]:
+def _cost(subject: Subject, question: Question, reply: Reply) -> Iterator[Finding]:
     execution, teacher = subject.config.execution, subject.config.teacher
     price = Price(execution.prompt_price_usd, execution.completion_price_usd)
     requests = _requests(subject)
@@ -106,8 +106,12 @@ def _cost(subject: Subject, reply: Reply) -> Iterator[Finding]:
             yield warning(f"the price of {teacher.model} is not known: {requests:,} requests will be sent", advice)
         return
     assert reply.answer is not None
-    expected = price.of(reply.answer) * requests
-    text = f"{requests:,} requests, about ${expected:,.2f} if all are as long as the first"
+    if reply.answer.prompt_tokens and reply.answer.completion_tokens:
+        expected = price.of(reply.answer) * requests
+        text = f"{requests:,} requests, about ${expected:,.2f} if all are as long as the first"
+    else:
+        expected = price.at_most(question.request, reply.answer.text) * requests
+        text = f"{requests:,} requests, at most ${expected:,.2f}: the teacher does not say how many tokens it used"
     if execution.budget_usd is not None and expected > execution.budget_usd:
         yield warning(
             f"{text}, which is more than the budget of ${execution.budget_usd:g}",

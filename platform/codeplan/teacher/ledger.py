@@ -65,12 +65,14 @@ class Distilled:
         account: where every request went; a problem without a solution counts as one.
         tally: totals.
         left_out: for each sampling setting that the teacher refused, how many plans were written without it.
+        failures: why the requests without a plan have none, by problem; each sentence once.
     """
 
     plans: list[Plan]
     account: Account
     tally: Tally
     left_out: Mapping[str, int] = field(default_factory=dict)
+    failures: tuple[str, ...] = ()
 
     def notes(self) -> list[str]:
         """What a person should know of the plans, in sentences."""
@@ -84,6 +86,9 @@ class Distilled:
                 f"{self.tally.truncated:,} of {self.tally.rows:,} answers were cut off by the length limit "
                 "(teacher.max_tokens); what they hold of a plan is kept"
             )
+        said += [f"no plan for {failure}" for failure in self.failures[:MESSAGES_SHOWN]]
+        if len(self.failures) > MESSAGES_SHOWN:
+            said.append(f"no plan for {len(self.failures) - MESSAGES_SHOWN:,} more")
         return said
 
 
@@ -124,6 +129,8 @@ def settle(
                 left_out.update(answer.left_out)
                 continue
             reason, message = question.why_no_plan(answer)
+        elif message:
+            message = f"{question.problem_id}: {message}"
         losses[reason] += 1
         messages.setdefault(message)
     if (lost := losses.total()) > lost_share * len(asked):
@@ -138,7 +145,9 @@ def settle(
     tally = Tally()
     for key, shared in Counter(reply.key for reply in rows).items():
         tally += Tally.of(replies[key], shared)
-    return Distilled(plans, Account(len(asked) + without_solution, len(plans), dict(losses)), tally, dict(left_out))
+    return Distilled(
+        plans, Account(len(asked) + without_solution, len(plans), dict(losses)), tally, dict(left_out), tuple(messages)
+    )
 
 
 def _check_complete(rows: Sequence[Reply], budget_usd: float | None) -> None:

@@ -8,13 +8,17 @@ from html import unescape
 _MARKER = re.compile(
     r"""
     <[ ]{0,3}(?P<close>/)?[ ]{0,3}(?:\w{1,24}[:_])?(?:ant|inner_?)?
-        (?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|analysis|scratchpad)(?:[_-]process)?
-        (?:[ ][^<>\n]{0,80})?(?P<empty>/)?>
+        (?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|analysis|scratchpad|cot|chain[_-]of[_-]thoughts?|internal
+           |monologue|deliberat(?:e|ion))(?:[_-]process)?
+        (?:[ ][^<>\n]{0,80})?(?P<empty>/)?\s{0,3}>
   | <\|[ ]{0,3}(?P<bar_close>/|end_?(?:of_?)?)?(?:begin_?(?:of_?)?|start_?(?:of_?)?)?
         (?:think(?:ing)?|thoughts?|reason(?:ing)?)(?P<bar_end>_end)?(?:_start)?[ ]{0,3}\|>
-  | \[[ ]{0,3}(?P<square_close>/)?[ ]{0,3}(?:think(?:ing)?|reasoning)[ ]{0,3}\]
+  | <\|inner_prefix\|> | (?P<inner_close><\|inner_suffix\|>)
+  | \[[ ]{0,3}(?P<square_close>/)?[ ]{0,3}(?:think(?:ing)?|thoughts?|reasoning)[ ]{0,3}\]
   | ◁[ ]{0,3}(?P<arrow_close>/)?[ ]{0,3}think(?:ing)?[ ]{0,3}▷
-  | <details\b[^<>\n]{0,200}?\breasoning\b[^<>\n]{0,200}> | (?P<details_close></details[ ]{0,3}>)
+  | <details\b[^<>\n]{0,200}?\breasoning\b[^<>\n]{0,200}>
+  | <details\b[^<>\n]{0,200}>\s{0,9}<summary>\s{0,9}(?:think|thought|reason)[^<>\n]{0,80}</summary>
+  | (?P<details_close></details[ ]{0,3}>)
   | <unused94>(?:thought)? | (?P<unused_close><unused95>)
   | (?P<channel_close><channel\|>|<\|channel>[ ]{0,3}final\b) | <\|channel>(?:[ ]{0,3}(?:thought|analysis))?
     """,
@@ -24,6 +28,7 @@ _CLOSES = (
     "close",
     "bar_close",
     "bar_end",
+    "inner_close",
     "square_close",
     "arrow_close",
     "details_close",
@@ -37,8 +42,24 @@ _QUOTES = {"'": "'", '"': '"', "\u2018": "\u2019", "\u201c": "\u201d", "\u00ab":
 _CHANNEL = re.compile(
     r"<\|channel\|>[ ]{0,3}(\w*)(?:[^<\n]{0,80}(?:<\|constrain\|>[^<\n]{0,80})?<\|message\|>)?", re.IGNORECASE
 )
-_BARE_CHANNEL = re.compile(r"\Aanalysis(?=[A-Z])(?:.*assistant\s?final)?", re.DOTALL)
-_SPECIAL = re.compile(r"<\|[a-z_]{1,40}\|>|</s>", re.IGNORECASE)
+_BARE_CHANNEL = re.compile(r"\Aanalysis(?:.*assistant\s?final|(?=[A-Z]))", re.DOTALL)
+_SPECIAL = re.compile(r"<\|[a-z_]{1,40}\|>|</s>|<end_of_turn>", re.IGNORECASE)
+_FIRST_SPECIAL = re.compile(r"\A\s*<\|[a-z_]{1,40}\|>", re.IGNORECASE)
+# What a server writes that ran past the end of its turn.
+_NEXT_TURN = re.compile(
+    r"(?:<\|[a-z_]{1,40}\|>|</s>|<end_of_turn>)\s*(?:<\|(?:im_start|start_header_id|user)\|>|<start_of_turn>)",
+    re.IGNORECASE,
+)
+_WIDE_TOKEN = re.compile(r"<\uff5c([\w\u2581]{1,40})\uff5c>")
+_INVISIBLE = re.compile("[\u200b-\u200d\u2060\ufeff]")
+_TAG = re.compile(r"<[^<>\n]{1,60}>")
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+# Headings of the thoughts and of what follows them, where no marker tells them apart.
+_HEADED = re.compile(
+    r"\A\W*(?:here(?:'s| is) my thought process|(?:my )?(?:thinking|thoughts?|reasoning)(?: process)?)\W*:\W*\n.*?"
+    r"^\W*(?:here(?:'s| is) my (?:response|plan|answer)|(?:final )?(?:plan|response|answer))\W*:\W*?\n",
+    re.DOTALL | re.MULTILINE | re.IGNORECASE,
+)
 _LAST_SPECIAL = re.compile(rf"(?:{_SPECIAL.pattern})\s*\Z", re.IGNORECASE)
 
 
@@ -50,10 +71,26 @@ def without_thoughts(text: str) -> str:
     in the prompt, all before the closing one is thought; where the closing one is missing, all after the opening one.
     A marker that is quoted, or that stands among the words of a numbered step, is a word like others.
     """
-    before = None
+    text, before = _plainly_marked(text), None
     while text != before:  # what is left may itself make a marker, where it was torn by another
         before, text = text, _once(_final_channel(_escaped_markers(text)))
-    return text
+    return _without_quoted_start(_HEADED.sub("", text).replace("****", ""))
+
+
+def _plainly_marked(text: str) -> str:
+    """The text with its markers as `_MARKER` knows them: without invisible characters, wide bars and comments."""
+    text = _WIDE_TOKEN.sub(lambda token: f"<|{token[1]}|>".replace("\u2581", "_"), text)
+    text = _TAG.sub(lambda tag: _INVISIBLE.sub("", tag[0]), text)
+    if (following := _NEXT_TURN.search(text)) is not None:
+        text = text[: following.start()]
+    return _COMMENT.sub("", text)
+
+
+def _without_quoted_start(text: str) -> str:
+    """Without a blockquote before the answer: some servers show thoughts so."""
+    lines = text.lstrip("\n").split("\n")
+    quoted = next((number for number, line in enumerate(lines) if line.strip() and not line.startswith(">")), 0)
+    return "\n".join(lines[quoted:]) if quoted and lines[0].startswith(">") else text
 
 
 def _once(text: str) -> str:
@@ -105,6 +142,8 @@ def _final_channel(text: str) -> str:
         return text[bare.end() :] if bare[0] != "analysis" else ""
     while (last := _LAST_SPECIAL.search(text)) and not _MARKER.search(last[0]):
         text = text[: last.start()]
+    while (first := _FIRST_SPECIAL.match(text)) and not _MARKER.search(first[0]):
+        text = text[first.end() :]
     return text
 
 
