@@ -42,6 +42,9 @@ def rewrite(folder: Path, change: Callable[[Weights], Weights]) -> None:
     save_file(change(load_file(path)), path, metadata={"format": "pt"})
 
 
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+
+
 def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:1000])
 
@@ -120,7 +123,8 @@ DAMAGES: list[tuple[str, Callable[[Path], object], str]] = [
     ("t5", lambda f: (f / "tokenizer.json").write_text("{}"), "tokenizer cannot be read"),
     ("t5", lambda f: edit(f / "tokenizer_config.json", pad_token=5), "tokenizer cannot be read"),
     ("t5", lambda f: (f / "model.safetensors").unlink(), "weights cannot be read"),
-    ("t5", lambda f: truncate(f / "model.safetensors"), "weights cannot be read"),
+    ("t5", lambda f: truncate(f / "model.safetensors"), "download that was cut off"),
+    ("t5", lambda f: (f / "model.safetensors").write_bytes(POINTER), "model.safetensors is a Git LFS pointer"),
     ("t5", lambda f: (f / "model.safetensors").write_bytes(b""), "weights cannot be read"),
     ("t5", lambda f: rewrite(f, lambda w: dict(sorted(w.items())[1:])), "lack 1 of the model's .* weights"),
     ("gpt2", lambda f: edit(f / "config.json", tie_word_embeddings=False), "lack 1 of .* lm_head.weight"),

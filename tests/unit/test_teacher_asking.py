@@ -152,7 +152,9 @@ def test_too_many_losses_fail_the_stage_with_counts_and_first_errors():
     lost = [Reply(key=each.request.key, status="lost", reason="timeout", message="too slow") for each in asked[:2]]
     replies = {reply.key: reply for reply in [*lost, *(answered(each) for each in asked[2:])]}
     assert len(settle(asked, replies, 0, 0.02, None).plans) == 98
-    with pytest.raises(StageError, match=r"2 of 100 requests .* 0.01 allows: 2 timeout. p0: too slow; p1: too slow. 98 of 100 answers"):
+    with pytest.raises(
+        StageError, match=r"2 of 100 requests .* 0.01 allows: 2 timeout. p0: too slow; p1: too slow. 98 of 100 answers"
+    ):
         settle(asked, replies, 0, 0.01, None)
 
 

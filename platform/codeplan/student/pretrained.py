@@ -103,6 +103,10 @@ def _hub_problem(name: str) -> str | None:
     return f"the hub at {endpoint} answers HTTP {status} for its config.json{hint}"
 
 
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_LONGEST_POINTER = 1024
+
+
 def _check_folder(folder: Path, what: str) -> None:
     """Say what is missing in our own words; transformers would take the folder's name for a repository's."""
     if (folder / "adapter_config.json").exists() and not (folder / "config.json").exists():
@@ -121,6 +125,9 @@ def _check_folder(folder: Path, what: str) -> None:
         )
     if not any((folder / name).exists() for name in _TOKENIZER_FILES):
         raise StudentError(f"{what}: the folder holds no tokenizer (tokenizer.json, or the files it is made from)")
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.stat().st_size < _LONGEST_POINTER and path.read_bytes().startswith(_LFS_POINTER):
+            raise StudentError(f"{what}: {path.name} is a Git LFS pointer, not the file itself; run git lfs pull there")
     if (folder / "generation_config.json").exists():
         with library_errors(f"{what}: its generation_config.json is not valid; correct or delete it"):
             GenerationConfig.from_pretrained(folder)
@@ -157,7 +164,7 @@ def read_model(source: str | Path, config: Any) -> Any:
         StudentError: its weights cannot be read, are incomplete, or do not fit the configuration.
     """
     try:
-        with library_errors("its weights cannot be read"):
+        with library_errors("its weights cannot be read, as after a download that was cut off"):
             model, report = model_class(config).from_pretrained(
                 source,
                 config=config,
