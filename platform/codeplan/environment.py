@@ -57,14 +57,19 @@ def prepare() -> None:
 
 
 def named_in(error: BaseException) -> str | None:
-    """A message where a library's error is about the value of an environment variable, as its text shows; else None."""
+    """A message where a library's error is about the value of an environment variable, as its text shows; else None.
+
+    The message never repeats a value that is long enough to be a token.
+    """
     text = str(error)
     for name, value in os.environ.items():
         if name.startswith(_OF_LIBRARIES) and (name in text or (value and repr(value) in text)):
-            return f"the environment variable {name} cannot be used: {one_line(text)}; correct it, or unset it"
+            said = one_line(text.replace(value, "[its value]") if len(value) >= _SHORTEST_SECRET else text)
+            return f"the environment variable {name} cannot be used: {said}; correct it, or unset it"
     return None
 
 
+_SHORTEST_SECRET = 8
 _OF_LIBRARIES = ("CUDA_", "DS_", "HF_", "MLFLOW_", "MPL", "NCCL_", "OMP_", "OPENAI_", "RAY_", "TORCH", "TRANSFORMERS_")
 
 

@@ -104,6 +104,13 @@ def test_a_setting_that_a_library_cannot_read_is_named(variable: str, code: str)
     assert f"the environment variable {variable} " in line
 
 
+def test_the_value_of_a_variable_is_not_repeated() -> None:
+    code = "raise ValueError('no such token: \\'hf_planted_0123456789\\'')"
+    done = run_python(PREPARE.format(code), HF_TOKEN="hf_planted_0123456789")
+    assert "HF_TOKEN" in done.stderr
+    assert "hf_planted" not in done.stderr
+
+
 def test_an_error_of_ours_is_not_put_down_to_the_environment() -> None:
     done = run_python(PREPARE.format("raise ValueError('of ours')"), HF_HUB_ETAG_TIMEOUT="")
     assert "Traceback" in done.stderr

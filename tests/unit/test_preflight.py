@@ -5,7 +5,9 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -175,7 +177,7 @@ FAULTS: dict[str, tuple[Fault, tuple[str, ...]]] = {
     "a wrong key": (lambda x: answer_all(x, status=401, say="the key {key} is wrong"), ("teacher.api_key_env",)),
     "an unknown model": (lambda x: answer_all(x, status=404, say="no model m"), ("no model m", "teacher.model")),
     "answers without a plan": (lambda x: answer_all(x, text="<think>hm</think>"), ("thoughts alone",)),
-    "no price": (lambda x: x.set("execution.prompt_price_usd", 0.0), ("price of m is not known", "18 requests")),
+    "no price": (lambda x: x.set("execution.prompt_price_usd", 0.0), ("price of m is not known", "up to 18 requests")),
     "a budget without prices": (
         lambda x: (x.set("execution.budget_usd", 1.0), x.set("execution.prompt_price_usd", 0.0)),  # type: ignore[func-returns-value]
         ("budget_usd", "prompt_price_usd"),
@@ -200,7 +202,7 @@ FAULTS: dict[str, tuple[Fault, tuple[str, ...]]] = {
             hidden_tests={"kind": "assert", "tests": ["import package_not_there\nassert f() == 1"], "setup": ""},
             solutions=["def f(): return 1"],
         ),
-        ("the test needs the package package_not_there",),
+        ("the test needs the package package_not_there", "the tests of 12 problems import package_not_there"),
     ),
     "a limit too low": (
         lambda x: (row_for(x, "train", solutions=["while True: pass"]), x.set("judging.time_s", 0.05)),  # type: ignore[func-returns-value]
@@ -256,7 +258,7 @@ def test_a_disk_that_is_nearly_full(planted: Planted) -> None:
     arguments = ["unshare", "-rm", "sh", "-c", SMALL_DISK, "sh", planted.folder, CODEPLAN]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "✗ home            the disk is full" in done.stdout
+    assert "✗ home            the disk is nearly full" in done.stdout
     assert "Traceback" not in done.stderr
 
 
@@ -284,4 +286,44 @@ def test_a_terminal_without_unicode_shows_plain_marks(planted: Planted) -> None:
 
 def test_a_teacher_that_counts_no_tokens_has_a_cost_at_most(planted: Planted) -> None:
     answer_all(planted, usage={"prompt_tokens": 100, "completion_tokens": None})
-    assert "18 requests, at most $" in said(planted.check())
+    assert "up to 18 requests, at most $" in said(planted.check())
+
+
+def test_findings_are_not_taken_for_those_of_other_data(planted: Planted) -> None:
+    """With an unknown prompt no stage has an identity, so nothing tells the two data sets apart."""
+    planted.set("teacher.prompt", "foreward")
+    assert "12 of 12 sampled reference solutions pass" in said(planted.check())
+    row_for(planted, "train", solutions=["print(2)"])
+    assert "0 of 12 sampled reference solutions pass" in said(planted.check())
+
+
+def test_a_sample_that_takes_too_long_is_said_to_be_one(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("codeplan.preflight.reference.SECONDS", 0.2)
+    row_for(planted, "train", solutions=["while True: pass"])
+    planted.set("judging.time_s", 0.3)
+    assert "train: only 1 of 12 sampled solutions could be judged in 0.2 s" in said(planted.check())
+
+
+class _MLflowServer(BaseHTTPRequestHandler):
+    """Knows one experiment, and asks for no password."""
+
+    def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+        experiment = {"experiment_id": "1", "name": "codeplan", "artifact_location": "x", "lifecycle_stage": "active"}
+        body = json.dumps({"experiment": experiment}).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+def test_the_password_of_an_mlflow_server_is_not_shown(planted: Planted) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _MLflowServer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        planted.set("tracking.uri", f"http://me:planted-password@127.0.0.1:{server.server_port}")
+        shown = said(planted.check())
+        server.shutdown()
+    assert f"✓ mlflow http://me:***@127.0.0.1:{server.server_port}" in shown
+    assert "planted-password" not in shown

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import platform
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import codeplan
 from codeplan import problems, records
 from codeplan.config import FileSource, MiniAppsSource, Source
 from codeplan.errors import UserError
@@ -14,6 +17,8 @@ from codeplan.preflight import reference
 from codeplan.preflight.findings import Finding, failed, ok, skipped, warning
 from codeplan.preflight.subject import Subject
 from codeplan.records import Problem
+from codeplan_sandbox import TEST_PACKAGES, packages_needed
+from codeplan_sandbox.tier_status import installed_packages
 
 VERSION = 1
 """Raised when this area finds something else in the same data."""
@@ -35,6 +40,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     yield from _usable(subject)
     yield from _shared(subject)
     for role in ("train", "test"):
+        yield from _imports(subject.problems[role], role)
         yield from _judged(subject, role)
 
 
@@ -113,6 +119,23 @@ def _shared(subject: Subject) -> Iterator[Finding]:
         )
 
 
+def _imports(found: Sequence[Problem], role: str) -> Iterator[Finding]:
+    """Packages that tests import and cannot have: found in all of them, where a sample of solutions may miss some."""
+    suites = (suite for each in found for suite in [each.hidden_tests or each.example_tests] if suite)
+    counts = Counter(name for suite in suites for name in packages_needed(suite))
+    installed = installed_packages()
+    for name, count in counts.most_common():
+        if name not in TEST_PACKAGES:
+            allowed = ", ".join(TEST_PACKAGES)
+            yield warning(
+                f"{role}: the tests of {count:,} problems import {name}; tests may import the standard library and "
+                f"{allowed} only",
+                "no program passes them: leave these problems out",
+            )
+        elif not installed[name]:
+            yield warning(f"{role}: the tests of {count:,} problems import {name}", f"install it: pip install {name}")
+
+
 def _text_key(problem: Problem) -> bytes:
     text = " ".join(f"{problem.question} {problem.starter_code}".split())
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
@@ -123,12 +146,7 @@ def _judged(subject: Subject, role: str) -> Iterator[Finding]:
     if not chosen:
         return
     identity = _identity(subject, role)
-    findings = subject.store.get("data", identity) if subject.home_usable else None
-    if findings is None:
-        findings = list(reference.check(subject, role, chosen, identity))
-        if subject.home_usable:
-            subject.store.put("data", identity, findings)
-    yield from findings
+    yield from subject.remembered("data", identity, lambda: reference.check(subject, role, chosen, identity))
 
 
 def _identity(subject: Subject, role: str) -> dict[str, Any]:
@@ -137,6 +155,11 @@ def _identity(subject: Subject, role: str) -> dict[str, Any]:
         "role": role,
         "problems": subject.fingerprint(role),
         "judging": subject.config.judging.model_dump(mode="json"),
+        "code": codeplan.__version__,
+        "judge_version": subject.stages["verdicts"].version if subject.stages else 0,
+        "python": platform.python_version(),
+        "tier": subject.judge.tier if subject.judge else "",
+        "packages": installed_packages(),
         "sample": 0 if subject.every else SAMPLE,
     }
 

@@ -20,7 +20,7 @@ MARKS: dict[Status, str] = {
     "skipped": "[dim]-[/dim]",
 }
 PLAIN_MARKS: dict[Status, str] = {"ok": "+", "warning": "!", "failed": "x", "skipped": "-"}
-"""For terminals that have no such signs."""
+"""For terminals whose encoding lacks the others."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def skipped(text: str) -> Finding:
 class FindingsStore:
     """Findings of checks that take time, kept in a run's home by what they depend on.
 
-    Findings with a failure are not kept: what failed is looked at again.
+    Findings with a failure, or with something left unknown, are not kept: these are looked at again.
     """
 
     def __init__(self, home: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -49,11 +50,13 @@ def _write(home: Path) -> Finding | None:
             probe.unlink(missing_ok=True)
     except OSError as error:
         what = "cannot be locked" if error.errno in _NO_LOCKS else "cannot be written to"
-        return failed(f"execution.home {home} {what}: {error.strerror}", "free space there, or name another folder")
+        advice = "free some space" if error.errno in _NO_SPACE else "name a folder that this user can write to"
+        return failed(f"execution.home {home} {what}: {error.strerror}", advice)
     return None
 
 
-_NO_LOCKS = {37, 95}  # ENOLCK, EOPNOTSUPP: network file systems without a lock service
+_NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP}  # network file systems without a lock service
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
 
 def _space(subject: Subject) -> Finding:
@@ -61,8 +64,10 @@ def _space(subject: Subject) -> Finding:
     free = shutil.disk_usage(home).free
     files = os.statvfs(home).f_favail
     shown = f"{free / MEBIBYTE:,.1f} MiB" if free < 10 * MEBIBYTE else f"{free / (1024 * MEBIBYTE):,.1f} GiB"
-    if free < (LEAST_FREE_TO_TRAIN if "finetune" in subject.unfinished else LEAST_FREE):
-        return failed(f"the disk is full: {home} has {shown} free", "free some space")
+    least = LEAST_FREE_TO_TRAIN if "finetune" in subject.unfinished else LEAST_FREE
+    if free < least:
+        needed = f"{least / MEBIBYTE:g} MiB are the least that this run can need"
+        return failed(f"the disk is nearly full: {home} has {shown} free, and {needed}", "free some space")
     if free < LITTLE_FREE:
         return warning(f"{home} has {shown} free", "checkpoints of a large student may need more")
     if 0 < files < FEW_FILES:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from codeplan.preflight.findings import Finding, ok, skipped
 from codeplan.preflight.subject import Subject
-from codeplan.tracking import Tracker
+from codeplan.tracking import Tracker, redacted
 
 
 def check(subject: Subject) -> Iterator[Finding]:
@@ -16,5 +16,5 @@ def check(subject: Subject) -> Iterator[Finding]:
         yield skipped("not tried, as its file lies in the home")
         return
     Tracker(tracking, subject.home)
-    where = tracking.uri or "a SQLite file in the home"
+    where = redacted(tracking.uri) or "a SQLite file in the home"
     yield ok(f"{where}, experiment {tracking.experiment}")

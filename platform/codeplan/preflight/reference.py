@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from codeplan.preflight.causes import Attempt, Cause, cause_of
@@ -17,7 +18,7 @@ from codeplan.steps import limits
 from codeplan_sandbox import Outcome, Suite
 
 SECONDS = 20.0
-"""How long a sample is judged: solutions that use up their limits take long, and a check should not."""
+"""How long a split's sample is judged at most: solutions that use up their limits take long, a check should not."""
 OTHERS = 3
 """How many further solutions are tried where the first fails."""
 FEW_PASS = 0.1
@@ -28,6 +29,8 @@ _UNCLEAR = {Outcome.WRONG_ANSWER, Outcome.RUNTIME_ERROR, Outcome.EXITED_EARLY}
 Tasks = Mapping[tuple[str, str], tuple[str, Suite]]
 """By (problem_id, program_key): a program's text and its tests."""
 Attempts = dict[tuple[str, str], Attempt]
+Judging = Callable[[str, Tasks], Attempts]
+"""Judges tasks; the name tells its uses of one split apart."""
 
 
 def check(subject: Subject, role: str, chosen: Sequence[Problem], identity: Any) -> Iterator[Finding]:
@@ -47,9 +50,15 @@ def check(subject: Subject, role: str, chosen: Sequence[Problem], identity: Any)
         for problem in chosen
         for code in (problem.solutions if subject.every else problem.solutions[:1])
     }
-    attempts = _on_ray(subject, role, tasks, identity) if subject.every else _here(subject, tasks)
-    known = [each for each in chosen if (each.problem_id, program_key(each.solutions[0])) in attempts]
-    yield from _summary(subject, role, known, attempts)
+    judge = _judging(subject, role, identity)
+    attempts = judge("first", tasks)
+    known = [each for each in chosen if _first_key(each) in attempts]
+    if len(known) < len(chosen):
+        yield warning(
+            f"{role}: only {len(known)} of {len(chosen)} sampled solutions could be judged in {SECONDS:g} s",
+            "codeplan check --all judges every one",
+        )
+    yield from _summary(subject, role, known, attempts, judge)
 
 
 def suite_of(problem: Problem) -> Suite:
@@ -59,8 +68,10 @@ def suite_of(problem: Problem) -> Suite:
     return suite
 
 
-def _summary(subject: Subject, role: str, chosen: Sequence[Problem], attempts: Attempts) -> Iterator[Finding]:
-    first = {each.problem_id: attempts[each.problem_id, program_key(each.solutions[0])] for each in chosen}
+def _summary(
+    subject: Subject, role: str, chosen: Sequence[Problem], attempts: Attempts, judge: Judging
+) -> Iterator[Finding]:
+    first = {each.problem_id: attempts[_first_key(each)] for each in chosen}
     failing = [each for each in chosen if not first[each.problem_id].passed]
     passed = len(chosen) - len(failing)
     kind = "first solutions" if subject.every else "sampled reference solutions"
@@ -72,7 +83,7 @@ def _summary(subject: Subject, role: str, chosen: Sequence[Problem], attempts: A
     else:
         yield ok(text)
     groups: dict[Cause, list[str]] = defaultdict(list)
-    for problem, cause in _causes(subject, failing, first, attempts):
+    for problem, cause in _causes(failing, first, attempts, judge):
         groups[cause].append(problem.problem_id)
     for cause, ids in sorted(groups.items(), key=lambda item: -len(item[1])):
         shown = ", ".join(ids[:_EXAMPLES_SHOWN]) + (", ..." if len(ids) > _EXAMPLES_SHOWN else "")
@@ -80,7 +91,7 @@ def _summary(subject: Subject, role: str, chosen: Sequence[Problem], attempts: A
 
 
 def _causes(
-    subject: Subject, failing: Sequence[Problem], first: Mapping[str, Attempt], attempts: Attempts
+    failing: Sequence[Problem], first: Mapping[str, Attempt], attempts: Attempts, judge: Judging
 ) -> Iterator[tuple[Problem, Cause]]:
     """The cause of each failure; where it is unclear, other solutions and a lenient comparison are asked."""
     unclear = [each for each in failing if first[each.problem_id].outcome in _UNCLEAR]
@@ -89,24 +100,36 @@ def _causes(
         for problem in unclear
         for code in problem.solutions[1 : OTHERS + 1]
     }
-    attempts = attempts | _here(subject, {key: task for key, task in more.items() if key not in attempts})
-    lenient = _here(
-        subject, {(each.problem_id, ""): _lenient(each) for each in unclear if suite_of(each).kind != "assert"}
+    attempts = attempts | judge("others", {key: task for key, task in more.items() if key not in attempts})
+    lenient = judge(
+        "lenient", {_first_key(each): _lenient(each) for each in unclear if suite_of(each).kind != "assert"}
     )
     for problem in failing:
         keys = [(problem.problem_id, program_key(code)) for code in problem.solutions[1:]]
         others = [attempts[key] for key in keys if key in attempts]
-        yield problem, cause_of(first[problem.problem_id], others, lenient.get((problem.problem_id, "")))
+        yield problem, cause_of(first[problem.problem_id], others, lenient.get(_first_key(problem)))
+
+
+def _first_key(problem: Problem) -> tuple[str, str]:
+    return problem.problem_id, program_key(problem.solutions[0])
 
 
 def _lenient(problem: Problem) -> tuple[str, Suite]:
     return problem.solutions[0], dataclasses.replace(suite_of(problem), comparator="apps")
 
 
-def _here(subject: Subject, tasks: Tasks) -> Attempts:
-    """Judge a few programs on this machine, for `SECONDS` at most: what is left then is not known."""
-    assert subject.judge is not None
+def _judging(subject: Subject, role: str, identity: Any) -> Judging:
+    """Judges many programs on the cluster, a sample on this machine for `SECONDS` in all."""
+    if subject.every:
+        folder = subject.store.folder("data", identity)
+        return lambda part, tasks: _on_ray(subject, role, tasks, folder / part)
     over = time.monotonic() + SECONDS
+    return lambda _, tasks: _here(subject, tasks, over)
+
+
+def _here(subject: Subject, tasks: Tasks, over: float) -> Attempts:
+    """Judge a few programs on this machine, until the clock says ``over``: what is left then is not known."""
+    assert subject.judge is not None
     attempts: Attempts = {}
     for key, (code, suite) in tasks.items():
         if time.monotonic() > over:
@@ -116,14 +139,15 @@ def _here(subject: Subject, tasks: Tasks) -> Attempts:
     return attempts
 
 
-def _on_ray(subject: Subject, role: str, tasks: Tasks, identity: Any) -> Attempts:
-    """Judge many programs on the cluster; what is judged is kept, and a check that was killed resumes from there."""
+def _on_ray(subject: Subject, role: str, tasks: Tasks, folder: Path) -> Attempts:
+    """Judge programs on the cluster; what is judged is kept, and a check that was killed resumes from there."""
+    if not tasks:
+        return {}
     from codeplan.on_ray.cluster import cluster
     from codeplan.on_ray.judges import JudgePool
     from codeplan.on_ray.verdicts import judge_all
 
     subject.stack.enter_context(cluster(subject.config.execution))
-    folder = subject.store.folder("data", identity)
     folder.mkdir(parents=True, exist_ok=True)
     pool = JudgePool.start(subject.config.execution.judge_actors, limits(subject.config))
     try:

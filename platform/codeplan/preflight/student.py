@@ -26,33 +26,27 @@ def check(subject: Subject) -> Iterator[Finding]:
     if not any(problem.solutions for problem in found):
         yield skipped("not tried, as there are no training problems to try it on")
         return
-    identity = _identity(subject)
-    findings = subject.store.get("student", identity) if subject.home_usable else None
-    if findings is None:
-        step = -(-len(found) // SAMPLE)
-        findings = list(_tried(subject, found[::step]))
-        if subject.home_usable:
-            subject.store.put("student", identity, findings)
-    yield from findings
+    plans = _plans(subject)
+    step = -(-len(found) // SAMPLE)
+    yield from subject.remembered("student", _identity(subject, plans), lambda: _tried(subject, found[::step], plans))
 
 
-def _identity(subject: Subject) -> dict[str, Any]:
+def _identity(subject: Subject, plans: Sequence[Plan]) -> dict[str, Any]:
     return {
         "version": VERSION,
         "student": student_identity(subject.config.student),
         "problems": subject.fingerprint("train"),
-        "plans": subject.fingerprint("plans") if _plans(subject) else "",
+        "plans": subject.fingerprint("plans") if plans else "",
         "libraries": {name: version(name) for name in _LIBRARIES},
     }
 
 
-def _tried(subject: Subject, problems: Sequence[Problem]) -> Iterator[Finding]:
+def _tried(subject: Subject, problems: Sequence[Problem], plans: Sequence[Plan]) -> Iterator[Finding]:
     from codeplan.student.fitness import check_student
 
     config = subject.config.student
     known = {problem.problem_id for problem in problems}
-    plans = [plan for plan in _plans(subject) if plan.problem_id in known]
-    fitness = check_student(config, problems, plans)
+    fitness = check_student(config, problems, [plan for plan in plans if plan.problem_id in known])
     for finding in fitness.findings:
         yield failed(finding.message) if finding.severity == "error" else warning(finding.message)
     if not fitness.errors:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from codeplan.config import Config
-from codeplan.preflight.findings import FindingsStore
+from codeplan.preflight.findings import Finding, FindingsStore
 from codeplan.records import Problem
 from codeplan.stages import Stage
 from codeplan_sandbox import Judge
@@ -54,6 +56,19 @@ class Subject:
     def store(self) -> FindingsStore:
         """Where findings are kept."""
         return FindingsStore(self.home)
+
+    def remembered(self, area: str, identity: Any, find: Callable[[], Iterable[Finding]]) -> list[Finding]:
+        """Findings that take time: those kept for the identity, or else found now, and kept.
+
+        Where no stage has an identity, nothing tells one data set from another, and nothing is kept.
+        """
+        keeps = self.home_usable and bool(self.stages)
+        findings = self.store.get(area, identity) if keeps else None
+        if findings is None:
+            findings = list(find())
+            if keeps:
+                self.store.put(area, identity, findings)
+        return findings
 
     def fingerprint(self, role: str) -> str:
         """The fingerprint of a role's stage; empty where it is not known."""

@@ -103,15 +103,19 @@ def _cost(subject: Subject, question: Question, reply: Reply) -> Iterator[Findin
         if execution.budget_usd is not None:
             yield failed("execution.budget_usd can only be kept where prices are known", advice)
         else:
-            yield warning(f"the price of {teacher.model} is not known: {requests:,} requests will be sent", advice)
+            yield warning(
+                f"the price of {teacher.model} is not known: up to {requests:,} requests will be sent", advice
+            )
         return
     assert reply.answer is not None
     if reply.answer.prompt_tokens and reply.answer.completion_tokens:
         expected = price.of(reply.answer) * requests
-        text = f"{requests:,} requests, about ${expected:,.2f} if all are as long as the first"
+        text = f"up to {requests:,} requests, about ${expected:,.2f} if all are as long as the first"
     else:
         expected = price.at_most(question.request, reply.answer.text) * requests
-        text = f"{requests:,} requests, at most ${expected:,.2f}: the teacher does not say how many tokens it used"
+        text = (
+            f"up to {requests:,} requests, at most ${expected:,.2f}: the teacher does not say how many tokens it used"
+        )
     if execution.budget_usd is not None and expected > execution.budget_usd:
         yield warning(
             f"{text}, which is more than the budget of ${execution.budget_usd:g}",
@@ -122,7 +126,7 @@ def _cost(subject: Subject, question: Question, reply: Reply) -> Iterator[Findin
 
 
 def _requests(subject: Subject) -> int:
-    """How many requests the run makes where none is answered yet."""
+    """How many requests the run makes at most: where none is answered yet."""
     teacher = subject.config.teacher
     whole = 0
     for role in ("train", "test") if subject.config.sampling.oracle else ("train",):
