@@ -2,26 +2,27 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := platform sandbox jobs tests
+SOURCES := platform sandbox jobs tests docs
 CONFIG ?= jobs/configs/demo.yaml
 PYTEST_ARGS ?=
 FUZZ_EXAMPLES ?= 5000
 
-.PHONY: help setup demo test fuzz hostile check benchmarks clean
+.PHONY: help setup demo test fuzz hostile check docs benchmarks clean
 
 help:
-	@echo "make demo        the whole road on a small generated benchmark; ends with a table and a figure"
-	@echo "make test        the tests, but for the hostile programs"
-	@echo "make fuzz        input from outside, at random: FUZZ_EXAMPLES of each kind (5000: about half an hour)"
-	@echo "make hostile     programs that attack the sandbox, judged in a jail around it (some minutes)"
+	@echo "make demo        the whole pipeline on a small generated benchmark; ends with a table and a figure"
+	@echo "make test        the tests, except the hostile programs"
+	@echo "make fuzz        random input to readers and parsers: FUZZ_EXAMPLES per property (default 5000)"
+	@echo "make hostile     programs that attack the sandbox, in a jail around it (some minutes)"
 	@echo "make check       formatting, lint, types"
-	@echo "make benchmarks  ratios of speed, measured side by side"
-	@echo "make setup       the environment alone (each of the above makes it first)"
+	@echo "make docs        these pages and the API reference as a site in site/; fails on any warning"
+	@echo "make benchmarks  speed ratios, measured side by side in one run"
+	@echo "make setup       only the environment (each of the above sets it up first)"
 	@echo "make clean       remove the environment (results in runs/ stay)"
 
 setup: $(VENV)/.ready
 
-# PyTorch goes first: with it in place, nothing else can choose another build of it.
+# PyTorch is installed first, so that no other package can select another build of it.
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "codeplan needs Python 3.11 or newer; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
@@ -51,8 +52,12 @@ check: setup
 	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/mypy
 
+docs: setup
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	@$(BIN)/mkdocs build --strict
+
 benchmarks: setup
-	@for each in tests/benchmarks/*.py; do echo "== $$each"; $(BIN)/python $$each || exit 1; done
+	@for script in tests/benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 clean:
 	rm -rf $(VENV)

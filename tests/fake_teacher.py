@@ -1,15 +1,15 @@
-"""A teacher for tests: a real server of the chat protocol that misbehaves as the question tells it to.
+"""A teacher for tests: a real server of the chat protocol that misbehaves as its prompts say.
 
-A question may hold one directive, for example ``@@{"status": 429, "headers": {"retry-after": "1"}, "times": 2}@@``:
+A prompt may contain one directive, for example ``@@{"status": 429, "headers": {"retry-after": "1"}, "times": 2}@@``:
 
 * ``status``, ``code``, ``param``, ``say``: answer with this error; ``say`` is its message.
 * ``headers``: send these headers.
 * ``raw``: send this body as it is, with status 200.
 * ``delay``: seconds before the answer.
 * ``text``, ``finish_reason``, ``usage``: parts of the completion.
-* ``times``: misbehave only in so many requests with this question; then answer well.
+* ``times``: misbehave only in this many requests with this prompt; then answer well.
 
-``GET /counts`` tells what it has done since the last ``POST /reset``.
+``GET /counts`` returns what it has done since the last ``POST /reset``.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class State:
     def __init__(self):
         self.received = collections.Counter()
         self.answered = collections.Counter()
-        self.under_way = self.most_under_way = 0
+        self.in_flight = self.max_in_flight = 0
         self.last_body = None
 
     def counts(self):
@@ -43,8 +43,8 @@ class State:
             "answered": sum(self.answered.values()),
             "distinct": len(self.received),
             "most_times_answered": max(self.answered.values(), default=0),
-            "under_way": self.under_way,
-            "most_under_way": self.most_under_way,
+            "in_flight": self.in_flight,
+            "max_in_flight": self.max_in_flight,
             "last_body": self.last_body,
         }
 
@@ -59,43 +59,43 @@ class Server:
         return JSONResponse(self.state.counts())
 
     async def reset(self, request):
-        self.state = State()  # requests still under way count in the old one
+        self.state = State()  # requests in flight count in the old one
         return JSONResponse({})
 
     async def completions(self, request):
         state = self.state
-        state.under_way += 1
-        state.most_under_way = max(state.most_under_way, state.under_way)
+        state.in_flight += 1
+        state.max_in_flight = max(state.max_in_flight, state.in_flight)
         try:
             state.last_body = await request.json()
             return await respond(state, state.last_body, request.headers["authorization"].removeprefix("Bearer "))
         finally:
-            state.under_way -= 1
+            state.in_flight -= 1
 
 
 async def respond(state, body, key):
-    question = body["messages"][-1]["content"]
-    identity = json.dumps([question, body.get("seed")])
+    prompt = body["messages"][-1]["content"]
+    identity = json.dumps([prompt, body.get("seed")])
     state.received[identity] += 1
-    found = DIRECTIVE.search(question)
-    asked = json.loads(found[1]) if found else {}
-    if state.received[identity] > asked.get("times", 10**9):
-        asked = {}
-    await asyncio.sleep(asked.get("delay", 0))
-    headers = asked.get("headers", {})
-    if "status" in asked:
-        message = asked.get("say", "no").replace("{key}", key)
-        error = {"message": message, "code": asked.get("code"), "param": asked.get("param")}
-        return JSONResponse({"error": error}, asked["status"], headers)
-    if "raw" in asked:
-        return Response(asked["raw"], media_type=asked.get("type", "application/json"), headers=headers)
+    found = DIRECTIVE.search(prompt)
+    directive = json.loads(found[1]) if found else {}
+    if state.received[identity] > directive.get("times", 10**9):
+        directive = {}
+    await asyncio.sleep(directive.get("delay", 0))
+    headers = directive.get("headers", {})
+    if "status" in directive:
+        message = directive.get("say", "no").replace("{key}", key)
+        error = {"message": message, "code": directive.get("code"), "param": directive.get("param")}
+        return JSONResponse({"error": error}, directive["status"], headers)
+    if "raw" in directive:
+        return Response(directive["raw"], media_type=directive.get("type", "application/json"), headers=headers)
     state.answered[identity] += 1
-    return JSONResponse(completion(body, asked), headers=headers)
+    return JSONResponse(completion(body, directive), headers=headers)
 
 
-def completion(body, asked):
-    message = {"role": "assistant", "content": asked.get("text", f"1. Answer with seed {body.get('seed')}.")}
-    choice = {"index": 0, "message": message, "finish_reason": asked.get("finish_reason", "stop")}
+def completion(body, directive):
+    message = {"role": "assistant", "content": directive.get("text", f"1. Answer with seed {body.get('seed')}.")}
+    choice = {"index": 0, "message": message, "finish_reason": directive.get("finish_reason", "stop")}
     return {
         "id": "chatcmpl-1",
         "object": "chat.completion",
@@ -103,7 +103,7 @@ def completion(body, asked):
         "model": f"{body['model']}-dated",
         "system_fingerprint": "fp_1",
         "choices": [choice],
-        "usage": asked.get("usage", {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}),
+        "usage": directive.get("usage", {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}),
     }
 
 

@@ -1,4 +1,4 @@
-"""Errors that a person can act on. The command prints their message alone; anything else keeps its traceback."""
+"""Errors that a user can act on: the command prints only their message; all others keep their traceback."""
 
 from __future__ import annotations
 
@@ -9,39 +9,43 @@ from codeplan_sandbox import SandboxError
 
 
 class UserError(Exception):
-    """Something that a person can mend: the message says what is wrong, where (file, row, key) and what to do."""
+    """An error that the user can fix: the message says what is wrong, where (file, row, key) and what to do."""
+
+
+def escape_unprintable(text: str) -> str:
+    """The text with line breaks, control characters and unpaired surrogates escaped, so that any terminal prints it."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def one_line(what: object, limit: int = 300) -> str:
-    """Foreign text for a message: one line of at most ``limit`` characters, and nothing that cannot be printed.
+    """Untrusted text for a message: one line of at most ``limit`` characters, all of them printable.
 
-    Line breaks and runs of whitespace become one space; other control characters and halves of characters are escaped.
+    Line breaks and runs of whitespace become one space; other control characters and unpaired surrogates are escaped.
     """
-    plain = " ".join(str(what)[: 20 * limit].split())
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in plain)
+    shown = escape_unprintable(" ".join(str(what)[: 20 * limit].split()))
     return shown if len(shown) <= limit else f"{shown[: limit - 3]}..."
 
 
 def explain(error: BaseException) -> str | None:
-    """A message for a person, or None where only a developer can help."""
-    for each in _causes(error):
-        if _says_disk_full(each):
-            return "the disk is full; free some space and run the same command again, it goes on from here"
-        if isinstance(each, UserError | SandboxError):
-            return str(each)
+    """A message for the user, or None if the traceback is needed."""
+    for cause in _causes(error):
+        if _is_disk_full(cause):
+            return "the disk is full; free some space and run the same command to resume"
+        if isinstance(cause, UserError | SandboxError):
+            return str(cause)
     return None
 
 
-def _says_disk_full(error: BaseException) -> bool:
-    # SQLite's errors carry no number.
+def _is_disk_full(error: BaseException) -> bool:
+    # SQLite's errors have no errno.
     return (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "disk is full" in str(error)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what lies behind it, the nearest first.
+    """The error and the chain of its causes, nearest first.
 
-    Ray wraps what a worker raised in an error that derives from the same class, but whose text is a whole traceback:
-    there only the cause counts.
+    Ray wraps an error that a worker raised in one that derives from the same class, but whose text is a whole
+    traceback: there only the cause counts.
     """
     seen: set[int] = set()
     current: BaseException | None = error

@@ -1,11 +1,11 @@
-"""The road, on one screen.
+"""The pipeline, on one screen.
 
     problems ──> plans ──────> student ───────> samples ──────> verdicts ─────> report
      readers     backward       multi-task       plan sampling   unit tests     pass@k, tables,
                  reasoning      fine-tuning                      in a sandbox   figures
 
 Each arrow is a stage. A stage reads the records that earlier stages wrote and writes its own; nothing else passes
-between them. `road` says what each stage is, and so what its fingerprint covers; `codeplan.steps` says what it does.
+between them. `build` says what each stage is, and so what its fingerprint covers; `codeplan.stages` says what it does.
 """
 
 from __future__ import annotations
@@ -13,103 +13,131 @@ from __future__ import annotations
 import platform
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
 import codeplan
-from codeplan import problems, steps
-from codeplan.config import Config, Source
-from codeplan.stages import Outcome, Stage
-from codeplan.student.identity import student_identity
+from codeplan import stages
+from codeplan.config import Config, Settings
+from codeplan.stage import Stage, StageResult
+from codeplan.stages import StageRun, distill, finetune, judge, problems, report, sample
 from codeplan.teacher.offline import MODEL as OFFLINE
-from codeplan.teacher.offline_server import offline_host
-from codeplan.teacher.prompts import prompt_version
 from codeplan.tracking import Tracker
 
-ONCE = {"finetune", "sample", "judge", "report"}
-"""Stages that play one role only, and so need no second name."""
+Pipeline = Mapping[str, Stage]
+"""Stages by role, in the order in which they run."""
 
 
-def road(config: Config) -> dict[str, Stage]:
-    """Every stage of an experiment, by the role it plays, in the order in which they run."""
-    home = Path(config.execution.home)
-    stages: dict[str, Stage] = {}
-
-    def stage(role: str, name: str, version: int, settings: Mapping[str, Any], **inputs: str) -> None:
-        wired = {key: stages[value] for key, value in inputs.items() if value in stages}
-        stages[role] = Stage(name, version, settings, wired, home)
-
-    def read(source: Source) -> dict[str, Any]:
-        return {**problems.identity(source), "comparator": config.problems.comparator}
-
-    ask = config.teacher.model_dump(mode="json", exclude={"base_url", "api_key_env", "lost_share"})
-    ask["prompt_version"] = prompt_version(config.teacher.prompt)
-    if config.teacher.model == OFFLINE:
-        ask["offline_version"] = offline_host()
-    once = {"solutions_per_problem": 1, "plans_per_solution": 1}
-    student = {**student_identity(config.student), "training": config.training.model_dump(mode="json")}
-    sampling = config.sampling.model_dump(mode="json", exclude={"plan_counts"}) | {"counts": config.sampling.counts()}
-    judging = config.judging.model_dump(mode="json")
-
-    stage("train", "problems", 1, read(config.problems.train))
-    stage("test", "problems", 1, read(config.problems.test))
-    stage("plans", "distill", 3, ask, problems="train")
-    if config.sampling.oracle:
-        stage("oracle", "distill", 3, {**ask, **once}, problems="test")
-    stage("student", "finetune", 1, student, problems="train", plans="plans")
-    stage("samples", "sample", 4, {**sampling, "judging": judging}, problems="test", oracle="oracle", student="student")
-    stage("verdicts", "judge", 2, judging, problems="test", samples="samples")
-    stage(
-        "report",
-        "report",
-        2,
-        config.report.model_dump(mode="json"),
-        problems="test",
-        plans="plans",
-        oracle="oracle",
-        samples="samples",
-        verdicts="verdicts",
-    )
-    return stages
-
-
-def travel(config: Config, name: str, tracker: Tracker, console: Console) -> dict[str, Stage]:
-    """Run every stage called ``name`` and all they read from; finished stages are reused.
+def build(config: Config, goal: str = "report") -> Pipeline:
+    """Every stage of that name and all that they read from.
 
     Args:
         config: the experiment.
-        name: a stage's name: problems, distill, finetune, sample, judge or report.
+        goal: a stage's name: problems, distill, finetune, sample, judge or report.
+
+    Raises:
+        UserError: a file of problems or a folder of a student is missing, or a name cannot be resolved.
+    """
+    home = Path(config.execution.home)
+    specs = _specs(config)
+    built: dict[str, Stage] = {}
+    for role in _required(specs, goal):
+        spec = specs[role]
+        inputs = {source: built[source] for source in spec.inputs if source in built}
+        built[role] = Stage(role, spec.name, spec.version, spec.settings(), inputs, home)
+    return built
+
+
+@dataclass(frozen=True)
+class _Spec:
+    """A stage whose settings are not looked up yet: that may read files, or ask a hub."""
+
+    name: str
+    version: int
+    settings: Callable[[], Settings]
+    inputs: tuple[str, ...] = ()
+
+
+def _specs(config: Config) -> dict[str, _Spec]:
+    train, test, teacher = config.problems.train, config.problems.test, config.teacher
+    specs = {
+        "train": _Spec("problems", problems.VERSION, lambda: problems.settings(train)),
+        "test": _Spec("problems", problems.VERSION, lambda: problems.settings(test)),
+        "plans": _Spec("distill", distill.VERSION, lambda: distill.settings(teacher, "plans"), ("train",)),
+        "oracle": _Spec("distill", distill.VERSION, lambda: distill.settings(teacher, "oracle"), ("test",)),
+        "student": _Spec("finetune", finetune.VERSION, lambda: finetune.settings(config), ("train", "plans")),
+        "samples": _Spec("sample", sample.VERSION, lambda: sample.settings(config), ("test", "oracle", "student")),
+        "verdicts": _Spec("judge", judge.VERSION, lambda: judge.settings(config.judging), ("test", "samples")),
+        "report": _Spec(
+            "report",
+            report.VERSION,
+            lambda: report.settings(config),
+            ("test", "plans", "oracle", "samples", "verdicts"),
+        ),
+    }
+    if not config.sampling.oracle:
+        del specs["oracle"]
+    return specs
+
+
+def _required(specs: Mapping[str, _Spec], goal: str) -> list[str]:
+    """The roles of the stages of that name and of all that they read from, in the order in which they run."""
+    wanted: set[str] = set()
+
+    def add(role: str) -> None:
+        wanted.add(role)
+        for source in specs[role].inputs:
+            if source in specs:
+                add(source)
+
+    for role, spec in specs.items():
+        if spec.name == goal:
+            add(role)
+    return [role for role in specs if role in wanted]
+
+
+def titles(pipeline: Pipeline) -> dict[str, str]:
+    """Display names by role: the stage's name, with the role where two stages share a name."""
+    once = {stage.name for stage in pipeline.values()} - {"problems", "distill"}
+    return {role: stage.name if stage.name in once else f"{stage.name} {role}" for role, stage in pipeline.items()}
+
+
+def run(config: Config, goal: str, tracker: Tracker, console: Console) -> Pipeline:
+    """Run every stage called ``goal`` and all that they read from; finished stages are reused.
+
+    Args:
+        config: the experiment.
+        goal: a stage's name: problems, distill, finetune, sample, judge or report.
         tracker: where runs are logged.
         console: where progress is shown.
 
     Returns:
-        The whole road, by role.
+        The stages.
     """
-    stages = road(config)
-    wanted = set(upstream(stages, name))
-    tags = {"kind": "experiment", "goal": name, "teacher": config.teacher.model, **_versions()}
-    with ExitStack() as journey, tracker.experiment(config, tags) as parent:
-        who = f"{config.teacher.model}, which is no LLM" if config.teacher.model == OFFLINE else config.teacher.model
-        where = escape(f"home {config.execution.home}  teacher {who}")
+    pipeline = build(config, goal)
+    named = titles(pipeline)
+    tags = {"kind": "experiment", "goal": goal, "teacher": config.teacher.model, **_versions()}
+    with ExitStack() as exit_stack, tracker.experiment(config, tags) as parent:
+        teacher = config.teacher.model + (", which is not an LLM" if config.teacher.model == OFFLINE else "")
+        where = escape(f"home {config.execution.home}  teacher {teacher}")
         console.print(f"[bold]{escape(config.name)}[/bold]  {where}", highlight=False)
-        for role, stage in stages.items():
-            if role in wanted:
-                title = stage.name if stage.name in ONCE else f"{stage.name} {role}"
-                kind = {"stage": stage.name, "role": role, "fingerprint": stage.fingerprint}
-                with tracker.stage(parent, title, kind) as run:
-                    work = steps.Work(config, role, title, stage, run, console, journey)
-                    _visit(work)
-        if "report" in wanted:
-            steps.show_report(stages["report"], parent, console)
-    return stages
+        for role, stage in pipeline.items():
+            kind = {"stage": stage.name, "role": role, "fingerprint": stage.fingerprint}
+            with tracker.stage(parent, named[role], kind) as tracking:
+                result = _run_stage(StageRun(stage, named[role], config.execution, tracking, console, exit_stack))
+            if stage.name == "problems":
+                problems.require_usable(role, result)
+        if goal == "report":
+            report.show(pipeline["report"], parent, console)
+    return pipeline
 
 
-def _visit(work: steps.Work) -> None:
+def _run_stage(work: StageRun) -> StageResult:
     started = time.monotonic()
     maker = work.folder / "mlflow_run"
 
@@ -117,54 +145,40 @@ def _visit(work: steps.Work) -> None:
         line = f"  {work.title}: another run works on this stage ({holder}); waiting for it"
         work.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
-    outcome = work.stage.done()
+    result = work.stage.done()
     how = "reused"
-    if outcome is None:
-        with work.stage.claimed(work.run.run_id, tell_waiting):
-            outcome = work.stage.done()  # by the run that this one waited for
-            if outcome is None:
-                maker.write_text(work.run.run_id)
-                outcome = steps.STEPS[work.stage.name](work)
-                work.stage.finish(outcome)
+    if result is None:
+        with work.stage.lock(tell_waiting, work.tracking.run_id):
+            result = work.stage.done()  # by the run that this one waited for
+            if result is None:
+                maker.write_text(work.tracking.run_id)
+                result = stages.RUN[work.stage.name](work)
+                work.stage.finish(result)
                 how = f"{time.monotonic() - started:.1f} s"
     if how == "reused":
-        work.run.tag(reused_from=maker.read_text() if maker.exists() else "unknown")
-    _tell(work, outcome, how)
+        work.tracking.tag(reused_from=maker.read_text() if maker.exists() else "unknown")
+    _show(work, result, how)
+    return result
 
 
-def _tell(work: steps.Work, outcome: Outcome, how: str) -> None:
-    metrics = dict(outcome.metrics)
+def _show(work: StageRun, result: StageResult, how: str) -> None:
+    metrics = dict(result.metrics)
     parts = []
-    for rows, account in outcome.accounts.items():
+    for rows, account in result.accounts.items():
         metrics |= {f"rows.{rows}.in": account.rows_in, f"rows.{rows}.out": account.rows_out}
-        metrics |= {f"rows.{rows}.lost.{loss}": count for loss, count in account.losses.items()}
-        lost = "".join(f", {count:,} {loss.replace('_', ' ')}" for loss, count in account.losses.items() if count)
-        parts.append(f"{account.rows_in:,} {rows} in, {account.rows_out:,} out{lost}")
-    work.run.metrics(metrics)
+        metrics |= {f"rows.{rows}.dropped.{reason}": count for reason, count in account.dropped.items()}
+        dropped = "".join(f", {count:,} {name.replace('_', ' ')}" for name, count in account.dropped.items() if count)
+        parts.append(f"{account.rows_in:,} {rows} in, {account.rows_out:,} out{dropped}")
+    work.tracking.metrics(metrics)
     line = f"[green]✓[/green] {work.title:<16}[dim]{how:>9}[/dim]  {escape('; '.join(parts))}"
     work.console.print(line, highlight=False)
 
 
-def upstream(stages: Mapping[str, Stage], name: str) -> Iterator[str]:
-    """The roles of the stages of that name and of all that they read from; a role may come more than once."""
-    roles = {stage.fingerprint: role for role, stage in stages.items()}
-
-    def walk(stage: Stage) -> Iterator[str]:
-        yield roles[stage.fingerprint]
-        for each in stage.inputs.values():
-            yield from walk(each)
-
-    for stage in stages.values():
-        if stage.name == name:
-            yield from walk(stage)
-
-
 def _versions() -> dict[str, str]:
-    """The code that ran, for a person who compares runs later."""
-    where = Path(__file__).parent
+    """The code that ran, for a user who compares runs later."""
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-        cwd=where,
+        cwd=Path(__file__).parent,
         capture_output=True,
         text=True,
         check=False,

@@ -13,7 +13,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class Bar:
-    """Progress of one stage: rows done, rate, time left and what the teacher's answers cost so far."""
+    """Progress of one stage: finished rows, rate, time left and the cost of the teacher's answers so far."""
 
     def __init__(self, console: Console, title: str, total: int, unit: str) -> None:
         self._console = console
@@ -28,20 +28,21 @@ class Bar:
         self._live: Progress | None = None
 
     def skip(self, rows: int) -> None:
-        """Count rows that an earlier run has done: they tell nothing about the rate."""
+        """Count rows that an earlier run finished; they do not enter the rate."""
+        if self._rows == self._already:
+            self._started = time.monotonic()
         self._already += rows
-        self._started = time.monotonic()
         self.advance(rows)
 
     def advance(self, rows: int = 0, cost_usd: float = 0.0, note: str = "") -> None:
-        """Count finished rows and their cost; a note, such as a loss, stands at the end of the line until the next."""
+        """Count finished rows and their cost; a note, such as the training loss, stays until the next."""
         self._rows += rows
         self._cost_usd += cost_usd
         self._note = note or self._note
         if self._live is not None:
             self._live.update(self._live.task_ids[0], completed=self._rows, tail=self._tail())
         elif time.monotonic() - self._printed >= SECONDS_BETWEEN_LINES:
-            self._line()
+            self._print_line()
 
     def _tail(self) -> str:
         parts = [f"{self._rate():.3g} {self._unit}/s"]
@@ -54,10 +55,10 @@ class Bar:
     def _rate(self) -> float:
         return (self._rows - self._already) / max(time.monotonic() - self._started, 1e-9)
 
-    def _line(self) -> None:
+    def _print_line(self) -> None:
         self._printed = time.monotonic()
-        left = (self._total - self._rows) / self._rate() if self._rate() > 0 else float("inf")
-        remaining = f"{left:.0f} s left" if left < float("inf") else "time left unknown"
+        seconds = (self._total - self._rows) / self._rate() if self._rate() > 0 else float("inf")
+        remaining = f"{seconds:.0f} s left" if seconds < float("inf") else "time left unknown"
         self._console.print(
             f"  {self._title}: {self._rows}/{self._total} {self._unit}, {self._tail()}, {remaining}", highlight=False
         )

@@ -1,4 +1,4 @@
-"""All that crosses a stage boundary, with its Arrow schema.
+"""All that crosses a stage boundary, and how it is stored.
 
 A record is a frozen pydantic model; a table of records is one Parquet file. Suites of tests are stored as the JSON text
 of `codeplan_sandbox.Suite`, because their arguments may be any JSON value.
@@ -7,15 +7,16 @@ of `codeplan_sandbox.Suite`, because their arguments may be any JSON value.
 from __future__ import annotations
 
 import hashlib
-import uuid
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
+from codeplan.files import atomic_write
 from codeplan_sandbox import Outcome, Suite
 
 Arm = Literal["direct", "sampled", "codeplan", "oracle"]
@@ -39,7 +40,9 @@ class Record(BaseModel):
     """Base of all records."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, use_attribute_docstrings=True)
-    schema_: ClassVar[pa.Schema]
+
+
+R = TypeVar("R", bound=Record)
 
 
 class Problem(Record):
@@ -58,15 +61,6 @@ class Problem(Record):
     """Tests that the question shows, which the student may use."""
     hidden_tests: StoredSuite = None
     """Tests that decide."""
-
-    schema_ = pa.schema(
-        [
-            *((name, pa.string()) for name in ("problem_id", "dataset", "split", "level", "question", "starter_code")),
-            ("solutions", pa.list_(pa.string())),
-            ("example_tests", pa.large_string()),
-            ("hidden_tests", pa.large_string()),
-        ]
-    )
 
 
 class Plan(Record):
@@ -88,29 +82,11 @@ class Plan(Record):
     """What the answer cost when it was paid; 0 where the price is not known or the answer came from the cache."""
     cached: bool = False
     leakage: float = 0.0
-    """Share of the solution's non-trivial lines that stand verbatim in the plan, 0 to 1."""
+    """Fraction of the solution's non-trivial lines that appear verbatim in the plan, 0 to 1."""
     finished: bool = True
-    """Whether its end came before the length limit."""
-    lost: str = ""
+    """Whether it ended before the length limit."""
+    dropped: str = ""
     """Why the student could not be asked for it; empty where it was. No program follows such a plan."""
-
-    schema_ = pa.schema(
-        [
-            ("problem_id", pa.string()),
-            ("author", pa.string()),
-            ("solution_index", pa.int32()),
-            ("sample_index", pa.int32()),
-            ("text", pa.string()),
-            ("request_key", pa.string()),
-            ("prompt_tokens", pa.int64()),
-            ("completion_tokens", pa.int64()),
-            ("cost_usd", pa.float64()),
-            ("cached", pa.bool_()),
-            ("leakage", pa.float64()),
-            ("finished", pa.bool_()),
-            ("lost", pa.string()),
-        ]
-    )
 
 
 class Program(Record):
@@ -124,26 +100,12 @@ class Program(Record):
     sample_index: int = 0
     code: str
     tokens: int
-    """Tokens generated, the end marker included."""
+    """Tokens generated, the EOS token included."""
     finished: bool
-    """Whether the end marker came before the length limit."""
-    lost: str = ""
+    """Whether the EOS token came before the length limit."""
+    dropped: str = ""
     """Why the student could not be asked, for example because the plan is too long for a prompt; empty where it was.
     Such a program has no text, is not judged, and counts as not solved."""
-
-    schema_ = pa.schema(
-        [
-            ("problem_id", pa.string()),
-            ("arm", pa.string()),
-            ("phase", pa.string()),
-            ("plan_index", pa.int32()),
-            ("sample_index", pa.int32()),
-            ("code", pa.string()),
-            ("tokens", pa.int32()),
-            ("finished", pa.bool_()),
-            ("lost", pa.string()),
-        ]
-    )
 
     @property
     def key(self) -> str:
@@ -161,24 +123,12 @@ class Verdict(Record):
     passed_tests: int
     total_tests: int
     time_s: float
-    """Processor seconds over all tests."""
+    """CPU seconds over all tests."""
     memory_bytes: int
     """Peak over all tests."""
     message: str = ""
     tier: str = ""
     """The sandbox's isolation tier."""
-
-    schema_ = pa.schema(
-        [
-            *((name, pa.string()) for name in ("problem_id", "program_key", "suite", "outcome")),
-            ("passed_tests", pa.int32()),
-            ("total_tests", pa.int32()),
-            ("time_s", pa.float64()),
-            ("memory_bytes", pa.int64()),
-            ("message", pa.string()),
-            ("tier", pa.string()),
-        ]
-    )
 
     @property
     def passed(self) -> bool:
@@ -191,30 +141,48 @@ def program_key(code: str) -> str:
     return hashlib.sha256(code.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
+@cache
+def arrow_schema(kind: type[Record]) -> pa.Schema:
+    """The Arrow schema of a kind of record: one column per field, in the fields' order."""
+    return pa.schema([(name, _COLUMNS[field.annotation]) for name, field in kind.model_fields.items()])
+
+
+_COLUMNS: dict[Any, pa.DataType] = {
+    str: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    bool: pa.bool_(),
+    tuple[str, ...]: pa.list_(pa.string()),
+    Suite | None: pa.large_string(),
+    Arm: pa.string(),
+    Phase: pa.string(),
+    SuiteName: pa.string(),
+    Outcome: pa.string(),
+}
+
+
 def to_table(kind: type[Record], records: Iterable[Record]) -> pa.Table:
     """The records as an Arrow table with their schema; an empty table where there are none."""
-    return pa.Table.from_pylist([_storable(record.model_dump()) for record in records], schema=kind.schema_)
+    return pa.Table.from_pylist([_storable(record.model_dump()) for record in records], schema=arrow_schema(kind))
+
+
+def from_table(kind: type[R], table: pa.Table) -> list[R]:
+    """The records of a table that `to_table` made."""
+    return [kind.model_validate(row) for row in table.to_pylist()]
 
 
 def write(path: Path, kind: type[Record], records: Iterable[Record]) -> int:
     """Write records to a Parquet file, all or nothing; returns how many."""
     table = to_table(kind, records)
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
+    with atomic_write(path) as unfinished:
         pq.write_table(table, unfinished, compression="zstd")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
     return int(table.num_rows)
-
-
-R = TypeVar("R", bound=Record)
 
 
 def read(kind: type[R], path: Path) -> list[R]:
     """Read records that `write` wrote."""
-    return [kind.model_validate(row) for row in pq.read_table(path, schema=kind.schema_).to_pylist()]
+    return from_table(kind, pq.read_table(path, schema=arrow_schema(kind)))
 
 
 def _storable(plain: dict[str, Any]) -> dict[str, Any]:

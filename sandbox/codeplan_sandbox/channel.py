@@ -1,18 +1,18 @@
-"""Messages between the two processes of assert tests: ASCII text, each after its length."""
+"""Messages between the two processes of an assert test: ASCII text, prefixed with its length."""
 
 from __future__ import annotations
 
 import os
 
 PEER = 9
-"""The descriptor of the line to the other process."""
+"""The descriptor of the socket to the other process."""
 
 _LENGTH_BYTES = 8
 _MAX_MESSAGE = 1 << 30
 
 
 def send(text: str) -> None:
-    """Send a message; raises OSError where the other side is gone."""
+    """Send a message; raises OSError if the other process has ended."""
     data = text.encode("ascii")
     data = len(data).to_bytes(_LENGTH_BYTES, "little") + data
     while data:
@@ -20,13 +20,13 @@ def send(text: str) -> None:
 
 
 def receive() -> str | None:
-    """The other side's next message; None where it hung up."""
+    """The next message from the other process; None if it closed the socket."""
     head = _read(_LENGTH_BYTES)
     if head is None:
         return None
     length = int.from_bytes(head, "little")
     if length > _MAX_MESSAGE:
-        raise ValueError(f"a message of {length} bytes")
+        raise ValueError(f"a message of {length} bytes; at most {_MAX_MESSAGE} are accepted")
     data = _read(length)
     return None if data is None else data.decode("ascii")
 

@@ -1,4 +1,4 @@
-"""The outer end of a fork server: starts it with a clean environment, hands it requests, takes its records."""
+"""The judge's side of a fork server: starts it with a clean environment, sends requests and receives records."""
 
 from __future__ import annotations
 
@@ -15,48 +15,48 @@ from types import MappingProxyType
 
 from codeplan_sandbox import packages
 from codeplan_sandbox.verdicts import SandboxError
-from codeplan_sandbox.wire import STOP, Greeting, Record, Request
+from codeplan_sandbox.wire import STOP, Handshake, RunRequest, WireRecord
 
 _START_TIMEOUT_S = 60.0
 _GRACE_S = 30.0
 _END_TIMEOUT_S = 5.0
-_RECORD_BYTES = 4096
+_MAX_RECORD_BYTES = 4096
 _PACKAGE_HOME = str(Path(__file__).resolve().parent.parent)
-# -s -P leave out the user's packages and the current folder, -S the installed packages: those may run code at start.
-# Not -I: environment variables may count, as they are ours alone, and equal hash seeds make for equal verdicts.
+# -s and -P exclude the user's packages and the current folder, -S the installed packages, which may run code at start.
+# Not -I: the environment is ours, and PYTHONHASHSEED in it makes verdicts reproducible.
 _OPTIONS = ("-s", "-P", "-S", "-B", "-c")
 _ENVIRONMENT = {"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
 _START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from codeplan_sandbox.server import start; start()"
 
 
 class PackageError(SandboxError):
-    """A package that tests import is installed, and cannot be imported."""
+    """A package that tests import is installed but cannot be imported."""
 
 
 class Server:
     """A running fork server in one tier."""
 
     def __init__(self, tier: str, folders: Mapping[str, Path] = MappingProxyType({})) -> None:
-        """Start a server and have it prove its tier.
+        """Start a server and verify its tier.
 
         Args:
-            tier: its isolation.
-            folders: packages that the code of tests may import, each with the folder that it is installed in.
+            tier: the isolation tier.
+            folders: the packages that tests may import, and the folder in which each is installed.
 
         Raises:
             PackageError: a package cannot be imported.
-            SandboxError: this machine does not give the tier; the message says which layer, and why.
+            SandboxError: this machine does not support the tier; the message says which layer is missing, and why.
         """
         self.tier = tier
-        self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs, tempfile.NamedTemporaryFile(prefix="codeplan-sandbox-canary-") as canary:
+        self._socket, server_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with server_end, tempfile.NamedTemporaryFile(prefix="codeplan-sandbox-canary-") as canary:
             Path(canary.name).chmod(0o644)
             imported = json.dumps({name: str(folder) for name, folder in folders.items()})
-            arguments = [_PACKAGE_HOME, str(theirs.fileno()), tier, canary.name, imported]
+            arguments = [_PACKAGE_HOME, str(server_end.fileno()), tier, canary.name, imported]
             try:
                 self._process = subprocess.Popen(
                     [sys.executable, *_OPTIONS, _START, *arguments],
-                    pass_fds=[theirs.fileno()],
+                    pass_fds=[server_end.fileno()],
                     env=_ENVIRONMENT | (packages.ENVIRONMENT if folders else {}),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
@@ -64,46 +64,51 @@ class Server:
                     start_new_session=True,
                 )
             except OSError as error:
-                self._line.close()
-                raise SandboxError(f"tier {tier}: Python cannot be started: {error}") from error
-            theirs.close()
+                self._socket.close()
+                raise SandboxError(f"tier {tier}: cannot start Python: {error}") from error
+            server_end.close()
             try:
-                self._greet()
+                self._shake_hands()
             except BaseException:
                 self.close()
                 raise
 
-    def _greet(self) -> None:
-        self._line.settimeout(_START_TIMEOUT_S)
+    def _shake_hands(self) -> None:
+        self._socket.settimeout(_START_TIMEOUT_S)
         try:
-            message = self._line.recv(_RECORD_BYTES)
+            message = self._socket.recv(_MAX_RECORD_BYTES)
         except TimeoutError as error:
-            raise SandboxError(f"tier {self.tier}: the fork server said nothing for {_START_TIMEOUT_S:g} s") from error
+            raise SandboxError(
+                f"tier {self.tier}: the fork server did not respond within {_START_TIMEOUT_S:g} s"
+            ) from error
         if not message:
-            raise SandboxError(f"tier {self.tier}: the fork server ended while starting; its stderr says why")
-        greeting = Greeting.from_json(message)
-        if greeting.unusable:
-            raise PackageError(greeting.reason)
-        if not greeting.ready:
-            reason = f"{greeting.reason}: a test process {', '.join(greeting.holes)}" if greeting.holes else ""
-            raise SandboxError(f"tier {self.tier}: {reason or greeting.reason}")
+            raise SandboxError(f"tier {self.tier}: the fork server ended during start-up; its stderr says why")
+        handshake = Handshake.from_json(message)
+        if handshake.package_failed:
+            raise PackageError(handshake.reason)
+        if not handshake.ready:
+            reason = (
+                f"{handshake.reason}: a test process {', '.join(handshake.violations)}" if handshake.violations else ""
+            )
+            raise SandboxError(f"tier {self.tier}: {reason or handshake.reason}")
 
     @property
     def pid(self) -> int:
-        """The process that was started; when it is killed, all of the sandbox's processes go with it."""
+        """The id of the started process; killing it kills all processes of the sandbox."""
         return self._process.pid
 
-    def run(self, request: Request, program: bytes, inputs: bytes) -> Generator[tuple[Record, bytes, bytes]]:
-        """Have tests run; gives each record with its output and answer as it comes, and may be closed early.
+    def run(self, request: RunRequest, program: bytes, inputs: bytes) -> Generator[tuple[WireRecord, bytes, bytes]]:
+        """Run tests; yields each record with its output and answer as it arrives, and may be closed early.
 
         Raises:
-            ConnectionError: the server is gone; TimeoutError: it does not answer.
+            ConnectionError: the server ended.
+            TimeoutError: it does not respond.
         """
-        with contextlib.ExitStack() as open_files:
-            files = [_memory_file(text, open_files) for text in (request.to_json(), program, inputs, b"")]
+        with contextlib.ExitStack() as exit_stack:
+            files = [_memory_file(text, exit_stack) for text in (request.to_json(), program, inputs, b"")]
             results, at = files[-1], 0
-            self._line.settimeout(request.budget_s + _GRACE_S)
-            socket.send_fds(self._line, [b"judge"], files)
+            self._socket.settimeout(request.budget_s + _GRACE_S)
+            socket.send_fds(self._socket, [b"judge"], files)
             finished = False
             try:
                 while (record := self._record()).index >= 0:
@@ -116,21 +121,21 @@ class Server:
                 if not finished:
                     self._stop()
 
-    def _record(self) -> Record:
-        message = self._line.recv(_RECORD_BYTES)
+    def _record(self) -> WireRecord:
+        message = self._socket.recv(_MAX_RECORD_BYTES)
         if not message:
             raise ConnectionResetError("the fork server ended")
-        return Record.from_json(message)
+        return WireRecord.from_json(message)
 
     def _stop(self) -> None:
         with contextlib.suppress(OSError):
-            self._line.send(STOP)
+            self._socket.send(STOP)
             while self._record().index >= 0:
                 continue
 
     def close(self) -> None:
-        """End the server and everything in it: it ends when we hang up, and is killed if it does not."""
-        self._line.close()
+        """Stop the server and its processes: it ends when the socket is closed, and is killed if it does not."""
+        self._socket.close()
         try:
             self._process.wait(_END_TIMEOUT_S)
         except subprocess.TimeoutExpired:
@@ -138,10 +143,10 @@ class Server:
             self._process.wait()
 
 
-def _memory_file(content: bytes, opened: contextlib.ExitStack) -> int:
-    """A file in memory with this content, closed with the stack."""
+def _memory_file(content: bytes, exit_stack: contextlib.ExitStack) -> int:
+    """A memfd with this content, closed by the exit stack."""
     file = os.memfd_create("judge")
-    opened.callback(os.close, file)
+    exit_stack.callback(os.close, file)
     with os.fdopen(file, "wb", closefd=False) as writer:
         writer.write(content)
     return file

@@ -1,15 +1,15 @@
-"""Whether an output is what a test expects. All comparisons are made outside the sandbox, on plain data.
+"""Compare a program's output with the expected one. This happens outside the sandbox, on plain data.
 
-``tokens``: line by line, blank by blank. Words and integers must be the same text; a number is compared within 1e-6
-(absolute, or relative above 1) only where the expected token is a literal with a point or an exponent. Blank lines at
-the end and blanks at the ends of lines do not count. In a call's result, at any depth, likewise: a number is compared
-within 1e-6 where the expected one is a float, and must have the same value where it is an integer.
+``tokens``: line by line and, within a line, token by token. Words and integers must be identical; a number is compared
+within 1e-6 (absolute, or relative above 1) only if the expected token has a decimal point or an exponent. Trailing
+whitespace of lines and trailing empty lines are ignored. The result of a call is compared likewise at any depth: within
+1e-6 if the expected number is a float, by value if it is an integer.
 
-``exact``: as text; only blanks at the ends of lines and of the whole are forgiven.
+``exact``: as text; trailing whitespace of lines and of the whole output is ignored.
 
-``apps``: forgives what the test harness published with APPS, which many numbers in the literature were measured with,
-forgives most often: lines in another order, blank lines, numbers that are equal as floats within its wide tolerance
-(relative 1e-5), and a call's expected result that is wrapped in one more list. It accepts some wrong programs.
+``apps``: accepts most of what the harness published with APPS accepts, with which many results in the literature were
+measured: reordered lines, empty lines, numbers within a relative tolerance of 1e-5, and the expected result of a call
+wrapped in one more list. It accepts some wrong programs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from codeplan_sandbox.suites import Comparator
+from codeplan_sandbox.suites import DEFAULT_COMPARATOR, Comparator
 
 TOLERANCE = 1e-6
 
@@ -27,18 +27,30 @@ _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\Z", re.ASCII)
 _INTEGER = re.compile(r"[-+]?\d+\Z", re.ASCII)
 
 
-def same_output(comparator: Comparator, written: bytes, expected: str) -> bool:
-    """Whether a program's standard output is right; bytes that are no UTF-8 are not."""
+def same_output(comparator: Comparator | None, written: bytes, expected: str) -> bool:
+    """Whether a program's standard output is correct; output that is not UTF-8 is not.
+
+    Args:
+        comparator: a comparator, or None for the default one.
+        written: the program's output.
+        expected: the test's output.
+    """
     try:
         text = written.decode("utf-8")
     except UnicodeDecodeError:
         return False
-    return _OUTPUT_COMPARATORS[comparator](_lines(text), _lines(expected))
+    return _OUTPUT_COMPARATORS[comparator or DEFAULT_COMPARATOR](_lines(text), _lines(expected))
 
 
-def same_value(comparator: Comparator, returned: Any, expected: Any) -> bool:
-    """Whether a call's result is right, as `long_integers.loads_returned` reads it: with lists for tuples."""
-    return _VALUE_COMPARATORS[comparator](returned, expected)
+def same_value(comparator: Comparator | None, returned: Any, expected: Any) -> bool:
+    """Whether the result of a call is correct.
+
+    Args:
+        comparator: a comparator, or None for the default one.
+        returned: the result as `long_integers.loads_returned` reads it, with lists for tuples.
+        expected: the test's result, as JSON values.
+    """
+    return _VALUE_COMPARATORS[comparator or DEFAULT_COMPARATOR](returned, expected)
 
 
 def _lines(text: str) -> list[str]:
@@ -50,7 +62,7 @@ def _close(written: float, expected: float) -> bool:
         return written == expected or (
             math.isfinite(expected) and abs(written - expected) <= TOLERANCE * max(1.0, abs(expected))
         )
-    except OverflowError:  # an integer too large for a float is far from every float
+    except OverflowError:  # an integer too large for a float is not close to any float
         return False
 
 
@@ -59,8 +71,9 @@ def _same_token(written: str, expected: str) -> bool:
         return True
     if _INTEGER.match(expected) or not _NUMBER.match(expected) or not _NUMBER.match(written):
         return False
-    number, wanted = float(written), float(expected)
-    return math.isfinite(wanted) and _close(number, wanted)  # beyond the floats, only the same text is the same
+    number, target = float(written), float(expected)
+    # Numbers beyond the range of floats must be identical as text.
+    return math.isfinite(target) and _close(number, target)
 
 
 def _same_tokens(written: list[str], expected: list[str]) -> bool:
@@ -77,19 +90,19 @@ def _same_as_apps(written: list[str], expected: list[str]) -> bool:
     mine, theirs = ([" ".join(line.split()) for line in lines if line.strip()] for lines in (written, expected))
     if mine == theirs or sorted(mine) == sorted(theirs):
         return True
-    tokens, wanted = ([token for line in lines for token in line.split()] for lines in (mine, theirs))
+    tokens, target = ([token for line in lines for token in line.split()] for lines in (mine, theirs))
     try:
-        return len(tokens) == len(wanted) and all(map(_apps_close, tokens, wanted))
-    except ValueError:  # one of them is no number
+        return len(tokens) == len(target) and all(map(_apps_close, tokens, target))
+    except ValueError:  # a token is not a number
         return False
 
 
 def _apps_close(written: str, expected: str) -> bool:
-    """numpy.allclose, with its default tolerances; numbers too large for a float must have the same digits."""
-    number, wanted = float(written), float(expected)
-    if math.isinf(wanted) or math.isinf(number):
-        return written == expected or (number == wanted and not (_NUMBER.match(written) or _NUMBER.match(expected)))
-    return abs(number - wanted) <= 1e-8 + 1e-5 * abs(wanted)
+    """numpy.allclose with its default tolerances; numbers too large for a float must have the same digits."""
+    number, target = float(written), float(expected)
+    if math.isinf(target) or math.isinf(number):
+        return written == expected or (number == target and not (_NUMBER.match(written) or _NUMBER.match(expected)))
+    return abs(number - target) <= 1e-8 + 1e-5 * abs(target)
 
 
 def _equal(returned: Any, expected: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Which of a program's definitions the tests call."""
+"""Resolve which of a program's definitions the tests call."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import builtins
 from collections.abc import Callable
 from typing import Any
 
-# The functions below find the built-in names here, whatever a program makes of them in `builtins`.
+# The functions below use these built-in names, whatever a program assigns in `builtins`.
 __builtins__ = vars(builtins).copy()  # type: ignore[assignment]
 
 
-def called(namespace: dict[str, Any], entry_point: str) -> Any:
-    """The function that a ``call`` suite means.
+def for_call(namespace: dict[str, Any], entry_point: str) -> Any:
+    """The function that a ``call`` suite calls.
 
-    A method of the class ``Solution`` comes first, as on LeetCode and in APPS' harness, then what the module defines,
-    then a method of the one other class that has it, and what the module only imports comes last.
+    In this order: a method of the class ``Solution``, as on LeetCode and in APPS' harness; a definition of the module;
+    a method of the only other class that has it; a name that the module imports.
 
     Args:
-        namespace: what the program defines, and nothing else.
-        entry_point: a name, or an expression as ``Solution().f``.
+        namespace: what the program defines.
+        entry_point: a name, or an expression such as ``Solution().f``.
 
     Raises:
         NameError: the program does not define it.
@@ -26,19 +26,19 @@ def called(namespace: dict[str, Any], entry_point: str) -> Any:
     return _first_of([_method_of_solution, _defined, _method_of_a_class, _global], namespace, entry_point)
 
 
-def used(namespace: dict[str, Any], name: str) -> Any:
-    """What a name in the statements of an ``assert`` suite means: as `called`, but a name of the module comes first."""
+def for_name(namespace: dict[str, Any], name: str) -> Any:
+    """What a name in an ``assert`` test refers to: as `for_call`, but names of the module come first."""
     return _first_of([_global, _method_of_solution, _method_of_a_class], namespace, name)
 
 
 _MISSING = object()
 
 
-def _first_of(places: list[Callable[[dict[str, Any], str], Any]], namespace: dict[str, Any], entry_point: str) -> Any:
+def _first_of(lookups: list[Callable[[dict[str, Any], str], Any]], namespace: dict[str, Any], entry_point: str) -> Any:
     if not entry_point.isidentifier():
         return eval(entry_point, namespace)  # noqa: S307 - in the program's own process
-    for place in places:
-        found = place(namespace, entry_point)
+    for lookup in lookups:
+        found = lookup(namespace, entry_point)
         if found is not _MISSING:
             return found
     raise NameError(f"the program does not define {entry_point}")
@@ -61,7 +61,7 @@ def _method_of_solution(namespace: dict[str, Any], name: str) -> Any:
 
 
 def _method_of_a_class(namespace: dict[str, Any], name: str) -> Any:
-    """A method that exactly one of the program's classes defines."""
+    """A method that exactly one class of the program defines."""
     classes = {id(found): found for found in namespace.values() if isinstance(found, type) and name in vars(found)}
     own = [found for found in classes.values() if found.__module__ == "__main__"]
     return getattr(own[0](), name) if len(own) == 1 else _MISSING

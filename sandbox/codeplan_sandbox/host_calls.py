@@ -1,7 +1,7 @@
-"""Calls that plain Python allows and confinement would refuse, though what they ask for is harmless.
+"""Emulate harmless calls that plain Python allows and the confinement would refuse.
 
-Contest programs open ``/dev/stdin``, ask for a stack of 256 MiB, or read their own file. In a test process these calls
-lead to what the process has anyway: its own standard streams, its own text, one large stack.
+Contest programs open ``/dev/stdin``, request a stack of 256 MiB, or read their own source file. In a test process these
+calls give access to what the process has anyway: its standard streams, its source, one large stack.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ import threading
 from typing import Any
 
 PROGRAM_FILE = "/program.py"
-"""The program's ``__file__``; it exists for `open` alone."""
+"""The program's ``__file__``; only `open` can find it."""
 STACK_BYTES = 256 << 20
-"""The largest stack of a thread. One may be had beyond the limit on memory: little of it is ever used."""
+"""The largest stack of a thread. One such stack does not count against the memory limit, as little of it is used."""
 
 _STREAM = re.compile(r"/dev/(?:std(in|out|err)|fd/([012]))|/proc/(?:self|thread-self|(\d+))/fd/([012])")
 _STREAMS = {"in": 0, "out": 1, "err": 2}
 
 
 def install(program: bytes) -> None:
-    """Put the stand-ins in place, in this process, for good.
+    """Replace the calls in this process, permanently.
 
     Args:
-        program: the program's text.
+        program: the program's source.
     """
     _open_own_files(program)
-    _admit_one_large_stack()
+    _allow_one_large_stack()
     _accept_stack_limits()
 
 
@@ -56,18 +56,18 @@ def _open_own_files(program: bytes) -> None:
         descriptor = _descriptor(path, program)
         return real_os_open(path, flags, mode, dir_fd=dir_fd) if descriptor is None else descriptor
 
-    # Not plain functions: as attributes of classes these would be methods.
+    # staticmethod: a plain function would become a method if a class has it as an attribute.
     io.open = builtins.open = staticmethod(open_file)
     os.open = staticmethod(open_descriptor)
 
 
 def _descriptor(file: Any, program: bytes) -> int | None:
-    """A new descriptor for a file that this process has open anyway, None for every other file."""
+    """A new descriptor for a file that this process has open anyway; None for other files."""
     if isinstance(file, int):
         return None
     try:
-        name = os.path.abspath(os.fsdecode(file))  # noqa: PTH100 - links are not to be followed
-    except (TypeError, ValueError, OSError):  # the real call says what is wrong with it
+        name = os.path.abspath(os.fsdecode(file))  # noqa: PTH100 - must not follow links
+    except (TypeError, ValueError, OSError):  # the real call reports the error
         return None
     if name == PROGRAM_FILE:
         copy = os.memfd_create("program")
@@ -79,56 +79,58 @@ def _descriptor(file: Any, program: bytes) -> int | None:
     number = _STREAMS[found[1]] if found[1] else int(found[2] or found[4])
     copy = os.dup(number)
     if number == 0:
-        with contextlib.suppress(OSError):  # the program may have put a pipe there
-            os.lseek(copy, 0, os.SEEK_SET)  # a file that is opened is read from its beginning
+        with contextlib.suppress(OSError):  # the program may have replaced it with a pipe
+            os.lseek(copy, 0, os.SEEK_SET)  # an opened file is read from its beginning
     return copy
 
 
-def _admit_one_large_stack() -> None:
+def _allow_one_large_stack() -> None:
     real = _thread.stack_size
-    normal, most = resource.getrlimit(resource.RLIMIT_AS)
+    normal, maximum = resource.getrlimit(resource.RLIMIT_AS)
     set_limit = resource.setrlimit
-    asked = 0
+    requested = 0
 
     @functools.wraps(real)
     def stack_size(size: int = 0, /) -> int:
-        nonlocal asked
+        nonlocal requested
         real(min(size, STACK_BYTES))
         current, _ = resource.getrlimit(resource.RLIMIT_AS)
-        wanted = normal + min(size, STACK_BYTES)
-        if normal != resource.RLIM_INFINITY and current < wanted:
-            set_limit(resource.RLIMIT_AS, (wanted if most == resource.RLIM_INFINITY else min(wanted, most), most))
-        before, asked = asked, size
+        raised = normal + min(size, STACK_BYTES)
+        if normal != resource.RLIM_INFINITY and current < raised:
+            set_limit(
+                resource.RLIMIT_AS, (raised if maximum == resource.RLIM_INFINITY else min(raised, maximum), maximum)
+            )
+        before, requested = requested, size
         return before
 
     _thread.stack_size = threading.stack_size = staticmethod(stack_size)
 
 
 def _accept_stack_limits() -> None:
-    """Raising the limit on the main stack succeeds, and changes nothing: it is as large as it can be."""
+    """Let calls that raise the limit of the main stack succeed without effect: it is at its maximum."""
     real_set, real_prlimit = resource.setrlimit, resource.prlimit
 
     @functools.wraps(real_set)
     def setrlimit(kind: int, limits: tuple[int, int], /) -> None:
-        real_set(kind, _possible(limits) if kind == resource.RLIMIT_STACK else limits)
+        real_set(kind, _clamped(limits) if kind == resource.RLIMIT_STACK else limits)
 
     @functools.wraps(real_prlimit)
     def prlimit(pid: int, kind: int, *limits: Any) -> tuple[int, int]:
         if limits and limits[0] is not None and kind == resource.RLIMIT_STACK:
-            limits = (_possible(limits[0]),)
+            limits = (_clamped(limits[0]),)
         return real_prlimit(pid, kind, *limits)
 
     resource.setrlimit, resource.prlimit = staticmethod(setrlimit), staticmethod(prlimit)
 
 
-def _possible(limits: tuple[int, int]) -> tuple[int, int]:
-    """What this process may have of the limits; those that nobody can set stay as they are, to fail as ever."""
-    endless = resource.RLIM_INFINITY
-    _, most = resource.getrlimit(resource.RLIMIT_STACK)
+def _clamped(limits: tuple[int, int]) -> tuple[int, int]:
+    """The limits reduced to what this process may set; invalid ones are unchanged, so that the real call fails."""
+    unlimited = resource.RLIM_INFINITY
+    _, maximum = resource.getrlimit(resource.RLIMIT_STACK)
     try:
         soft, hard = limits
-        if most == endless or (hard != endless and (soft == endless or soft > hard)):
+        if maximum == unlimited or (hard != unlimited and (soft == unlimited or soft > hard)):
             return limits
-        return tuple(most if limit == endless else min(limit, most) for limit in (soft, hard))  # type: ignore[return-value]
+        return tuple(maximum if limit == unlimited else min(limit, maximum) for limit in (soft, hard))  # type: ignore[return-value]
     except (TypeError, ValueError):
         return limits

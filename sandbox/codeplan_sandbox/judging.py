@@ -1,4 +1,4 @@
-"""The judge: has programs run, compares what they wrote with what is expected, and says what the tests say."""
+"""The judge: runs programs in the sandbox and compares their outputs with the expected ones."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from codeplan_sandbox import comparators, long_integers, packages
 from codeplan_sandbox.client import PackageError, Server
 from codeplan_sandbox.suites import Limits, Suite, SuiteError
 from codeplan_sandbox.tiers import MINIMUM_TIER, TIERS
-from codeplan_sandbox.verdicts import CaseResult, Outcome, SandboxError, Verdict
-from codeplan_sandbox.wire import Record, Request
+from codeplan_sandbox.verdicts import CaseResult, Outcome, SandboxError, SuiteVerdict
+from codeplan_sandbox.wire import RunRequest, WireRecord
 
 _DEFAULT_LIMITS = Limits()
 _ATTEMPTS = 3
-_OUTPUT_SHOWN = 1000
-_MESSAGE_SHOWN = 500
-_VALUE_SHOWN = 100
+_MAX_OUTPUT_CHARS = 1000
+_MAX_MESSAGE_CHARS = 500
+_MAX_VALUE_CHARS = 100
 
 
 class Judge:
-    """A warm judge: one fork server, used for one program after another. Not to be shared by threads.
+    """A warm judge: one fork server that is used for many programs. Not thread-safe.
 
     Args:
-        limits: what programs may use where `judge` is not told otherwise.
+        limits: the limits for programs, unless `judge` gets others.
         allow_tier: the weakest isolation tier to accept; see `codeplan_sandbox.tiers`.
-        strongest_tier: where to begin to look for a tier; weaker ones are for machines that cannot give the stronger.
+        strongest_tier: the first tier to try; weaker ones follow where this machine does not support it.
 
     Raises:
-        SandboxError: the machine gives no tier that is strong enough; the message says what is missing in each.
+        SandboxError: this machine supports none of the accepted tiers; the message says what each of them lacks.
     """
 
     def __init__(
@@ -39,47 +39,47 @@ class Judge:
     ) -> None:
         for name in (allow_tier, strongest_tier):
             if name not in TIERS:
-                raise ValueError(f"no tier {name!r}; there are {', '.join(TIERS)}")
+                raise ValueError(f"unknown tier {name!r}; it must be one of {', '.join(TIERS)}")
         self.limits = limits
         self._tiers = TIERS[TIERS.index(strongest_tier) : TIERS.index(allow_tier) + 1]
         self._server: Server | None = self._start()
         self._with_packages: dict[tuple[str, ...], Server] = {}
-        self._unusable: set[tuple[str, ...]] = set()
+        self._broken_packages: set[tuple[str, ...]] = set()
 
     @property
     def tier(self) -> str:
-        """Name of the isolation tier that holds."""
-        return self._running().tier
+        """The name of the isolation tier in use."""
+        return self._running_server().tier
 
     @property
     def pid(self) -> int:
-        """The fork server's process."""
-        return self._running().pid
+        """The process id of the fork server."""
+        return self._running_server().pid
 
     def judge(
         self, program: str, suite: Suite, limits: Limits | None = None, *, stop_at_failure: bool = False
-    ) -> Verdict:
+    ) -> SuiteVerdict:
         """Run a program against a suite.
 
-        A test that fails in a process that ran others before, or that may have failed because the machine was busy,
-        is run again in a fresh process before it counts. Where that changes the outcome, all tests are.
+        A test that failed in a process that had run other tests, or possibly because the machine was busy, is run
+        again in a fresh process before it counts. If that changes the outcome, all tests are run again that way.
 
         Args:
             program: Python source.
             suite: the tests.
-            limits: instead of the judge's own.
-            stop_at_failure: leave out the tests after the first that fails.
+            limits: override the judge's limits.
+            stop_at_failure: skip the tests after the first failure.
 
         Raises:
             SuiteError: the suite has no tests.
-            SandboxError: the sandbox failed, several times; nothing is known of the program.
+            SandboxError: the sandbox failed several times; this says nothing about the program.
         """
         if not len(suite):
-            raise SuiteError("a suite without tests judges nothing; leave such problems out")
-        trial = _Trial(program, suite, limits or self.limits, stop_at_failure)
+            raise SuiteError("the suite has no tests; leave out problems without tests")
+        suite_run = _SuiteRun(program, suite, limits or self.limits, stop_at_failure)
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                return trial.run(self._server_for(suite))
+                return suite_run.run(self._server_for(suite))
             except (OSError, ValueError) as error:
                 self.close()
                 if attempt == _ATTEMPTS:
@@ -87,7 +87,7 @@ class Judge:
         raise AssertionError("unreachable")
 
     def close(self) -> None:
-        """End the fork servers; the next `judge` starts a new one."""
+        """Stop the fork servers; the next `judge` starts a new one."""
         servers = [*self._with_packages.values(), *([self._server] if self._server is not None else [])]
         self._server, self._with_packages = None, {}
         for server in servers:
@@ -101,24 +101,24 @@ class Judge:
     ) -> None:
         self.close()
 
-    def _running(self) -> Server:
+    def _running_server(self) -> Server:
         if self._server is None:
             self._server = self._start()
         return self._server
 
     def _server_for(self, suite: Suite) -> Server:
-        """The plain server, or one in the same tier whose tests find the packages that these tests import."""
-        found = {name: packages.folder(name) for name in packages.allowed(suite)}
-        folders = {name: folder for name, folder in found.items() if folder is not None}
+        """The server without packages, or one in the same tier with the packages that these tests import."""
+        installed = {name: packages.folder(name) for name in packages.packages_used(suite)}
+        folders = {name: folder for name, folder in installed.items() if folder is not None}
         key = tuple(folders)
-        if not folders or key in self._unusable:
-            return self._running()
+        if not folders or key in self._broken_packages:
+            return self._running_server()
         if key not in self._with_packages:
             try:
                 self._with_packages[key] = Server(self.tier, folders)
-            except PackageError:  # it is as if it was not installed: the tests that import it say so
-                self._unusable.add(key)
-                return self._running()
+            except PackageError:  # treated as not installed: the tests that import it report it
+                self._broken_packages.add(key)
+                return self._running_server()
         return self._with_packages[key]
 
     def _start(self) -> Server:
@@ -128,126 +128,131 @@ class Judge:
                 return Server(tier)
             except SandboxError as error:
                 reasons.append(str(error))
-        raise SandboxError(f"no isolation tier can be had here: {'; '.join(reasons)}")
+        raise SandboxError(f"no isolation tier is available on this machine: {'; '.join(reasons)}")
 
 
-def judge(program: str, suite: Suite, limits: Limits = _DEFAULT_LIMITS, *, stop_at_failure: bool = False) -> Verdict:
-    """Judge one program with a fork server of its own; see `Judge.judge`. For many programs keep a `Judge`."""
-    with Judge(limits) as one:
-        return one.judge(program, suite, stop_at_failure=stop_at_failure)
+def judge(
+    program: str, suite: Suite, limits: Limits = _DEFAULT_LIMITS, *, stop_at_failure: bool = False
+) -> SuiteVerdict:
+    """Judge one program with a new fork server; see `Judge.judge`. For many programs, keep a `Judge`."""
+    with Judge(limits) as sandbox:
+        return sandbox.judge(program, suite, stop_at_failure=stop_at_failure)
 
 
-class _Trial:
-    """One program and one suite, on the way to a verdict."""
+class _SuiteRun:
+    """One program judged with one suite."""
 
     def __init__(self, program: str, suite: Suite, limits: Limits, stop_at_failure: bool) -> None:
         self._program = program.encode("utf-8", "surrogatepass")
         self._suite, self._limits, self._stop_at_failure = suite, limits, stop_at_failure
-        self._inputs, self._extents = _packed(suite)
+        self._inputs, self._extents = _packed_inputs(suite)
 
-    def run(self, server: Server) -> Verdict:
-        """The verdict; raises what `Server.run` raises."""
+    def run(self, server: Server) -> SuiteVerdict:
+        """Run the tests; raises what `Server.run` raises."""
         deadline = time.monotonic() + self._limits.total_s
-        every = range(len(self._suite))
-        results, unsure = self._round(server, every, deadline, fresh=False)
-        if unsure:
-            again, _ = self._round(server, unsure, deadline, fresh=True)
-            if any(result.outcome is Outcome.PASSED for result in again.values()):
-                results, _ = self._round(server, every, deadline, fresh=True)
+        all_tests = range(len(self._suite))
+        results, unconfirmed = self._run_tests(server, all_tests, deadline, fresh_processes=False)
+        if unconfirmed:
+            repeated, _ = self._run_tests(server, unconfirmed, deadline, fresh_processes=True)
+            if any(result.outcome is Outcome.PASSED for result in repeated.values()):
+                results, _ = self._run_tests(server, all_tests, deadline, fresh_processes=True)
             else:
-                results.update(again)
+                results.update(repeated)
         return self._verdict(results, server.tier)
 
-    def _round(
-        self, server: Server, indices: Sequence[int], deadline: float, *, fresh: bool
+    def _run_tests(
+        self, server: Server, indices: Sequence[int], deadline: float, *, fresh_processes: bool
     ) -> tuple[dict[int, CaseResult], list[int]]:
-        """Run tests; returns the results, and which failures a fresh process has to confirm."""
+        """Run tests; returns their results, and the tests whose failure a fresh process has to confirm."""
         budget = max(0.0, deadline - time.monotonic())
         suite = self._suite
-        request = Request(
+        request = RunRequest(
             suite.kind,
             list(indices),
             self._extents,
             suite.entry_point,
-            prelude=suite.kind == "call" or _in_the_style_of_leetcode(suite),
-            whole_keys=suite.comparator == "apps",
-            fresh=fresh,
+            prelude=suite.kind == "call" or _is_leetcode_style(suite),
+            integer_keys=suite.comparator == "apps",
+            fresh_processes=fresh_processes,
             limits=self._limits,
             budget_s=budget,
         )
         results: dict[int, CaseResult] = {}
-        unsure = []
+        unconfirmed = []
         with closing(server.run(request, self._program, self._inputs)) as records:
             for record, output, answer in records:
                 result = results[record.index] = self._result(record, output, answer)
                 if result.outcome is Outcome.PASSED:
                     continue
-                if result.outcome is not Outcome.SYNTAX_ERROR and (not record.first or record.doubtful):
-                    unsure.append(record.index)
+                if result.outcome is not Outcome.SYNTAX_ERROR and (not record.fresh_process or record.retryable):
+                    unconfirmed.append(record.index)
                 if self._stop_at_failure:
                     break
-        return results, unsure
+        return results, unconfirmed
 
-    def _result(self, record: Record, output: bytes, answer: bytes) -> CaseResult:
-        outcome, message = record.outcome, record.note or answer.decode("utf-8", "replace")
+    def _result(self, record: WireRecord, output: bytes, answer: bytes) -> CaseResult:
+        outcome, message = record.outcome, record.message or answer.decode("utf-8", "replace")
         shown = answer if outcome is Outcome.PASSED and self._suite.kind == "call" else output
         if outcome is Outcome.PASSED:
-            message = self._mistake(record.index, output, answer)
+            message = self._compare(record.index, output, answer)
             outcome = Outcome.WRONG_ANSWER if message else Outcome.PASSED
         return CaseResult(
             outcome,
             record.time_s,
             record.memory_bytes,
-            shown[: 4 * _OUTPUT_SHOWN].decode("utf-8", "replace")[:_OUTPUT_SHOWN],
-            message[:_MESSAGE_SHOWN],
+            shown[: 4 * _MAX_OUTPUT_CHARS].decode("utf-8", "replace")[:_MAX_OUTPUT_CHARS],
+            message[:_MAX_MESSAGE_CHARS],
         )
 
-    def _mistake(self, index: int, output: bytes, answer: bytes) -> str:
-        """What is wrong with what a program wrote that ran to its end; empty where nothing is."""
+    def _compare(self, index: int, output: bytes, answer: bytes) -> str:
+        """The difference between the output of a program that ran to its end and the expected one; empty if none."""
         suite = self._suite
         if suite.kind == "assert":
             return ""
         case = suite.cases[index]
         if suite.kind == "stdin":
-            right = comparators.same_output(suite.comparator, output, case.output)
-            shown = output[:_VALUE_SHOWN].decode("utf-8", "replace")
-            note = f"; {answer.decode('utf-8', 'replace')}" if answer else ""
-            return "" if right else f"wrote {_short(shown)}, not {_short(case.output[:_VALUE_SHOWN])}{note}"
+            correct = comparators.same_output(suite.comparator, output, case.output)
+            shown = output[:_MAX_VALUE_CHARS].decode("utf-8", "replace")
+            hint = f"; {answer.decode('utf-8', 'replace')}" if answer else ""
+            return "" if correct else f"wrote {_short(shown)}, expected {_short(case.output[:_MAX_VALUE_CHARS])}{hint}"
         try:
             returned = long_integers.loads_returned(answer)
-            right = comparators.same_value(suite.comparator, returned, case.expected)
-            return "" if right else f"returned {_short(returned)}, not {_short(case.expected)}"
+            correct = comparators.same_value(suite.comparator, returned, case.expected)
+            return "" if correct else f"returned {_short(returned)}, expected {_short(case.expected)}"
         except (ValueError, RecursionError) as error:
             return f"the result cannot be read: {error}"
 
-    def _verdict(self, results: dict[int, CaseResult], tier: str) -> Verdict:
+    def _verdict(self, results: dict[int, CaseResult], tier: str) -> SuiteVerdict:
         total = len(self._suite)
-        late = CaseResult(Outcome.TIME_LIMIT, message=f"not run: the tests took {self._limits.total_s:g} s together")
+        not_run = CaseResult(
+            Outcome.TIME_LIMIT,
+            message=f"not run: the tests before it took all of the {self._limits.total_s:g} s for the suite",
+        )
         cases = []
         for index in range(total):
-            cases.append(results.get(index, late))
+            cases.append(results.get(index, not_run))
             if self._stop_at_failure and cases[-1].outcome is not Outcome.PASSED:
                 break
         failed = next((case for case in cases if case.outcome is not Outcome.PASSED), None)
         if failed is None:
-            return Verdict(Outcome.PASSED, total, tuple(cases), tier)
-        return Verdict(failed.outcome, total, tuple(cases), tier, failed.message)
+            return SuiteVerdict(Outcome.PASSED, total, tuple(cases), tier)
+        return SuiteVerdict(failed.outcome, total, tuple(cases), tier, failed.message)
 
 
 def _short(value: object) -> str:
     try:
         text = repr(value)
-    except ValueError:  # it holds an integer that is too long for this interpreter
+    except ValueError:  # contains an integer that is too long for this interpreter
         text = long_integers.dumps(value)
-    return text if len(text) <= _VALUE_SHOWN else f"{text[:_VALUE_SHOWN]}..."
+    return text if len(text) <= _MAX_VALUE_CHARS else f"{text[:_MAX_VALUE_CHARS]}..."
 
 
-def _in_the_style_of_leetcode(suite: Suite) -> bool:
+def _is_leetcode_style(suite: Suite) -> bool:
     return any("Solution()" in text for text in (suite.entry_point, suite.setup, *suite.tests))
 
 
-def _packed(suite: Suite) -> tuple[bytes, list[tuple[int, int]]]:
-    """What goes into the sandbox of a suite, without a single expected value where the kind allows it."""
+def _packed_inputs(suite: Suite) -> tuple[bytes, list[tuple[int, int]]]:
+    """The inputs of a suite and the extents of the tests; expected values are left out except in assert tests."""
     if suite.kind == "assert":
         tests = {"setup": suite.setup, "tests": suite.tests, "entry_point": suite.entry_point}
         return json.dumps(tests).encode(), []
@@ -258,7 +263,7 @@ def _packed(suite: Suite) -> tuple[bytes, list[tuple[int, int]]]:
         for case in suite.cases
     ]
     extents, offset = [], 0
-    for each in inputs:
-        extents.append((offset, len(each)))
-        offset += len(each)
+    for data in inputs:
+        extents.append((offset, len(data)))
+        offset += len(data)
     return b"".join(inputs), extents

@@ -1,4 +1,4 @@
-"""Landlock: which files a process may read; it may write to none. Works without any privilege (Linux 5.13)."""
+"""Landlock: restricts the files that a process can access. Needs no privileges (Linux 5.13)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ READ_WRITE_FILE = _READ_FILE | _WRITE_FILE
 
 
 def abi() -> int:
-    """The kernel's Landlock version, 0 where it has none."""
+    """The kernel's Landlock ABI version, 0 if it does not support Landlock."""
     try:
         return linux.syscall("landlock_create_ruleset", _CREATE_RULESET, 0, 0, _VERSION)
     except OSError:
@@ -31,15 +31,15 @@ def abi() -> int:
 
 
 def restrict(rules: Iterable[tuple[str, int]]) -> None:
-    """Confine this process and its children: files as the rules say, no TCP, no signals and sockets beyond themselves.
+    """Confine this process and its children: only the files in the rules, no TCP, no signals or sockets to others.
 
-    TCP and the scopes need ABI 4 and 6; older kernels leave them to seccomp.
+    TCP and the scopes need ABI 4 and 6; on older kernels only seccomp denies them.
 
     Args:
-        rules: pairs of a path and what is allowed beneath it; missing paths are left out.
+        rules: pairs of a path and the access that is allowed beneath it; missing paths are ignored.
 
     Raises:
-        OSError: the kernel has no Landlock.
+        OSError: the kernel does not support Landlock.
     """
     version = abi()
     file_rights = (1 << _FILE_RIGHTS_OF_ABI.get(version, _NEWEST_FILE_RIGHTS)) - 1
@@ -60,7 +60,7 @@ def _allow(ruleset: int, path: str, access: int) -> None:
     except OSError:
         return
     try:
-        fitting = access if Path(path).is_dir() else access & ~_READ_DIR
-        linux.syscall("landlock_add_rule", _ADD_RULE, ruleset, _PATH_BENEATH, struct.pack("=Qi", fitting, handle), 0)
+        applicable = access if Path(path).is_dir() else access & ~_READ_DIR
+        linux.syscall("landlock_add_rule", _ADD_RULE, ruleset, _PATH_BENEATH, struct.pack("=Qi", applicable, handle), 0)
     finally:
         os.close(handle)

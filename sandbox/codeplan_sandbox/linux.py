@@ -1,6 +1,6 @@
-"""The Linux system calls that Python does not wrap, by ctypes alone.
+"""Linux system calls that Python does not wrap, through ctypes.
 
-Every function raises OSError with the call's name when the kernel says no.
+Every function raises OSError with the name of the call if the call fails.
 """
 
 from __future__ import annotations
@@ -48,26 +48,26 @@ def _checked(result: int, name: str) -> int:
 
 
 def syscall(name: str, number: int, *arguments: Any) -> int:
-    """Make a system call by its number; int arguments go as C longs, bytes as pointers."""
-    passed = [ctypes.c_long(each) if isinstance(each, int) else each for each in arguments]
+    """Make a system call by number; int arguments are passed as C longs, bytes as pointers."""
+    passed = [ctypes.c_long(value) if isinstance(value, int) else value for value in arguments]
     return _checked(_libc.syscall(ctypes.c_long(number), *passed), name)
 
 
 def fork() -> int:
-    """Fork without Python's at-fork hooks, which cost a third of a fork.
+    """Fork without Python's at-fork hooks, which take a third of the time of a fork.
 
-    Right only where this process has one thread: then no lock of the interpreter is held, and nothing needs the hooks.
+    Safe only in a single-threaded process: then no lock of the interpreter is held, and the hooks are not needed.
     """
     return int(_checked(_raw_fork(), "fork"))
 
 
 def no_new_privileges() -> None:
-    """No program started from here on gains rights by set-user-id files; seccomp and Landlock ask for it."""
+    """Prevent gaining privileges through set-user-id files; seccomp and Landlock require this."""
     _checked(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)")
 
 
 def die_with_parent() -> None:
-    """This process is killed when the thread that forked it ends."""
+    """Have this process killed when the thread that forked it ends."""
     _checked(_libc.prctl(_PR_SET_PDEATHSIG, 9, 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
 
 
@@ -77,19 +77,19 @@ def unshare(flags: int) -> None:
 
 
 def mount(source: str, target: str, kind: str = "none", flags: int = 0, options: str = "") -> None:
-    """Mount a file system, bind a folder to a second place, or change a mount, as the flags say."""
-    texts = [each.encode() for each in (source, target, kind)]
+    """Mount a file system, bind a path to another one, or change a mount, depending on the flags."""
+    texts = [text.encode() for text in (source, target, kind)]
     _checked(_libc.mount(*texts, ctypes.c_ulong(flags), options.encode()), f"mount {target}")
 
 
 def make_read_only(path: str) -> None:
-    """Make a mount and all below it read-only, without devices and set-user-id files (Linux 5.12)."""
+    """Make a mount and those below it read-only, nodev and nosuid (Linux 5.12)."""
     attributes = struct.pack("QQQQ", _MOUNT_ATTR_RDONLY_NOSUID_NODEV, 0, 0, 0)
     syscall("mount_setattr", _SYS_MOUNT_SETATTR, _AT_FDCWD, path.encode(), _AT_RECURSIVE, attributes, len(attributes))
 
 
 def pivot_root(new_root: str) -> None:
-    """Make a mount the root, and let the old root go."""
+    """Make a mount the root, and detach the old root."""
     os.chdir(new_root)
     syscall("pivot_root", _SYS_PIVOT_ROOT, b".", b".")
     _checked(_libc.umount2(b".", _MNT_DETACH), "umount2")
@@ -97,16 +97,16 @@ def pivot_root(new_root: str) -> None:
 
 
 def drop_capabilities() -> None:
-    """Give up every capability of this process."""
+    """Drop all capabilities of this process."""
     header = struct.pack("Ii", _CAPABILITY_VERSION_3, 0)
     syscall("capset", _SYS_CAPSET, header, bytes(24))
 
 
 def cpu_clock(pid: int) -> int:
-    """The clock id of a process's processor time, for `time.clock_gettime_ns` (clock_getcpuclockid(3))."""
+    """The clock id of a process's CPU time, for `time.clock_gettime_ns` (clock_getcpuclockid(3))."""
     return (~pid << 3) | 2
 
 
 def close_from(first: int) -> None:
-    """Close all descriptors from one on."""
+    """Close all descriptors from this number on."""
     os.closerange(first, os.sysconf("SC_OPEN_MAX"))

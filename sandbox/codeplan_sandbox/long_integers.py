@@ -1,9 +1,9 @@
-"""JSON with integers of any length, whatever this interpreter's limit on decimal digits is.
+"""JSON with integers of any length, whatever the interpreter's limit on decimal digits.
 
-Python refuses to convert integers of more than 4,300 decimal digits unless told otherwise, for the whole process
-(``sys.set_int_max_str_digits``). That setting belongs to the caller, so numbers are converted in parts that are short
-enough. The conversions here take less than quadratic time, but still long for a million digits: what a program returned
-is therefore read by `loads_returned`, which keeps long integers as text.
+By default Python does not convert integers of more than 4,300 decimal digits, a limit of the whole process
+(``sys.set_int_max_str_digits``) that belongs to the caller. Numbers are therefore converted in parts that are short
+enough. The conversion is sub-quadratic but still slow for a million digits, so `loads_returned`, for results of
+programs, keeps long integers as text.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-_PART_DIGITS = 600  # the smallest limit that Python accepts is 640 digits
+_PART_DIGITS = 600  # the lowest limit that Python accepts is 640 digits
 _BITS_PER_DIGIT = 3.3219280948873623
 
 
 class LongInteger:
-    """An integer that a program returned, as its decimal digits: equal to the same integer, and to nothing else."""
+    """An integer that a program returned, as its decimal digits; equal only to the same integer."""
 
     __slots__ = ("digits",)
 
@@ -28,13 +28,13 @@ class LongInteger:
             return self.digits == other.digits
         if not isinstance(other, int) or (other < 0) != self.digits.startswith("-"):
             return False
-        # The length first: then no program can make the conversion longer than the expected value does.
+        # Compare the lengths first, so that a program cannot make the conversion longer than the expected value does.
         length = len(self.digits.lstrip("-"))
         if abs(other.bit_length() - length * _BITS_PER_DIGIT) > _BITS_PER_DIGIT + 1:
             return False
         return decimal(other) == self.digits
 
-    __hash__ = None  # type: ignore[assignment] # it is compared only
+    __hash__ = None  # type: ignore[assignment] # only compared
 
     def __repr__(self) -> str:
         return self.digits
@@ -46,7 +46,7 @@ def loads(text: str | bytes) -> Any:
 
 
 def loads_returned(text: str | bytes) -> Any:
-    """The JSON that a program wrote: in time linear in its length, with `LongInteger` for integers that are long."""
+    """Parse the JSON that a program wrote, in linear time, with `LongInteger` for long integers."""
     return json.loads(
         text, parse_int=lambda digits: int(digits) if len(digits) <= _PART_DIGITS else LongInteger(digits)
     )
@@ -57,32 +57,32 @@ def dumps(value: Any, **options: Any) -> str:
     try:
         return json.dumps(value, **options)
     except ValueError:
-        # The encoder cannot be told how to write an integer: write a text in its place, and put the digits there.
-        found: list[int] = []
-        marked = json.dumps(_marked(value, found), **options)
-        if not found:
+        # The encoder does not allow custom integers: write a placeholder string and replace it with the digits.
+        integers: list[int] = []
+        marked = json.dumps(_marked(value, integers), **options)
+        if not integers:
             raise
         first, *others = marked.split(f'"{_MARK}')
-        digits = (decimal(number) + rest.removeprefix('"') for number, rest in zip(found, others, strict=True))
+        digits = (decimal(number) + rest.removeprefix('"') for number, rest in zip(integers, others, strict=True))
         return first + "".join(digits)
 
 
 _MARK = "codeplan-sandbox-long-integer-5f0c9b"
 
 
-def _marked(value: Any, found: list[int]) -> Any:
+def _marked(value: Any, integers: list[int]) -> Any:
     if isinstance(value, dict):
-        return {key: _marked(item, found) for key, item in value.items()}
+        return {key: _marked(item, integers) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_marked(item, found) for item in value]
+        return [_marked(item, integers) for item in value]
     if isinstance(value, int) and value.bit_length() > _PART_DIGITS * _BITS_PER_DIGIT:
-        found.append(value)
+        integers.append(value)
         return _MARK
     return value
 
 
 def integer(digits: str) -> int:
-    """The integer that a text of decimal digits, with a sign or none, says."""
+    """Parse decimal digits with an optional sign."""
     if len(digits) <= _PART_DIGITS:
         return int(digits)
     if digits[0] in "+-":
@@ -100,7 +100,7 @@ def _joined(digits: str, powers: dict[int, int]) -> int:
 
 
 def decimal(number: int) -> str:
-    """The decimal digits of an integer, after a minus where it is negative."""
+    """The decimal digits of an integer, with a minus sign if it is negative."""
     sign, rest = ("-", -number) if number < 0 else ("", number)
     length = _PART_DIGITS
     while rest.bit_length() > length * 3:  # 10 ** length has more bits than that
@@ -109,7 +109,7 @@ def decimal(number: int) -> str:
 
 
 def _split(number: int, length: int, powers: dict[int, int]) -> str:
-    """The number's digits, filled up with zeros to a length: `_PART_DIGITS` times a power of two."""
+    """The number's digits, zero-padded to a length that is `_PART_DIGITS` times a power of two."""
     if length == _PART_DIGITS:
         return str(number).zfill(length)
     high, low = divmod(number, _power(length // 2, powers))

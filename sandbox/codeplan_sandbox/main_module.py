@@ -1,8 +1,8 @@
-"""The program's ``__main__``: what an interpreter does before a program's first line and after its last one.
+"""The program's ``__main__`` module: initialise and finalise it as an interpreter does.
 
 CPython ends a program in this order (``_PyRun_SimpleFile``, ``Py_FinalizeEx``): it flushes ``sys.stderr`` and
-``sys.stdout`` as the program left them, waits for threads, runs exit handlers, flushes again, lets go of the program's
-module, whose objects' destructors still find all of its names, and closes its own streams.
+``sys.stdout`` as the program left them, waits for threads, runs exit handlers, flushes again, destroys the program's
+module, whose names are still available to the destructors of its objects, and closes its own streams.
 """
 
 from __future__ import annotations
@@ -25,42 +25,42 @@ from typing import Any
 
 from codeplan_sandbox.host_calls import PROGRAM_FILE
 
-# The functions below find the built-in names here, whatever a program makes of them in `builtins`.
+# The functions below use these built-in names, whatever a program assigns in `builtins`.
 __builtins__ = vars(builtins).copy()  # type: ignore[assignment]
 
-INPUT, OUTPUT = 4, 5
-"""Second copies of the program's input and output, to repair 0 and 1 after programs that close them."""
+INPUT_COPY, OUTPUT_COPY = 4, 5
+"""Copies of the descriptors of input and output, to restore 0 and 1 after programs that close them."""
 PROGRAM_NAME = "program.py"
 
 _RECURSION_LIMIT = 1000
-_own_stdout: weakref.ref[io.TextIOWrapper] | None = None
+_original_stdout: weakref.ref[io.TextIOWrapper] | None = None
 
 
 def register_source(program: bytes) -> None:
-    """Let ``inspect`` and tracebacks find the program's lines."""
+    """Make the program's lines available to ``inspect`` and tracebacks."""
     lines = program.decode("utf-8", "replace").splitlines(keepends=True)
     linecache.cache[PROGRAM_NAME] = (len(program), None, lines, PROGRAM_NAME)
 
 
 def start() -> dict[str, Any]:
-    """Make an empty ``__main__``, with fresh standard streams and the interpreter's usual state.
+    """Create an empty ``__main__`` with new standard streams and the interpreter's initial state.
 
     Returns:
-        The module's names. Let go of them before `finish`, as destructors are to run there.
+        The module's namespace. Delete references to it before `finish`, where destructors run.
     """
-    global _own_stdout  # noqa: PLW0603 - the process runs one program, and this is its one standard output
-    os.dup2(INPUT, 0)
-    os.dup2(OUTPUT, 1)
+    global _original_stdout  # noqa: PLW0603 - one program per process, which has one standard output
+    os.dup2(INPUT_COPY, 0)
+    os.dup2(OUTPUT_COPY, 1)
     os.lseek(0, 0, os.SEEK_SET)
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - lives as long as the test
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.__stdin__, sys.__stdout__ = sys.stdin, sys.stdout  # type: ignore[misc] # Final for others; this is the start-up
-    _own_stdout = weakref.ref(sys.stdout)
-    with contextlib.suppress(OSError):  # an earlier test closed it: nobody reads it anyway
+    _original_stdout = weakref.ref(sys.stdout)
+    with contextlib.suppress(OSError):  # an earlier test closed it, and nothing reads it
         sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
         sys.__stderr__ = sys.stderr  # type: ignore[misc]
-    sys.setrecursionlimit(_RECURSION_LIMIT + _own_frames())
-    sys.set_int_max_str_digits(0)  # problems older than this limit have longer numbers
+    sys.setrecursionlimit(_RECURSION_LIMIT + _frame_depth())
+    sys.set_int_max_str_digits(0)  # problems that are older than this limit have longer integers
     sys.argv = [PROGRAM_NAME]
     signal.setitimer(signal.ITIMER_REAL, 0)
     random.seed(0)
@@ -70,8 +70,8 @@ def start() -> dict[str, Any]:
     return main.__dict__
 
 
-def _own_frames() -> int:
-    """How many frames lie below the program's first: it shall have the depth that it has under a plain interpreter."""
+def _frame_depth() -> int:
+    """The number of frames below the program's first, which must not count against its recursion limit."""
     frames, frame = 0, sys._getframe()
     while frame.f_back is not None:
         frames, frame = frames + 1, frame.f_back
@@ -79,23 +79,23 @@ def _own_frames() -> int:
 
 
 def finish() -> tuple[bool, BaseException | None]:
-    """What an interpreter does at its end.
+    """Finalise the program as an interpreter does.
 
     Returns:
-        Whether there were threads: the interpreter waits for them only once. And what an output object of the program
-        raised when it was flushed, which CPython reports, but does not take for the end of the program.
+        Whether there were threads, for which an interpreter waits only once, and the exception that flushing the
+        program's output object raised, which CPython reports without failing the program.
 
     Raises:
-        OSError, MemoryError: what the program wrote could not be written out.
+        OSError, MemoryError: buffered output could not be written.
     """
     for name in ("stderr", "stdout"):
-        try:  # noqa: SIM105 - contextlib would use the built-in names as the program left them
+        try:  # noqa: SIM105 - contextlib uses the built-in names as the program left them
             _flush(getattr(sys, name, None))
-        except BaseException:  # noqa: S110 - CPython clears it, and flushes again below
+        except BaseException:  # noqa: S110 - CPython ignores it here, and flushes again below
             pass
     threads = _thread._count() > 0
     if threads:
-        threading._shutdown()  # type: ignore[attr-defined] # what the interpreter calls itself
+        threading._shutdown()  # type: ignore[attr-defined] # as the interpreter does
     atexit._run_exitfuncs()
     failure = None
     for name in ("stdout", "stderr"):
@@ -108,19 +108,19 @@ def finish() -> tuple[bool, BaseException | None]:
             failure = error.with_traceback(None) if name == "stdout" else failure
     for name in ("stdin", "stdout", "stderr"):
         setattr(sys, name, getattr(sys, f"__{name}__", None))
-    _let_go_of_main()
-    flush_own()  # what destructors printed
+    _destroy_main()
+    flush_original_stdout()  # output of destructors
     return threads, failure
 
 
 def _flush(stream: Any) -> None:
-    """Flush an open stream; one that has no ``flush``, or was detached from its buffer, keeps nothing back."""
+    """Flush an open stream; one without ``flush``, or detached from its buffer, has nothing to flush."""
     try:
         if stream is None or stream.closed:
             return
-    except ValueError:  # its buffer was detached: another stream writes there
+    except ValueError:  # its buffer was detached: another stream writes it
         return
-    except BaseException:  # CPython takes it for open then  # noqa: S110
+    except BaseException:  # CPython treats the stream as open then  # noqa: S110
         pass
     try:
         flush = stream.flush
@@ -129,8 +129,8 @@ def _flush(stream: Any) -> None:
     flush()
 
 
-def _let_go_of_main() -> None:
-    """Have the program's objects destroyed, with its names in place unless something else still holds the module."""
+def _destroy_main() -> None:
+    """Destroy the program's objects, before its names unless something else still refers to the module."""
     main = sys.modules.pop("__main__", None)
     if not isinstance(main, types.ModuleType):
         gc.collect()
@@ -147,26 +147,26 @@ def _let_go_of_main() -> None:
         gc.collect()
 
 
-def flush_own() -> None:
-    """Write out what is left in the standard output that the program was given, as its destructor would."""
-    stream = _own_stdout() if _own_stdout is not None else None
+def flush_original_stdout() -> None:
+    """Flush the standard output that the program started with, as its destructor would."""
+    stream = _original_stdout() if _original_stdout is not None else None
     try:
         if stream is not None and not stream.closed:
             stream.flush()
-    except BaseException:  # a destructor's errors go nowhere
+    except BaseException:  # errors of destructors are ignored
         return
 
 
-def forget_additions(namespaces: list[tuple[dict[str, Any], int]], untouched: dict[str, Any]) -> None:
-    """Destroy what the program left in modules, as their end would.
+def remove_additions(namespaces: list[tuple[dict[str, Any], int]], untouched: dict[str, Any]) -> None:
+    """Destroy what the program added to modules, as the interpreter's end would.
 
     Args:
-        namespaces: the modules' names, each with how many there were; names are kept in order.
-        untouched: the built-in names, as they were.
+        namespaces: the modules' namespaces, each with its original size; dicts keep the order of insertion.
+        untouched: the original built-in names.
     """
     for names, count in namespaces:
         for name in list(names)[count:]:
             names.pop(name, None)
     builtins.__dict__.update(untouched)
     gc.collect()
-    flush_own()
+    flush_original_stdout()

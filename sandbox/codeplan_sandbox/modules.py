@@ -1,4 +1,4 @@
-"""Modules of the standard library that the fork server imports once, so that no test pays for them."""
+"""Standard library modules that the fork server imports once, so that tests do not spend time on them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ dataclasses datetime decimal encodings.ascii encodings.idna encodings.latin_1 en
 functools gc hashlib heapq inspect io itertools json keyword linecache locale math numbers operator os pathlib pickle
 platform pprint queue random re reprlib resource select secrets signal statistics string struct sys tempfile textwrap
 threading time timeit traceback types typing unicodedata unittest uuid warnings weakref zlib
-""".split()  # noqa: SIM905 - a list of this length reads better as text
+""".split()  # noqa: SIM905 - more readable as text
 )
-"""What programs use most."""
+"""The modules that programs use most."""
 
 RARE = tuple(
     """
@@ -31,9 +31,9 @@ fileinput fnmatch getpass gettext glob graphlib gzip hmac html imp ipaddress log
 opcode optparse pdb pstats runpy sched selectors shlex shutil socket stringprep subprocess symtable tarfile
 token tokenize trace tracemalloc urllib.parse xml.etree.ElementTree zipfile encodings.cp437 encodings.utf_16
 encodings.utf_32 encodings.cp1252
-""".split()  # noqa: SIM905 - a list of this length reads better as text
+""".split()  # noqa: SIM905 - more readable as text
 )
-"""What is imported too where a program cannot read the library's files itself."""
+"""Imported as well where programs cannot read the library's files."""
 
 
 _PRELUDE_MODULES = [
@@ -56,11 +56,11 @@ _PRELUDE_CONTENTS = ("operator", "string", "math", "typing", "collections", "fun
 
 @functools.cache
 def prelude() -> dict[str, Any]:
-    """The names that programs of ``call`` suites, and of LeetCode's ``assert`` suites, find defined.
+    """Names that are predefined for programs of ``call`` suites and of LeetCode-style ``assert`` suites.
 
     Such problems come from LeetCode, whose judge imports "most libraries automatically": accepted solutions use
-    ``List`` or ``defaultdict`` without a word. A name of several modules is that of the last; modules win, and built-in
-    names stay.
+    ``List`` or ``defaultdict`` without importing them. For a name in several modules the last one counts; modules take
+    precedence, and built-in names are not replaced.
     """
     modules = {name: importlib.import_module(name) for name in _PRELUDE_MODULES}
     names: dict[str, Any] = {"inf": math.inf}
@@ -77,13 +77,13 @@ _loaded_packages: set[str] = set()
 
 
 def load_packages(folders: dict[str, str]) -> None:
-    """Import packages for the code of tests, with those of their modules that it may use later.
+    """Import packages for tests, including submodules that tests may use later.
 
     Args:
-        folders: each package's name, and the folder that it is installed in.
+        folders: the packages, and the folder in which each is installed.
 
     Raises:
-        ImportError: one cannot be imported; any other exception of its code goes through as well.
+        ImportError: a package cannot be imported. Other exceptions of its code propagate as well.
     """
     for name, folder in folders.items():
         sys.path.append(folder)
@@ -96,14 +96,14 @@ def load_packages(folders: dict[str, str]) -> None:
 
 
 def hide_packages() -> None:
-    """Take from a program what was imported for its tests: its verdict must not depend on what else is installed."""
+    """Hide the packages of the tests from the program: its verdict must not depend on what is installed."""
     if _loaded_packages:
         for name in [name for name in sys.modules if name.split(".")[0] in _loaded_packages]:
             del sys.modules[name]
 
 
 def load(names: Iterable[str]) -> None:
-    """Import the modules that this version of Python has."""
+    """Import modules, skipping those that this version of Python does not have."""
     for name in names:
         try:
             importlib.import_module(name)
@@ -111,15 +111,15 @@ def load(names: Iterable[str]) -> None:
             continue
 
 
-def complete_builtins() -> None:
-    """Give what the module ``site`` gives, which is left out: it would run code from installed packages."""
+def add_site_builtins() -> None:
+    """Define the built-in names that ``site`` defines; ``site`` itself would run code of installed packages."""
     sitebuiltins = importlib.import_module("_sitebuiltins")
     for name in ("exit", "quit"):
         setattr(builtins, name, sitebuiltins.Quitter(name, "Ctrl-D (i.e. EOF)"))
     builtins.help = sitebuiltins._Helper()
 
 
-def forget_packages() -> None:
-    """Leave programs the standard library: their verdicts must not depend on what else is installed here."""
+def remove_site_packages() -> None:
+    """Reduce ``sys.path`` to the standard library: verdicts must not depend on what is installed."""
     library = sys.base_prefix
     sys.path[:] = [path for path in sys.path if path.startswith(library) and "-packages" not in path]

@@ -1,7 +1,7 @@
-"""A world of its own for the fork server: user, pid, network, ipc, mount and host name namespaces.
+"""Moves the fork server into its own user, pid, network, ipc, mount and UTS namespaces.
 
-Its root is an empty read-only tmpfs in which only the system's libraries and the interpreter's prefix are mounted,
-read-only; there is no /proc, no home, no scratch space and no network interface but a loopback that is down.
+The root is a read-only tmpfs that contains read-only mounts of the system libraries and the interpreter's prefix only;
+there is no /proc, no home directory, no writable file system and no network interface except a loopback that is down.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from codeplan_sandbox import linux
 
 DEVICES = ("null", "zero", "full", "random", "urandom")
 INSIDE_ID = 1000
-"""User and group id inside the namespace; outside it is an id that owns nothing, or the caller's own."""
+"""User and group id inside the namespace; it maps to an unused id, or to the caller's own."""
 
-_MOUNT_POINTS = ("/tmp", "/mnt", "/var", "/srv")  # noqa: S108 - only a place to mount upon, nothing is created there
+_MOUNT_POINTS = ("/tmp", "/mnt", "/var", "/srv")  # noqa: S108 - only mount points, no files are created there
 
 
 def enter(readable: Iterable[str], outside_id: int) -> None:
-    """Move this process into new namespaces, as their process 1, with no right over anything outside.
+    """Move this process into new namespaces, as their process 1, without privileges outside.
 
-    A process without namespaces stays behind as its parent and ends with it. The caller has one thread.
+    Its parent stays outside and ends with it. The caller must be single-threaded.
 
     Args:
         readable: existing files and folders to mount read-only.
-        outside_id: the user id outside that the test processes have; other than the own one only for root.
+        outside_id: the user id of test processes as seen from outside; only root can use another than its own.
 
     Raises:
-        OSError: the kernel does not allow one of the steps; nothing may be run then.
+        OSError: the kernel does not permit one of the operations; programs must not be run then.
     """
     sources = _topmost(readable)
     _unshare_mapped(outside_id)
     child = os.fork()
     if child:
-        _stay_behind(child)
+        _wait_for_init(child)
     linux.die_with_parent()
     root = _build_root(sources)
     linux.pivot_root(root)
@@ -47,13 +47,13 @@ def enter(readable: Iterable[str], outside_id: int) -> None:
     os.setresgid(INSIDE_ID, INSIDE_ID, INSIDE_ID)
     os.setresuid(INSIDE_ID, INSIDE_ID, INSIDE_ID)
     linux.drop_capabilities()
-    linux.die_with_parent()  # a change of user id clears it
+    linux.die_with_parent()  # changing the user id resets it
 
 
 def _unshare_mapped(outside_id: int) -> None:
-    """Unshare, and have a child that stays outside write the id maps: only it may map more than one id."""
+    """Unshare, with a child outside that writes the id maps: only such a process may map more than one id."""
     own = os.geteuid()
-    # Root stays root inside until the new root stands: the interpreter may lie in a folder that only root can read.
+    # Root stays root inside until the new root is built: the interpreter may be in a folder that only root can read.
     user_map = f"0 0 1\n{INSIDE_ID} {outside_id} 1\n" if own == 0 else f"{INSIDE_ID} {own} 1\n"
     group_map = f"0 0 1\n{INSIDE_ID} {outside_id} 1\n" if own == 0 else f"{INSIDE_ID} {os.getegid()} 1\n"
     ready_read, ready_write = os.pipe()
@@ -79,11 +79,11 @@ def _unshare_mapped(outside_id: int) -> None:
         os.close(ready_write)
         _, status = os.waitpid(writer, 0)
     if status:
-        raise PermissionError("the id maps of a user namespace cannot be written")
+        raise PermissionError("cannot write the id maps of a user namespace")
 
 
-def _stay_behind(child: int) -> NoReturn:
-    """Wait for process 1 of the namespace; when this process is killed, so is that one, and all with it."""
+def _wait_for_init(child: int) -> NoReturn:
+    """Wait for process 1 of the namespace, which is killed together with this process."""
     os.closerange(0, 64)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.waitpid(child, 0)
@@ -123,9 +123,9 @@ def _bind(source: str, target: Path) -> None:
 
 
 def _topmost(paths: Iterable[str]) -> list[str]:
-    """The paths without those that lie beneath another one; a link is kept as a link."""
+    """The paths without those beneath another one; symbolic links are not resolved."""
     kept: list[str] = []
     for path in sorted(paths):
-        if not any(Path(path).is_relative_to(each) for each in kept):
+        if not any(Path(path).is_relative_to(parent) for parent in kept):
             kept.append(path)
     return kept

@@ -1,9 +1,9 @@
-"""Plain data as JSON text: all that crosses between a program and its assert tests.
+"""Plain data as JSON text: all that a program and its assert tests exchange.
 
-Lists, text, booleans, None, integers and floats are JSON's own (nan and infinities included); every other kind is an
-object with one key, its kind: the other containers, bytes, complex numbers, very large integers, and the built-in types
-themselves. Nothing is evaluated on either side, and what arrives has exactly the built-in types, so no ``__eq__`` of a
-program decides a test.
+Lists, strings, booleans, None, integers and floats (including NaN and infinities) are written as in JSON. Anything else
+is an object with one key, its kind: other containers, bytes, complex numbers, very large integers, and the built-in
+types themselves. Nothing is evaluated on either side, and decoded values have exactly the built-in types, so that a
+program's ``__eq__`` cannot decide a test.
 """
 
 from __future__ import annotations
@@ -14,38 +14,38 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 MAX_DEPTH = 200
-_LARGE = 1 << 1024  # decimal digits beyond a few thousand take Python long, or are refused
+_LARGE = 1 << 1024  # Python converts more than a few thousand decimal digits slowly or not at all
 
 
 class NotPlainError(TypeError):
-    """A value that is no plain data; the message names its type."""
+    """A value that is not plain data; the message names its type."""
 
 
 def encode(value: Any) -> str:
-    """The value as text.
+    """Encode a value as text.
 
-    Subclasses of the built-in types go as their base (an IntEnum as int, a Counter as dict, a named tuple as tuple),
-    numpy's scalars as the built-in type that their ``item`` gives.
+    Subclasses of built-in types are encoded as their base (an IntEnum as int, a Counter as dict, a named tuple as
+    tuple), numpy scalars as the built-in type that ``item`` returns.
 
     Raises:
-        NotPlainError: the value, or one inside it, is something else, or lies deeper than `MAX_DEPTH`.
+        NotPlainError: the value contains something else, or is nested deeper than `MAX_DEPTH`.
     """
-    return json.dumps(_packed(value, 0))
+    return json.dumps(_pack(value, 0))
 
 
 def decode(text: str) -> Any:
-    """The value that `encode` wrote.
+    """Decode a value that `encode` wrote.
 
     Raises:
-        ValueError: the text is nothing that `encode` writes.
+        ValueError: `encode` does not write such a text.
     """
     try:
-        return _unpacked(json.loads(text))
+        return _unpack(json.loads(text))
     except (RecursionError, TypeError, AttributeError, KeyError) as error:
-        raise ValueError(f"no plain data: {error}") from error
+        raise ValueError(f"not plain data: {error}") from error
 
 
-def _packed(value: Any, depth: int) -> Any:
+def _pack(value: Any, depth: int) -> Any:
     kind = type(value)
     if value is None or kind in (bool, float, str) or (kind is int and abs(value) < _LARGE):
         return value
@@ -54,63 +54,63 @@ def _packed(value: Any, depth: int) -> Any:
     for base, pack in _PACKERS.items():
         if issubclass(kind, base):
             return pack(value, depth + 1)
-    numpy = sys.modules.get("numpy")  # where the code of tests imports it
+    numpy = sys.modules.get("numpy")  # if the tests import it
     if numpy is not None and issubclass(kind, numpy.generic):
-        return _packed(value.item(), depth + 1)
+        return _pack(value.item(), depth + 1)
     raise NotPlainError(kind.__name__)
 
 
 def _tagged(base: type[Iterable[Any]], name: str) -> Callable[[Any, int], Any]:
-    return lambda value, depth: {name: [_packed(each, depth) for each in base.__iter__(value)]}
+    return lambda value, depth: {name: [_pack(item, depth) for item in base.__iter__(value)]}
 
 
 _TYPES: dict[str, type] = {
-    each.__name__: each
-    for each in (bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset, type(None))
+    kind.__name__: kind
+    for kind in (bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset, type(None))
 }
 
 
-def _packed_int(value: int) -> Any:
+def _pack_int(value: int) -> Any:
     return value if abs(value) < _LARGE else {"int": hex(value)}
 
 
-def _packed_type(value: type) -> Any:
+def _pack_type(value: type) -> Any:
     if _TYPES.get(value.__name__) is not value:
         raise NotPlainError("type")
     return {"type": value.__name__}
 
 
 _PACKERS: dict[type, Callable[[Any, int], Any]] = {
-    list: lambda value, depth: [_packed(each, depth) for each in list.__iter__(value)],
+    list: lambda value, depth: [_pack(item, depth) for item in list.__iter__(value)],
     tuple: _tagged(tuple, "tuple"),
-    dict: lambda value, depth: {"dict": [[_packed(k, depth), _packed(v, depth)] for k, v in dict.items(value)]},
+    dict: lambda value, depth: {"dict": [[_pack(k, depth), _pack(v, depth)] for k, v in dict.items(value)]},
     set: _tagged(set, "set"),
     frozenset: _tagged(frozenset, "frozenset"),
     str: lambda value, _: str.__str__(value),
-    int: lambda value, _: _packed_int(int.__int__(value)),
+    int: lambda value, _: _pack_int(int.__int__(value)),
     float: lambda value, _: float.__float__(value),
     bytes: lambda value, _: {"bytes": list(bytes.__iter__(value))},
     complex: lambda value, _: {"complex": [value.real, value.imag]},
-    type: lambda value, _: _packed_type(value),
+    type: lambda value, _: _pack_type(value),
 }
 
 
-def _unpacked(packed: Any) -> Any:
+def _unpack(packed: Any) -> Any:
     if isinstance(packed, list):
-        return [_unpacked(each) for each in packed]
+        return [_unpack(item) for item in packed]
     if isinstance(packed, dict):
         ((kind, value),) = packed.items()
         if kind not in _UNPACKERS:
-            raise ValueError(f"no plain data: kind {kind!r}")
+            raise ValueError(f"not plain data: kind {kind!r}")
         return _UNPACKERS[kind](value)
     return packed
 
 
 _UNPACKERS: dict[str, Callable[[Any], Any]] = {
-    "tuple": lambda value: tuple(_unpacked(value)),
-    "dict": lambda value: {_unpacked(key): _unpacked(each) for key, each in value},
-    "set": lambda value: set(_unpacked(value)),
-    "frozenset": lambda value: frozenset(_unpacked(value)),
+    "tuple": lambda value: tuple(_unpack(value)),
+    "dict": lambda value: {_unpack(key): _unpack(item) for key, item in value},
+    "set": lambda value: set(_unpack(value)),
+    "frozenset": lambda value: frozenset(_unpack(value)),
     "bytes": bytes,
     "complex": lambda value: complex(*value),
     "int": lambda value: int(value, 16),

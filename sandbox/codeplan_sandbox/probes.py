@@ -1,4 +1,4 @@
-"""Forbidden things, tried from inside a test process before any program runs: a layer counts only if it holds."""
+"""Forbidden operations, attempted in a test process at start to verify that the confinement holds."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pathlib import Path
 
 from codeplan_sandbox import linux
 
-_WRITABLE_PLACES = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/", ".")  # noqa: S108 - tried, to see that it fails
+_WRITABLE_PLACES = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/", ".")  # noqa: S108 - attempted, and expected to fail
 _PTRACE_ATTACH = 16
 
 
-def holes(canary: str) -> list[str]:
-    """The forbidden things that this process can do after all; empty where the confinement holds.
+def violations(canary: str) -> list[str]:
+    """The forbidden operations that succeed in this process; none if the confinement holds.
 
     Args:
-        canary: a file outside that everybody may read.
+        canary: a world-readable file outside the sandbox.
     """
     return [name for name, attempt in ATTEMPTS.items() if _succeeds(attempt, canary)]
 
@@ -85,7 +85,7 @@ def _environment(_: str) -> bool:
 
 
 ATTEMPTS: dict[str, Callable[[str], bool]] = {
-    "reads files of others": _read,
+    "reads files of other users": _read,
     "writes files": _write,
     "opens internet sockets": _connect(socket.AF_INET),
     "opens unix sockets": _connect(socket.AF_UNIX),

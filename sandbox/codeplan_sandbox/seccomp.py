@@ -1,8 +1,8 @@
-"""Seccomp filters: an allow-list for the fork server, and a second filter that takes more away from a test process.
+"""Seccomp filters: an allow-list for the fork server, and a stricter second filter for test processes.
 
 A call that is not allowed fails with EPERM, which a program sees as PermissionError. Filters are balanced trees over
-the call's number: since Linux 5.11 the kernel emulates a filter once for every number when it is loaded, so short paths
-make loading fast, and one is loaded for every test process. The numbers are those of x86-64.
+the system call number: since Linux 5.11 the kernel evaluates a filter for every number when it is loaded, so short
+paths make loading fast, and every test process loads one. The numbers are those of x86-64.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ open=2 openat=257 readlink=89 readlinkat=267
 stat=4 lstat=6 statx=332 access=21 faccessat=269 faccessat2=439 statfs=137 chdir=80
 """
 
-# No call that changes files by name is there: Landlock, alone, says nothing of their modes and times.
-# newfstatat is how the C library asks after an open file too; it gives names and sizes away, but no contents.
+# Calls that change files by name are missing: Landlock does not cover their modes and times.
+# newfstatat is also how the C library implements fstat; it reveals names and sizes, but not contents.
 _PROGRAM_CALLS = """
 read=0 write=1 readv=19 writev=20 pread64=17 pwrite64=18 preadv=295 pwritev=296 close=3 close_range=436 fstat=5 lseek=8
 newfstatat=262
@@ -45,19 +45,19 @@ _SERVER_CALLS = "fork=57 kill=62 prctl=157 seccomp=317 recvmsg=47 sendmsg=46 pid
 
 
 def _numbers(table: str) -> dict[str, int]:
-    return {name: int(number) for name, number in (each.split("=") for each in table.split())}
+    return {name: int(number) for name, number in (entry.split("=") for entry in table.split())}
 
 
 FILE_CALLS = _numbers(_FILE_CALLS)
 PROGRAM_CALLS = _numbers(_PROGRAM_CALLS)
 SERVER_CALLS = _numbers(_SERVER_CALLS)
-"""What the fork server needs and a test process must not have."""
+"""Calls that the fork server needs and test processes must not make."""
 
 _FCNTL, _IOCTL, _CLONE, _CLONE3, _PRLIMIT64, _SENDTO, _SOCKETPAIR = 72, 16, 56, 435, 302, 44, 53
 _AF_UNIX = 1
 _CLONE_THREAD = 0x00010000
 _CLONE_ANY_NAMESPACE = 0x7E020080
-# Commands that let the kernel send signals to other processes in our name: F_SETOWN, F_SETSIG, F_SETOWN_EX ...
+# Commands with which the kernel sends signals to other processes for us: F_SETOWN, F_SETSIG, F_SETOWN_EX ...
 _FCNTL_SIGNALS = (8, 10, 15)
 # ... FIOSETOWN, SIOCSPGRP, and TIOCSTI, which types into a terminal.
 _IOCTL_SIGNALS = (0x8901, 0x8902, 0x5412)
@@ -70,32 +70,32 @@ _NUMBER_AT, _ARCH_AT, _ARGUMENTS_AT = 0, 4, 16
 _SET_MODE_FILTER = 1
 
 
-def _step(code: int, if_true: int, if_false: int, value: int) -> bytes:
+def _instruction(code: int, if_true: int, if_false: int, value: int) -> bytes:
     return struct.pack("HBBI", code, if_true, if_false, value & 0xFFFFFFFF)
 
 
 def _fail(number: int) -> bytes:
-    return _step(_RETURN, 0, 0, _ERRNO | number)
+    return _instruction(_RETURN, 0, 0, _ERRNO | number)
 
 
-ALLOW = _step(_RETURN, 0, 0, _ALLOW)
+ALLOW = _instruction(_RETURN, 0, 0, _ALLOW)
 DENY = _fail(errno.EPERM)
 
 
 def _argument(index: int) -> bytes:
-    return _step(_LOAD, 0, 0, _ARGUMENTS_AT + 8 * index)
+    return _instruction(_LOAD, 0, 0, _ARGUMENTS_AT + 8 * index)
 
 
 def _unless_any_bit(index: int, bits: int) -> bytes:
-    return _argument(index) + _step(_ANY_BIT, 0, 1, bits) + DENY + ALLOW
+    return _argument(index) + _instruction(_ANY_BIT, 0, 1, bits) + DENY + ALLOW
 
 
 def _unless_equal_to(index: int, values: tuple[int, ...]) -> bytes:
-    return _argument(index) + b"".join(_step(_EQUAL, 0, 1, value) + DENY for value in values) + ALLOW
+    return _argument(index) + b"".join(_instruction(_EQUAL, 0, 1, value) + DENY for value in values) + ALLOW
 
 
 def _tree(rules: dict[int, bytes], default: bytes) -> bytes:
-    """A balanced tree over ranges of call numbers; the accumulator holds the number, each rule ends in a return."""
+    """A balanced tree over ranges of call numbers. The accumulator holds the number; every rule ends in a return."""
     ranges: list[tuple[int, bytes]] = [(0, default)]
     for number in sorted(rules):
         for start, body in ((number, rules[number]), (number + 1, default)):
@@ -111,63 +111,65 @@ def _tree(rules: dict[int, bytes], default: bytes) -> bytes:
         low, high = emit(part[:middle]), emit(part[middle:])
         skip = len(low) // 8
         if skip < 256:
-            return _step(_AT_LEAST, skip, 0, part[middle][0]) + low + high
-        return _step(_AT_LEAST, 0, 1, part[middle][0]) + _step(_JUMP, 0, 0, skip) + low + high
+            return _instruction(_AT_LEAST, skip, 0, part[middle][0]) + low + high
+        return _instruction(_AT_LEAST, 0, 1, part[middle][0]) + _instruction(_JUMP, 0, 0, skip) + low + high
 
     return emit(ranges)
 
 
 def server_filter() -> bytes:
-    """For the fork server and all below it: everything but a list of calls fails."""
+    """The allow-list for the fork server and its children."""
     rules = {number: ALLOW for calls in (FILE_CALLS, PROGRAM_CALLS, SERVER_CALLS) for number in calls.values()}
-    rules[_CLONE3] = _fail(errno.ENOSYS)  # its flags lie in memory, out of a filter's sight; glibc falls back to clone
+    rules[_CLONE3] = _fail(errno.ENOSYS)  # a filter cannot read its flags in memory; glibc falls back to clone
     rules[_CLONE] = _unless_any_bit(0, _CLONE_ANY_NAMESPACE)
-    rules[_PRLIMIT64] = _argument(0) + _step(_EQUAL, 1, 0, 0) + DENY + ALLOW  # one's own limits only
+    rules[_PRLIMIT64] = (
+        _argument(0) + _instruction(_EQUAL, 1, 0, 0) + DENY + ALLOW
+    )  # only the limits of the calling process
     rules[_FCNTL] = _unless_equal_to(1, _FCNTL_SIGNALS)
     rules[_IOCTL] = _unless_equal_to(1, _IOCTL_SIGNALS)
-    # A datagram socket of a pair could still send to any other by its name: no address, that is, one of length 0.
-    rules[_SENDTO] = _argument(5) + _step(_EQUAL, 1, 0, 0) + DENY + ALLOW
-    rules[_SOCKETPAIR] = _argument(0) + _step(_EQUAL, 1, 0, _AF_UNIX) + DENY + ALLOW
+    # A datagram socket of a pair could otherwise send to any named socket: require an address of length 0.
+    rules[_SENDTO] = _argument(5) + _instruction(_EQUAL, 1, 0, 0) + DENY + ALLOW
+    rules[_SOCKETPAIR] = _argument(0) + _instruction(_EQUAL, 1, 0, _AF_UNIX) + DENY + ALLOW
     head = (
-        _step(_LOAD, 0, 0, _ARCH_AT)
-        + _step(_EQUAL, 1, 0, _AUDIT_ARCH_X86_64)
-        + _step(_RETURN, 0, 0, _KILL_PROCESS)
-        + _step(_LOAD, 0, 0, _NUMBER_AT)
-        + _step(_AT_LEAST, 0, 1, _X32_BIT)
+        _instruction(_LOAD, 0, 0, _ARCH_AT)
+        + _instruction(_EQUAL, 1, 0, _AUDIT_ARCH_X86_64)
+        + _instruction(_RETURN, 0, 0, _KILL_PROCESS)
+        + _instruction(_LOAD, 0, 0, _NUMBER_AT)
+        + _instruction(_AT_LEAST, 0, 1, _X32_BIT)
         + DENY
     )
     return head + _tree(rules, DENY)
 
 
 def test_filter(files: bool) -> bytes:
-    """For one test process, on top of `server_filter`: threads, but no processes, no signals to others.
+    """The filter of a test process, on top of `server_filter`: threads, but no processes and no signals to others.
 
     Args:
-        files: whether it may open files, where another layer says which.
+        files: whether it may open files, because another layer restricts them.
     """
     rules = dict.fromkeys(SERVER_CALLS.values(), DENY)
-    rules[_CLONE] = _argument(0) + _step(_ANY_BIT, 1, 0, _CLONE_THREAD) + DENY + ALLOW
+    rules[_CLONE] = _argument(0) + _instruction(_ANY_BIT, 1, 0, _CLONE_THREAD) + DENY + ALLOW
     if not files:
         rules.update(dict.fromkeys(FILE_CALLS.values(), _fail(errno.EACCES)))
-    return _step(_LOAD, 0, 0, _NUMBER_AT) + _tree(rules, ALLOW)
+    return _instruction(_LOAD, 0, 0, _NUMBER_AT) + _tree(rules, ALLOW)
 
 
 class _FilterProgram(ctypes.Structure):
-    _fields_ = (("length", ctypes.c_ushort), ("steps", ctypes.c_void_p))
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p))
 
 
 class Filter:
-    """A filter in the form that the kernel reads, to be loaded many times."""
+    """A filter in the kernel's format, which can be loaded many times."""
 
-    def __init__(self, steps: bytes) -> None:
-        self._steps = ctypes.create_string_buffer(steps, len(steps))
-        self._program = _FilterProgram(len(steps) // 8, ctypes.addressof(self._steps))
+    def __init__(self, instructions: bytes) -> None:
+        self._instructions = ctypes.create_string_buffer(instructions, len(instructions))
+        self._program = _FilterProgram(len(instructions) // 8, ctypes.addressof(self._instructions))
 
     def load(self) -> None:
-        """Put this process under the filter, for good; no_new_privileges comes first."""
+        """Apply the filter to this process, permanently; requires `linux.no_new_privileges`."""
         linux.syscall("seccomp", SERVER_CALLS["seccomp"], _SET_MODE_FILTER, 0, ctypes.byref(self._program))
 
 
 def supported() -> bool:
-    """Whether the filters fit this machine's system call numbers."""
+    """Whether the filters match this machine's system call numbers."""
     return platform.machine() == "x86_64"

@@ -1,4 +1,4 @@
-"""What isolation this machine gives, tier by tier."""
+"""Which isolation tiers this machine supports."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from codeplan_sandbox.verdicts import SandboxError
 
 @dataclass(frozen=True, slots=True)
 class TierStatus:
-    """Whether an isolation tier holds on this machine.
+    """Whether an isolation tier works on this machine.
 
     Attributes:
         tier: its name; see `codeplan_sandbox.tiers`.
-        holds: whether every layer came up, and withstood the attacks that a test process tries at the start.
-        reason: which layer is missing or does not hold, and why; empty where all do.
+        holds: whether all layers could be set up and withstood the attempts of `codeplan_sandbox.probes`.
+        reason: which layer is missing or does not hold, and why; empty if the tier holds.
     """
 
     tier: str
@@ -26,18 +26,18 @@ class TierStatus:
 
 
 def survey() -> tuple[TierStatus, ...]:
-    """Start a fork server in every tier, strongest first, and say whether it holds; takes about a second."""
+    """Start a fork server in every tier, strongest first, to see whether it works; takes about a second."""
     return tuple(map(_status, TIERS))
 
 
 def chosen_tier(statuses: tuple[TierStatus, ...]) -> str | None:
-    """The tier that a `Judge` takes by default; None where none is strong enough."""
+    """The tier that a `Judge` uses by default; None if no supported tier is strong enough."""
     strong_enough = TIERS[: TIERS.index(MINIMUM_TIER) + 1]
     return next((status.tier for status in statuses if status.holds and status.tier in strong_enough), None)
 
 
 def installed_packages() -> dict[str, bool]:
-    """Which of the packages that tests may import are installed beside the sandbox."""
+    """Which of the packages that tests may import are installed in the sandbox's environment."""
     return {name: packages.folder(name) is not None for name in packages.TEST_PACKAGES}
 
 

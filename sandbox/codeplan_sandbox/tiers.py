@@ -1,14 +1,14 @@
-"""Isolation tiers: what each is made of, and how the fork server enters one.
+"""Isolation tiers: the layers of each, and how the fork server enters one.
 
 ===========  ========================================================================================================
-namespaces   own user, pid, network, ipc, mount and host name spaces; Landlock where the kernel has it; seccomp
-landlock     Landlock (nothing may be written, system files may be read); seccomp
-seccomp      seccomp alone, which then denies every call that names a file; modules are imported beforehand
-limits       resource limits only: no protection against malice. Never chosen unless asked for by name
+namespaces   own user, pid, network, ipc, mount and UTS namespaces; Landlock where the kernel supports it; seccomp
+landlock     Landlock (no writing, only system files are readable); seccomp
+seccomp      seccomp only, denying all calls that open files by name; modules are imported beforehand
+limits       resource limits only: no protection against hostile programs; used only if allowed explicitly
 ===========  ========================================================================================================
 
-All tiers have resource limits, an empty environment and no inherited descriptors, and run as an id that owns nothing
-where the caller is root.
+In all tiers programs have resource limits, an empty environment, no inherited descriptors, and, if the caller is root,
+a user id that owns nothing.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from codeplan_sandbox import landlock, linux, modules, namespaces, seccomp
 TIERS = ("namespaces", "landlock", "seccomp", "limits")
 """Strongest first."""
 MINIMUM_TIER = "seccomp"
-"""Below this the sandbox refuses to run programs, unless it is allowed by name."""
+"""The sandbox does not use weaker tiers unless they are allowed explicitly."""
 
 _SYSTEM_FILES = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/etc/alternatives")
-# Ids between those that Linux distributions give to people and to services, and the 65,536 that containers map.
+# Below the 65,536 ids that containers map, outside the ranges that distributions use for users and services.
 _FREE_IDS = range(61200, 62000)
 
 
 class LayerError(RuntimeError):
-    """This machine does not give a layer of the tier; the message says which, and why."""
+    """This machine does not support a layer of the tier; the message says which, and why."""
 
 
 @dataclass(frozen=True)
 class Confinement:
-    """What holds for the fork server, and what is left to do in every test process.
+    """The confinement of the fork server, and what test processes add to it.
 
     Attributes:
         tier: the tier's name.
         filter: the seccomp filter of test processes.
-        private_id: whether no other process has this user id, so that its processes can be counted.
+        private_id: whether no other process has this user id, so that the kernel can limit the number of threads.
     """
 
     tier: str
@@ -51,23 +51,23 @@ class Confinement:
 
 
 def enter(tier: str) -> Confinement:
-    """Confine this process, the fork server, for good; the common modules are imported before.
+    """Confine this process, the fork server, permanently; the common modules must have been imported.
 
     Raises:
-        LayerError: a layer cannot be had. The process must end then, as it may be confined in part.
+        LayerError: a layer is not available. The process must end then, as it may be partly confined.
     """
     if tier != "limits" and not seccomp.supported():
-        raise LayerError("the seccomp filters are written for x86-64 only")
+        raise LayerError("seccomp: the filters support x86-64 only")
     root = os.geteuid() == 0
     outside_id = _free_id() if root else os.geteuid()
     readable = [path for path in (*_SYSTEM_FILES, *_interpreter_files()) if Path(path).exists()]
-    if tier == "seccomp" or (tier == "landlock" and root and not all(map(_open_to_all, _interpreter_files()))):
+    if tier == "seccomp" or (tier == "landlock" and root and not all(map(_reachable_by_all, _interpreter_files()))):
         modules.load(modules.RARE)
     try:
         if tier == "namespaces":
             namespaces.enter(readable, outside_id)
         elif root:
-            _become(outside_id)
+            _change_user(outside_id)
     except OSError as error:
         raise LayerError(f"namespaces: {error}" if tier == "namespaces" else f"change of user id: {error}") from error
     linux.no_new_privileges()
@@ -79,15 +79,15 @@ def enter(tier: str) -> Confinement:
 
 
 def _restrict_files(tier: str, readable: list[str]) -> None:
-    """Landlock, where the tier has it: a must for ``landlock``, one wall more for ``namespaces``."""
+    """Apply Landlock: required in the ``landlock`` tier, an additional layer in ``namespaces``."""
     if tier not in ("namespaces", "landlock"):
         return
     if landlock.abi() == 0:
         if tier == "landlock":
-            raise LayerError("landlock: the kernel has none")
+            raise LayerError("landlock: the kernel does not support it")
         return
     devices = [(f"/dev/{name}", landlock.READ_WRITE_FILE) for name in namespaces.DEVICES]
-    # The namespace's root holds nothing but what may be read.
+    # The namespace's root contains readable files only.
     trees = ["/"] if tier == "namespaces" else readable
     try:
         landlock.restrict([*((path, landlock.READ) for path in trees), *devices])
@@ -102,27 +102,27 @@ def _load(server_filter: seccomp.Filter) -> None:
         raise LayerError(f"seccomp: {error}") from error
 
 
-def _become(user_id: int) -> None:
+def _change_user(user_id: int) -> None:
     os.setgroups([])
     os.setresgid(user_id, user_id, user_id)
     os.setresuid(user_id, user_id, user_id)
 
 
 def _free_id() -> int:
-    """A user id without a name; servers that run at once take different ones."""
-    for step in range(len(_FREE_IDS)):
-        candidate = _FREE_IDS[(os.getpid() + step) % len(_FREE_IDS)]
+    """An unassigned user id; concurrent servers use different ones."""
+    for offset in range(len(_FREE_IDS)):
+        candidate = _FREE_IDS[(os.getpid() + offset) % len(_FREE_IDS)]
         try:
             pwd.getpwuid(candidate)
         except KeyError:
             return candidate
-    raise LayerError(f"every user id from {_FREE_IDS[0]} to {_FREE_IDS[-1]} has a name; none is free for programs")
+    raise LayerError(f"user id: all of {_FREE_IDS[0]} to {_FREE_IDS[-1]} are assigned; programs need an unassigned one")
 
 
 def _interpreter_files() -> tuple[str, ...]:
     return tuple({sys.base_prefix, os.path.realpath(sys.base_prefix)})
 
 
-def _open_to_all(path: str) -> bool:
-    """Whether every user may walk to the path: the interpreter may lie in somebody's private folder."""
-    return all(each.stat().st_mode & 0o001 for each in (Path(path), *Path(path).parents))
+def _reachable_by_all(path: str) -> bool:
+    """Whether every user can reach the path: the interpreter may be in a private folder."""
+    return all(folder.stat().st_mode & 0o001 for folder in (Path(path), *Path(path).parents))

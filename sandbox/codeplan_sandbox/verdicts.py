@@ -1,4 +1,4 @@
-"""What a judge says of a program. The names are stable: they are stored in tables and compared between runs."""
+"""The results of judging a program. The names are stable: they are stored in tables and compared between runs."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ class Outcome(StrEnum):
     FORBIDDEN = "forbidden"
     """A blocked operation ended the program."""
     EXITED_EARLY = "exited_early"
-    """The program ended before its tests could: for example os._exit in a call test."""
+    """The program ended before its test did, for example by os._exit in a call test."""
     UNSEPARABLE = "unseparable"
-    """The assert tests cannot be kept apart from the program; never a silent pass."""
+    """The assert tests cannot run in a process apart from the program; never counted as a pass."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """One test's outcome.
+    """The result of one test.
 
     Attributes:
         outcome: how it ended.
-        time_s: processor seconds used.
-        memory_bytes: peak memory.
-        output: what was written, truncated to 1,000 characters.
-        message: why it failed (last line of a traceback, the limit), truncated to 500 characters; empty when passed.
+        time_s: CPU seconds used.
+        memory_bytes: peak resident memory.
+        output: what the program wrote, truncated to 1,000 characters.
+        message: why it failed (exception and line, the limit), truncated to 500 characters; empty if passed.
     """
 
     outcome: Outcome
@@ -45,15 +45,15 @@ class CaseResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """A program's outcome over a whole suite.
+class SuiteVerdict:
+    """The result of judging a program with a whole suite.
 
     Attributes:
-        outcome: PASSED when every test passed, else the outcome of the first test that did not.
+        outcome: PASSED if every test passed, otherwise the outcome of the first failed test.
         total: number of tests in the suite.
-        cases: results in suite order; shorter than ``total`` when judging stopped at the first failure.
-        tier: name of the isolation tier that held while the program ran.
-        message: why, when not passed.
+        cases: results in suite order; shorter than ``total`` if judging stopped at the first failure.
+        tier: name of the isolation tier in which the program ran.
+        message: why it failed; empty if passed.
     """
 
     outcome: Outcome
@@ -69,9 +69,9 @@ class Verdict:
 
     @property
     def passed_tests(self) -> int:
-        """How many tests are known to have passed."""
+        """How many tests passed, of those that ran."""
         return sum(case.outcome is Outcome.PASSED for case in self.cases)
 
 
 class SandboxError(RuntimeError):
-    """The sandbox could not judge. It says nothing about the program, and must never be scored as a wrong one."""
+    """The sandbox could not judge. This says nothing about the program and must never be scored as a failure of it."""

@@ -1,9 +1,9 @@
-"""What passes between the judge, its fork server and the processes of a test.
+"""The messages between the judge, its fork server and the test processes.
 
-The judge sends a message with four descriptors (memfds): the request, the program, the inputs, and an empty one for the
-results. The server answers with one record a test, as JSON, and ends with a record that says so. It never reads inputs,
-tests or outputs itself, it copies them from file to file: a test process starts as its copy, and must find nothing in
-its memory that an earlier program wrote or that a test expects.
+The judge sends a message with four descriptors (memfds): the request, the program, the inputs, and an empty file for
+the results. The server replies with one JSON record per test and a final record that ends the request. It never reads
+inputs, tests or outputs itself but copies them from file to file: a test process is forked from it and must not find in
+its memory anything that an earlier program wrote or that a test expects.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from codeplan_sandbox.verdicts import Outcome
 
 OUTCOMES = tuple(Outcome)
 REPORT = struct.Struct("=BBq")
-"""What a test process says after a test: the outcome's index (PASSED: ran to its end), whether its state is tainted so
-that it must not run another test, and its peak memory in KiB."""
+"""A test process sends this after a test: the index of the outcome (PASSED: ran to its end), whether its state is
+tainted so that it must not run another test, and its peak memory in KiB."""
 STARTED = b"started"
-"""What it says first, when it is confined and before it has seen the program."""
+"""A test process sends this first, when it is confined and before it reads the program."""
 STOP = b"stop"
-"""What the judge sends while a request runs: no more tests of it."""
-SHOWN_BYTES = 4096
-"""How much is kept of an output that nobody compares."""
+"""The judge sends this during a request to cancel its remaining tests."""
+MAX_SHOWN_BYTES = 4096
+"""How much is kept of an output that is shown but not compared."""
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """Tests to run.
+class RunRequest:
+    """A request of the judge to run tests of one program.
 
     Attributes:
         kind: the suite's kind.
-        indices: which tests, in this order.
+        indices: the tests to run, in this order.
         extents: offset and length of each test's input in the inputs (not for assert tests).
         entry_point: see `Suite`.
-        prelude: whether the program finds LeetCode's names defined; see `modules.prelude`.
-        whole_keys: see `drivers.call_test`.
-        fresh: one process for each test; otherwise one for as many as its state allows.
+        prelude: whether LeetCode's predefined names are available to the program; see `modules.prelude`.
+        integer_keys: see `drivers.call_test`.
+        fresh_processes: one process per test; otherwise a process is reused as long as its state is not tainted.
         limits: see `Limits`.
-        budget_s: wall seconds for the whole request.
+        budget_s: wall-clock seconds for the whole request.
     """
 
     kind: SuiteKind
@@ -48,8 +48,8 @@ class Request:
     extents: list[tuple[int, int]]
     entry_point: str
     prelude: bool
-    whole_keys: bool
-    fresh: bool
+    integer_keys: bool
+    fresh_processes: bool
     limits: Limits
     budget_s: float
 
@@ -58,70 +58,70 @@ class Request:
         return json.dumps(asdict(self)).encode()
 
     @classmethod
-    def from_json(cls, text: bytes) -> Request:
-        """What `to_json` wrote."""
+    def from_json(cls, text: bytes) -> RunRequest:
+        """Read what `to_json` wrote."""
         plain = json.loads(text)
         return cls(**{**plain, "limits": Limits(**plain["limits"])})
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """What the server says of one test.
+class WireRecord:
+    """The server's record of one test.
 
     Attributes:
         index: the test's number; -1 ends the request.
-        outcome: PASSED when the program ran to its end; whether its output is right is the judge's business.
-        first: whether its process ran no other test before.
-        doubtful: whether a busy machine may be to blame: the wall clock ran out, or something else killed it.
-        time_s: processor seconds.
-        memory_bytes: peak of its process so far.
-        output_bytes: length of its output, which is next in the results.
-        answer_bytes: length of what follows there: a call's result as JSON, or why the test failed.
-        note: why, where the server itself knows.
+        outcome: PASSED if the program ran to its end; the judge compares the output.
+        fresh_process: whether its process had run no other test.
+        retryable: whether a busy machine may be the cause: the wall-clock limit was reached, or the process was killed.
+        time_s: CPU seconds.
+        memory_bytes: peak memory of its process so far.
+        output_bytes: length of its output, which comes next in the results.
+        answer_bytes: length of its answer, which follows the output: a call's result as JSON, or why the test failed.
+        message: why the test failed, if the server knows.
     """
 
     index: int
     outcome: Outcome = Outcome.PASSED
-    first: bool = True
-    doubtful: bool = False
+    fresh_process: bool = True
+    retryable: bool = False
     time_s: float = 0.0
     memory_bytes: int = 0
     output_bytes: int = 0
     answer_bytes: int = 0
-    note: str = ""
+    message: str = ""
 
     def to_json(self) -> bytes:
         """As bytes, for `from_json`."""
         return json.dumps(asdict(self)).encode()
 
     @classmethod
-    def from_json(cls, text: bytes) -> Record:
-        """What `to_json` wrote."""
+    def from_json(cls, text: bytes) -> WireRecord:
+        """Read what `to_json` wrote."""
         plain = json.loads(text)
         return cls(**{**plain, "outcome": Outcome(plain["outcome"])})
 
 
 @dataclass(frozen=True, slots=True)
-class Greeting:
-    """What the server says when it is ready, or why its tier cannot be had.
+class Handshake:
+    """The server's first message: it is ready, or why its tier is not available.
 
     Attributes:
-        ready: whether it judges.
+        ready: whether it accepts requests.
         reason: why not.
-        unusable: whether that is because a package of tests cannot be imported.
-        holes: forbidden things that a test process could do when it tried.
+        package_failed: whether the reason is a package for tests that cannot be imported.
+        violations: forbidden operations that succeeded in a test process.
     """
 
     ready: bool
     reason: str = ""
-    unusable: bool = False
-    holes: list[str] = field(default_factory=list)
+    package_failed: bool = False
+    violations: list[str] = field(default_factory=list)
 
     def to_json(self) -> bytes:
         """As bytes, for `from_json`."""
         return json.dumps(asdict(self)).encode()
 
     @classmethod
-    def from_json(cls, text: bytes) -> Greeting:
-        """What `to_json` wrote."""
+    def from_json(cls, text: bytes) -> Handshake:
+        """Read what `to_json` wrote."""
         return cls(**json.loads(text))

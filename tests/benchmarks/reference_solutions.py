@@ -1,12 +1,11 @@
-"""Judge human solutions by the sandbox and by plain Python, and print every difference: there should be none.
+"""Judge human solutions with the sandbox and with plain Python, and print all differences; none are expected.
 
     python tests/benchmarks/reference_solutions.py [--problems FILE] [--reader apps] [--limit N] [--comparator apps]
 
 Plain Python is a new interpreter per test, outside the sandbox, in an empty folder, with the same comparator: programs
-of ``stdin`` suites run as scripts, those of ``call`` suites by a few lines that call the function. It shares two
-settings with the sandbox: equal hash seeds, and no limit on the digits of integers, which is younger than most
-problems. Assert suites are left out. Only for programs that people wrote to solve the problems: nothing protects the
-machine from them.
+of ``stdin`` suites run as scripts, those of ``call`` suites through a short script that calls the function. It shares
+two settings with the sandbox: the hash seed, and no limit on the digits of integers, which is newer than most problems.
+Assert suites are skipped. Use it only for solutions written by people: nothing protects the machine from the programs.
 """
 
 from __future__ import annotations
@@ -19,16 +18,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from codeplan.config import FileSource
-from codeplan.problems import read
+from codeplan.problems import read, with_comparator
 from codeplan.records import Problem
 from codeplan_sandbox import Case, Judge, Limits, Outcome, Suite
 from codeplan_sandbox.comparators import same_output, same_value
 from codeplan_sandbox.long_integers import dumps, loads_returned
+from codeplan_sandbox.suites import COMPARATORS, Comparator
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT = ROOT.parent / "shared" / "data" / "apps_train150.jsonl.gz"
@@ -39,11 +39,11 @@ CALL = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
 from codeplan_sandbox.modules import prelude
-given = json.load(open("arguments.json"))
+call = json.load(open("arguments.json"))
 names = {**prelude(), "__name__": "__main__"}
 exec(compile(open("program.py").read(), "program.py", "exec"), names)
-arguments, entry_point = given["arguments"], given["entry_point"]
-if given["whole_keys"] and isinstance(arguments[0], dict):
+arguments, entry_point = call["arguments"], call["entry_point"]
+if call["integer_keys"] and isinstance(arguments[0], dict):
     try:
         arguments = [{int(key): value for key, value in arguments[0].items()}]
     except ValueError:
@@ -57,7 +57,7 @@ open("result.json", "w").write(result)
 
 @dataclass(frozen=True)
 class Difference:
-    """A solution that the two judge differently."""
+    """A solution with different verdicts."""
 
     problem_id: str
     solution: int
@@ -66,7 +66,7 @@ class Difference:
 
 
 def plain_verdict(program: str, suite: Suite, time_s: float) -> str:
-    """``passed``, or what the first failing test of a solution did."""
+    """``passed``, or how the first failing test of a solution failed."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         (place / "program.py").write_text(program, encoding="utf-8")
@@ -82,12 +82,12 @@ def _failure(place: Path, suite: Suite, case: Case, time_s: float) -> str:
     call = suite.kind == "call"
     result = place / "result.json"
     if call:
-        whole_keys = suite.comparator == "apps"
-        given = {"arguments": case.args, "entry_point": suite.entry_point, "whole_keys": whole_keys}
-        (place / "arguments.json").write_text(dumps(given), encoding="utf-8")
+        integer_keys = suite.comparator == "apps"
+        arguments = {"arguments": case.args, "entry_point": suite.entry_point, "integer_keys": integer_keys}
+        (place / "arguments.json").write_text(dumps(arguments), encoding="utf-8")
         result.unlink(missing_ok=True)
     (place / "input").write_text(case.input, encoding="utf-8", newline="")
-    python = str(Path(sys.executable).resolve())  # not the environment's, which has packages
+    python = str(Path(sys.executable).resolve())  # not the interpreter of the virtual environment, which has packages
     command = [python, "-s", "-B", *(["call.py", str(ROOT / "sandbox")] if call else ["program.py"])]
     with (place / "input").open("rb") as stdin, (place / "output").open("wb") as stdout:
         try:
@@ -102,24 +102,25 @@ def _failure(place: Path, suite: Suite, case: Case, time_s: float) -> str:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return f"not done after {time_s:g} s"
+            return f"not finished after {time_s:g} s"
     if done.returncode:
         return f"exit status {done.returncode}: {done.stderr.decode('utf-8', 'replace').strip()[-200:]}"
     if call:
-        right = same_value(suite.comparator, loads_returned(result.read_bytes()), case.expected)
+        correct = same_value(suite.comparator, loads_returned(result.read_bytes()), case.expected)
     else:
-        right = same_output(suite.comparator, (place / "output").read_bytes(), case.output)
-    return "" if right else "wrong answer"
+        correct = same_output(suite.comparator, (place / "output").read_bytes(), case.output)
+    return "" if correct else "wrong answer"
 
 
-def compare(task: tuple[Problem, float]) -> tuple[int, collections.Counter[str], list[Difference]]:
-    """All solutions of a problem: how many tests it has, the sandbox's outcomes, and the differences."""
-    problem, time_s = task
+def compare(task: tuple[Problem, float, Comparator]) -> tuple[int, collections.Counter[str], list[Difference]]:
+    """Judge all solutions of a problem: the number of its tests, the sandbox's outcomes, and the differences."""
+    problem, time_s, comparator = task
     suite = problem.hidden_tests
     outcomes: collections.Counter[str] = collections.Counter()
     differences: list[Difference] = []
     if suite is None or suite.kind == "assert":
         return 0, outcomes, differences
+    suite = replace(suite, comparator=suite.comparator or comparator)
     limits = Limits(time_s=time_s, wall_factor=6.0, total_s=600.0, memory_bytes=1 << 30, output_bytes=16 << 20)
     with Judge(limits) as judge:
         for index, program in enumerate(problem.solutions):
@@ -127,33 +128,35 @@ def compare(task: tuple[Problem, float]) -> tuple[int, collections.Counter[str],
             outcomes[verdict.outcome.value] += 1
             plain = plain_verdict(program, suite, 3 * time_s)
             if (plain == "passed") != (verdict.outcome is Outcome.PASSED):
-                found = f"{verdict.outcome}: test {len(verdict.cases) - 1}: {verdict.message}"
-                differences.append(Difference(problem.problem_id, index, found, plain))
+                sandbox = f"{verdict.outcome}: test {len(verdict.cases) - 1}: {verdict.message}"
+                differences.append(Difference(problem.problem_id, index, sandbox, plain))
     return len(suite), outcomes, differences
 
 
 def main() -> int:
-    """Compare all; the exit status is 1 where there are differences."""
+    """Compare all problems; the exit status is 1 if there are differences."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--problems", type=Path, default=DEFAULT, help="a file that a reader of codeplan reads")
+    parser.add_argument("--problems", type=Path, default=DEFAULT, help="a file in the format of --reader")
     parser.add_argument("--reader", default="apps")
-    parser.add_argument("--limit", type=int, help="how many problems to take at most")
-    parser.add_argument("--comparator", default="tokens")
+    parser.add_argument("--limit", type=int, help="the maximum number of problems")
+    parser.add_argument("--comparator", choices=COMPARATORS, default="tokens", help="for suites that do not name one")
     parser.add_argument(
-        "--time", type=float, default=10.0, help="CPU seconds per test; plain Python gets three times that"
+        "--time", type=float, default=10.0, help="CPU seconds per test; three times as long with plain Python"
     )
-    given = parser.parse_args()
-    if not given.problems.exists():
-        print(f"{given.problems} is not on this machine: nothing to compare; name a file with --problems")
+    options = parser.parse_args()
+    if not options.problems.exists():
+        print(f"{options.problems} is not available on this machine; name a file with --problems")
         return 0
-    settings: dict[str, Any] = {"reader": given.reader, "path": str(given.problems), "limit": given.limit}
-    problems = read(FileSource(**settings), given.comparator).problems
+    settings: dict[str, Any] = {"reader": options.reader, "path": str(options.problems), "limit": options.limit}
+    problems = [with_comparator(problem, options.comparator) for problem in read(FileSource(**settings)).problems]
     tests, outcomes, differences = 0, collections.Counter[str](), 0
     started = time.monotonic()
     with multiprocessing.get_context("spawn").Pool(WORKERS) as pool:
-        for count, some_outcomes, found in pool.imap_unordered(compare, [(each, given.time) for each in problems]):
-            tests += count * some_outcomes.total()
-            outcomes += some_outcomes
+        for count, problem_outcomes, found in pool.imap_unordered(
+            compare, [(problem, options.time, options.comparator) for problem in problems]
+        ):
+            tests += count * problem_outcomes.total()
+            outcomes += problem_outcomes
             differences += len(found)
             for difference in found:
                 print(f"{difference.problem_id} solution {difference.solution}", flush=True)

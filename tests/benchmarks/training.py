@@ -1,4 +1,4 @@
-"""Print how many optimizer steps a second a tiny student trains on this machine's processor.
+"""Print how many optimizer steps per second a tiny student trains on this machine's CPU.
 
     python tests/benchmarks/training.py
 
@@ -36,10 +36,15 @@ def main() -> None:
         for n in range(100)
     ]
     plans = [
-        Plan(problem_id=each.problem_id, author="b", solution_index=0, text="1. Read.\n2. Filter.\n3. Double.\n4. Sum.")
-        for each in problems
+        Plan(
+            problem_id=problem.problem_id,
+            author="b",
+            solution_index=0,
+            text="1. Read.\n2. Filter.\n3. Double.\n4. Sum.",
+        )
+        for problem in problems
     ]
-    student = StudentConfig(init="scratch", architecture=ARCHITECTURE, vocabulary=400, source_tokens=200)
+    student = StudentConfig(init="scratch", architecture=ARCHITECTURE, vocab_size=400, max_source_tokens=200)
     training = TrainingConfig(steps=STEPS, batch_size=32, micro_batch_size=16, validation_examples=0)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -56,8 +61,8 @@ def main() -> None:
         )
         seconds = time.perf_counter() - start
     reports = context.history[1:]
-    examples = sum(each["examples_per_s"] for each in reports) / len(reports)
-    tokens = sum(each["tokens_per_s"] for each in reports) / len(reports)
+    examples = sum(report["examples_per_s"] for report in reports) / len(reports)
+    tokens = sum(report["tokens_per_s"] for report in reports) / len(reports)
     print(
         f"{STEPS} steps in {seconds:.1f} s, start and end included; {examples / training.batch_size:.2f} steps/s, "
         f"{examples:,.0f} examples/s, {tokens:,.0f} tokens/s"

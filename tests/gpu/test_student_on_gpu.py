@@ -12,9 +12,10 @@ import torch
 
 from codeplan.config import ExecutionConfig, StudentConfig, TrainingConfig
 from codeplan.records import Plan, Problem
-from codeplan.student.asks import Ask
 from codeplan.student.context import LocalContext
+from codeplan.student.engine import engine_config, partition
 from codeplan.student.generation import Generator
+from codeplan.student.generation_request import GenerationRequest
 from codeplan.student.loop import train
 from codeplan.student.prepare import prepare
 
@@ -35,17 +36,19 @@ PROBLEMS = [
     )
     for n in range(8)
 ]
-PLANS = [Plan(problem_id=each.problem_id, author="t", solution_index=0, text="1. Read.\n2. Add.") for each in PROBLEMS]
+PLANS = [
+    Plan(problem_id=problem.problem_id, author="t", solution_index=0, text="1. Read.\n2. Add.") for problem in PROBLEMS
+]
 
 
 def student(architecture: str) -> StudentConfig:
     return StudentConfig(
         init="scratch",
         architecture=ARCHITECTURES[architecture],
-        vocabulary=300,
-        source_tokens=64,
-        plan_source_tokens=96,
-        target_tokens=48,
+        vocab_size=300,
+        max_source_tokens=64,
+        max_plan_source_tokens=96,
+        max_target_tokens=48,
         plan_head="own",
     )
 
@@ -65,7 +68,7 @@ def run(folder: Path, training: TrainingConfig, zero_stage: int) -> LocalContext
 
 @pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
 @pytest.mark.parametrize("zero_stage", [1, 2, 3])
-def test_bf16_learns_goes_on_and_writes(architecture: str, zero_stage: int, tmp_path: Path) -> None:
+def test_bf16_trains_resumes_and_generates(architecture: str, zero_stage: int, tmp_path: Path) -> None:
     training = TrainingConfig(
         steps=40,
         batch_size=8,
@@ -78,11 +81,27 @@ def test_bf16_learns_goes_on_and_writes(architecture: str, zero_stage: int, tmp_
     prepare(PROBLEMS, PLANS, student(architecture), training, tmp_path)
     first = run(tmp_path, training.model_copy(update={"steps": 20}), zero_stage).history
     second = run(tmp_path, training, zero_stage).history
-    assert [each["step"] for each in (*first, *second)] == [10.0, 20.0, 30.0, 40.0]
+    assert [report["step"] for report in (*first, *second)] == [10.0, 20.0, 30.0, 40.0]
     assert second[-1]["loss"] < first[0]["loss"]
 
     generator = Generator(tmp_path / "student", batch=64, device="cuda:0")
-    asks = [Ask(problem, "plan", stream=f"{problem.problem_id}/{n}") for problem in PROBLEMS for n in range(4)]
-    together = generator.generate(asks, temperature=0.8, top_p=0.95)
-    assert all(each.tokens > 0 for each in together)
-    assert generator.generate(asks[::-1], temperature=0.8, top_p=0.95) == together[::-1]
+    requests = [
+        GenerationRequest(problem, "plan", rng_key=f"{problem.problem_id}/{n}")
+        for problem in PROBLEMS
+        for n in range(4)
+    ]
+    together = generator.generate(requests, temperature=0.8, top_p=0.95)
+    assert all(generation.tokens > 0 for generation in together)
+    assert generator.generate(requests[::-1], temperature=0.8, top_p=0.95) == together[::-1]
+
+
+def test_zero_3_never_holds_the_whole_model_on_the_gpu(tmp_path: Path) -> None:
+    context = LocalContext(tmp_path, device="cuda:0")
+    training = TrainingConfig(batch_size=4, micro_batch_size=4, precision="bf16")
+    module = torch.nn.Sequential(*(torch.nn.Linear(1024, 1024, bias=False) for _ in range(16)))
+    whole = 4 * sum(parameter.numel() for parameter in module.parameters())
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    partition(module, engine_config(training, ExecutionConfig(zero_stage=3), 1), training, context.device)
+    # One worker's part is all of the model, in bf16: half of what moving it there first would take.
+    assert torch.cuda.max_memory_allocated() - before < 0.75 * whole

@@ -1,13 +1,13 @@
-"""A jail around the sandbox under test, so that a program which breaks out of the sandbox still does no harm.
+"""A jail around the sandbox under test, so that a program that escapes from the sandbox cannot do harm.
 
     python jail.py USER TIER PROGRAM...
 
-USER is root (what the caller is) or nobody (an id that owns nothing). Inside, the whole machine is read-only, every
-place that people or programs write to is an empty file system in memory, and there are no other processes, no network
-and no devices but five harmless ones. What has to stay readable there (interpreter, repository, programs) is mounted
-again, read-only. `judged.py` runs inside, checks all of this, and judges.
+USER is root (the caller's id) or nobody (an id that owns nothing). Inside, all file systems are read-only, the folders
+that users and programs write to are empty tmpfs mounts, and there are no other processes, no network and no devices
+except five harmless ones. The interpreter, the repository and the programs are mounted there again, read-only.
+`judged.py` runs inside, verifies all of this, and judges the programs.
 
-Exit status: that of `judged.py`; 4 where the jail cannot be made here.
+Exit status: that of `judged.py`; 4 if this machine does not allow such a jail.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import NoReturn
 
 from codeplan_sandbox import linux
 
-CANNOT_BE_MADE = 4
+NOT_AVAILABLE = 4
 NOBODY = 61234
 NAMESPACES = ("mnt", "pid", "ipc", "net")
 PRIVATE = ("/tmp", "/var/tmp", "/home", "/root", "/run", "/srv", "/dev")
@@ -31,13 +31,13 @@ HERE = Path(__file__).resolve().parent
 _READ_ONLY, _NO_SUID, _AT_RECURSIVE = 1, 2, 0x8000
 _MOUNT_SETATTR = 442
 _PR_CAPBSET_DROP = 24
-# chown, dac_override, dac_read_search, fowner, kill, setgid, setuid, setpcap, sys_admin, setfcap: what the sandbox
-# works with as root. Not: modules, raw devices, the clock, reboot, nodes of devices.
+# chown, dac_override, dac_read_search, fowner, kill, setgid, setuid, setpcap, sys_admin, setfcap: the capabilities that
+# the sandbox uses as root. Not kernel modules, raw devices, the clock, reboot or device nodes.
 _KEPT_CAPABILITIES = {0, 1, 2, 3, 5, 6, 7, 8, 21, 31}
 
 
 def main(user: str, tier: str, programs: list[str]) -> int:
-    """Make the jail around a child, and wait for it."""
+    """Build the jail around a child process, and wait for it."""
     outer = [str(Path(f"/proc/self/ns/{name}").readlink()) for name in NAMESPACES]
     owner = os.geteuid()
     try:
@@ -45,8 +45,8 @@ def main(user: str, tier: str, programs: list[str]) -> int:
             _become_root_of_a_namespace(owner)
         linux.unshare(linux.NEWNS | linux.NEWPID | linux.NEWIPC | linux.NEWNET | linux.NEWUTS)
     except OSError as error:
-        print(f"no namespaces here: {error}", file=sys.stderr)
-        return CANNOT_BE_MADE
+        print(f"namespaces are not available: {error}", file=sys.stderr)
+        return NOT_AVAILABLE
     first = os.fork()
     if not first:
         _first_process(user, owner, [sys.executable, str(HERE / "judged.py"), ",".join(outer), tier, *programs])
@@ -62,12 +62,12 @@ def _become_root_of_a_namespace(owner: int) -> None:
 
 
 def _first_process(user: str, owner: int, command: list[str]) -> NoReturn:
-    """Process 1 of the jail: its end is the end of all processes there."""
-    status = CANNOT_BE_MADE
+    """Process 1 of the jail; when it ends, all processes there end."""
+    status = NOT_AVAILABLE
     try:
         linux.die_with_parent()
         kept = {sys.base_prefix, sys.prefix, str(HERE), str(Path(linux.__file__).parent.parent)}
-        _build([*kept, *(str(Path(each).resolve().parent) for each in command[4:])])
+        _build([*kept, *(str(Path(program).resolve().parent) for program in command[4:])])
         _drop_dangerous_capabilities()
         runner = os.fork()
         if not runner:
@@ -82,7 +82,7 @@ def _first_process(user: str, owner: int, command: list[str]) -> NoReturn:
                 status = os.waitstatus_to_exitcode(how) & 0xFF
                 break
     except OSError as error:
-        print(f"no jail here: {error}", file=sys.stderr)
+        print(f"the jail cannot be built: {error}", file=sys.stderr)
     finally:
         os._exit(status)
 
@@ -95,7 +95,7 @@ def _build(kept: list[str]) -> None:
     for place in PRIVATE:
         if not Path(place).is_dir():
             continue
-        # The last mount over a place counts; a link (as /var/tmp may be) leads to one that is private already.
+        # A symbolic link (as /var/tmp may be) leads to a folder that is private already.
         if not Path(place).is_symlink():
             linux.mount("tmpfs", place, "tmpfs", linux.MS_NOSUID, "size=64m,mode=755")
     for path, handle in handles.items():
@@ -109,8 +109,8 @@ def _build(kept: list[str]) -> None:
     for handle in (*handles.values(), *devices.values()):
         os.close(handle)
     Path("/dev/shm").mkdir()
-    # Of this jail's own processes. It stays writable, as the sandbox writes the id maps of its namespaces there, but
-    # for what belongs to the machine.
+    # Shows only this jail's processes. It stays writable, as the sandbox writes the id maps of its namespaces there,
+    # except for what affects the machine.
     linux.mount("proc", "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV)
     for name in ("sys", "sysrq-trigger", "bus", "fs", "irq", "acpi", "scsi", "mtrr"):
         path = f"/proc/{name}"
@@ -132,7 +132,7 @@ def _drop_dangerous_capabilities() -> None:
 
 
 def _furnish(identity: int) -> str:
-    """Plant what hostile programs are after; it belongs to who runs the judge. Returns the home."""
+    """Create the secrets that hostile programs look for, owned by the judge's user. Returns its home."""
     for place in ("/tmp", "/var/tmp", "/dev/shm"):
         Path(place).chmod(0o1777)
     home = Path("/home/judge")
@@ -149,7 +149,7 @@ def _furnish(identity: int) -> str:
 
 
 def _become_nobody(owner: int) -> None:
-    if owner:  # a caller without rights is itself the nobody: as which it owns nothing that could be written here
+    if owner:  # an unprivileged caller acts as nobody: it owns nothing that is writable here
         linux.unshare(linux.NEWUSER)
         Path("/proc/self/uid_map").write_text(f"{owner} 0 1")
         Path("/proc/self/gid_map").write_text(f"{owner} 0 1")
@@ -159,15 +159,15 @@ def _become_nobody(owner: int) -> None:
     os.setresuid(NOBODY, NOBODY, NOBODY)
 
 
-def broken(outer: str, programs: list[str]) -> list[str]:
-    """What does not hold of the jail around this process; programs may run only where that is nothing."""
+def openings(outer: str, programs: list[str]) -> list[str]:
+    """What is not closed about the jail around this process; programs must not run unless this is empty."""
     found = [
         f"the {name} namespace is the outer one"
         for name, before in zip(NAMESPACES, outer.split(","), strict=True)
         if str(Path(f"/proc/self/ns/{name}").readlink()) == before
     ]
     if os.getpid() != 2:
-        found.append("there are processes that are none of the jail's")
+        found.append("there are processes from outside the jail")
     allowed = {*PRIVATE, "/proc", *(f"/dev/{name}" for name in DEVICES)}
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         fields = line.split()
@@ -175,14 +175,21 @@ def broken(outer: str, programs: list[str]) -> list[str]:
             found.append(f"{fields[4]} is mounted writable")
     if not os.statvfs("/").f_flag & os.ST_RDONLY:
         found.append("/ is not read-only")
-    places = {"/", "/etc", "/usr", sys.base_prefix, str(HERE), *(str(Path(each).resolve().parent) for each in programs)}
+    places = {
+        "/",
+        "/etc",
+        "/usr",
+        sys.base_prefix,
+        str(HERE),
+        *(str(Path(program).resolve().parent) for program in programs),
+    }
     for place in sorted(places):
         try:
             descriptor = os.open(place, os.O_TMPFILE | os.O_WRONLY)
         except OSError:
             continue
         os.close(descriptor)
-        found.append(f"{place} can be written")
+        found.append(f"{place} is writable")
     return found
 
 

@@ -1,8 +1,8 @@
-"""Inside the jail: judge hostile programs in one tier, and look around after each for what it did.
+"""Judges hostile programs in one tier, inside the jail, and checks the surroundings after every program.
 
-Its arguments are the outer namespaces, the tier and the programs' files. It prints one JSON object a program: its name,
-outcome, message, and what is wrong. Exit status: 0, whatever was found; 3 refused, as the jail has a hole; 5 where the
-tier cannot be had.
+The arguments are the outer namespaces, the tier and the files of the programs. It prints one JSON object per program:
+its name, outcome, message and violations. Exit status: 0 if all were judged; 3 if the jail is not closed; 5 if the tier
+is not available.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from pathlib import Path
 import corpus
 import jail
 
-from codeplan_sandbox import Case, Judge, Limits, SandboxError, Suite, Verdict
+from codeplan_sandbox import Case, Judge, Limits, SandboxError, Suite, SuiteVerdict
 
-REFUSED, NO_TIER = 3, 5
+JAIL_NOT_CLOSED, TIER_NOT_AVAILABLE = 3, 5
 LIMITS = Limits(time_s=1.0, wall_factor=3.0, memory_bytes=256 << 20, output_bytes=1 << 20)
-HONEST = "import heapq, math, random, json\nn = int(input())\nprint(n + 1, math.floor(1.5), json.loads('[1]'))"
-HONEST_SUITE = Suite("stdin", cases=(Case("1\n", "2 1 [1]\n"), Case("5\n", "6 1 [1]\n")))
+CORRECT = "import heapq, math, random, json\nn = int(input())\nprint(n + 1, math.floor(1.5), json.loads('[1]'))"
+CORRECT_SUITE = Suite("stdin", cases=(Case("1\n", "2 1 [1]\n"), Case("5\n", "6 1 [1]\n")))
 WATCHED = ("/tmp", "/var/tmp", "/home", "/root", "/run", "/srv", "/dev/shm")
 INBOX = "/srv/judge/inbox"
 
 
 class Surroundings:
-    """What a program could change around it, as it was before."""
+    """The files, processes and sockets that a program could affect, compared with their state before it."""
 
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
@@ -40,22 +40,22 @@ class Surroundings:
         self.remember()
 
     def remember(self) -> None:
-        """Take what is there now for the state that has to stay."""
+        """Record the current state."""
         self._files, self._processes, self._server = _files(), _processes(), self._judge.pid
 
     def changes(self) -> list[str]:
-        """What is not as it was; honest programs must still pass."""
+        """The differences from the recorded state; a correct program must still pass."""
         found = [f"{path}: {before} -> {after}" for path, before, after in _differences(self._files, _files())]
         if self._judge.pid != self._server:
-            found.append("the fork server was lost")
+            found.append("the fork server was replaced")
         elif extra := _processes_after_a_moment(self._processes):
-            found.append(f"processes are left: {sorted(extra)}")
+            found.append(f"processes are still running: {sorted(extra)}")
         for inbox in self._inboxes:
             with contextlib.suppress(BlockingIOError):
-                found.append(f"a message got out: {inbox.recv(100)!r}")
-        verdict = self._judge.judge(HONEST, HONEST_SUITE)
+                found.append(f"a message was received outside: {inbox.recv(100)!r}")
+        verdict = self._judge.judge(CORRECT, CORRECT_SUITE)
         if not verdict.passed:
-            found.append(f"an honest program gets {verdict.outcome}: {verdict.message}")
+            found.append(f"a correct program gets {verdict.outcome}: {verdict.message}")
         return found
 
 
@@ -66,10 +66,10 @@ def _files() -> dict[str, str]:
             if folder.startswith((sys.base_prefix, str(jail.HERE.parent.parent))):
                 folders.clear()
                 continue
-            for path in (folder, *(f"{folder}/{each}" for each in files)):
+            for path in (folder, *(f"{folder}/{name}" for name in files)):
                 try:
                     status = os.lstat(path)
-                except OSError as error:  # a program took the right to look
+                except OSError as error:  # a program removed our permission
                     found[path] = str(error)
                     continue
                 found[path] = f"{status.st_mode:o} {status.st_uid} {status.st_size} {status.st_mtime_ns}"
@@ -86,38 +86,38 @@ def _differences(before: dict[str, str], after: dict[str, str]) -> list[tuple[st
 
 
 def _processes() -> set[int]:
-    return {int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit()}
+    return {int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit()}
 
 
 def _processes_after_a_moment(known: set[int]) -> set[int]:
-    """Processes beyond those known: what was killed may need a moment to go."""
+    """New processes; killed ones may take a moment to disappear."""
     deadline = time.monotonic() + 2.0
     while (extra := _processes() - known) and time.monotonic() < deadline:
         time.sleep(0.01)
     return extra
 
 
-def _wrong(program: corpus.Hostile, verdict: Verdict) -> list[str]:
+def _violations(program: corpus.Hostile, verdict: SuiteVerdict) -> list[str]:
     found = []
-    if verdict.outcome.value not in program.expected:
-        found.append(f"{verdict.outcome} is none of {', '.join(sorted(program.expected))}")
-    told = json.dumps([verdict.message, *((case.output, case.message) for case in verdict.cases)])
-    found.extend(f"{word!r} came out" for word in ("HUNTER2", "root:x:", "LEAK", "POISON") if word in told)
+    if verdict.outcome not in program.expected:
+        found.append(f"{verdict.outcome} is not one of {', '.join(sorted(program.expected))}")
+    shown = json.dumps([verdict.message, *((case.output, case.message) for case in verdict.cases)])
+    found.extend(f"{word!r} leaked" for word in ("HUNTER2", "root:x:", "LEAK", "POISON") if word in shown)
     if any(not 0 <= case.memory_bytes < 1 << 40 or not 0 <= case.time_s < 100 for case in verdict.cases):
-        found.append("its time or memory is nonsense")
+        found.append("its time or memory is implausible")
     return found
 
 
 def main(outer: str, tier: str, programs: list[str]) -> int:
-    """Judge them all."""
-    if holes := jail.broken(outer, programs):
-        print(f"refused: {'; '.join(holes)}", file=sys.stderr)
-        return REFUSED
+    """Judge the programs."""
+    if openings := jail.openings(outer, programs):
+        print(f"the jail is not closed: {'; '.join(openings)}", file=sys.stderr)
+        return JAIL_NOT_CLOSED
     try:
         judge = Judge(LIMITS, allow_tier=tier, strongest_tier=tier)
     except SandboxError as error:
         print(error, file=sys.stderr)
-        return NO_TIER
+        return TIER_NOT_AVAILABLE
     with judge:
         surroundings = Surroundings(judge)
         for path in map(Path, programs):
@@ -125,15 +125,16 @@ def main(outer: str, tier: str, programs: list[str]) -> int:
             started, outcome, message = time.monotonic(), "", ""
             try:
                 verdict = judge.judge(program.source, program.suite)
-                outcome, message, wrong = verdict.outcome.value, verdict.message, _wrong(program, verdict)
+                outcome, message = verdict.outcome.value, verdict.message
+                violations = _violations(program, verdict)
             except SandboxError as error:
-                wrong = [f"no verdict: {error}"]
-            wrong += surroundings.changes()
-            if wrong:
+                violations = [f"no verdict: {error}"]
+            violations += surroundings.changes()
+            if violations:
                 surroundings.remember()
             seconds = round(time.monotonic() - started, 3)
-            line = {"name": path.name, "outcome": outcome, "message": message, "wrong": wrong, "seconds": seconds}
-            print(json.dumps(line), flush=True)
+            result = {"name": path.name, "outcome": outcome, "message": message, "seconds": seconds}
+            print(json.dumps({**result, "violations": violations}), flush=True)
     return 0
 
 

@@ -14,7 +14,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from codeplan.cli.main import app
-from codeplan.loading import load
+from codeplan.config.loading import load
 from codeplan.on_ray.cluster import ClusterError, require
 
 CODEPLAN = Path(sys.executable).with_name("codeplan")
@@ -64,7 +64,7 @@ def test_a_missing_configuration(tmp_path: Path) -> None:
 def test_a_missing_data_file(tmp_path: Path) -> None:
     source = {"reader": "mbpp", "path": str(tmp_path / "none.jsonl"), "split": "train"}
     path = config(tmp_path, problems={"train": source, "test": source})
-    assert "none.jsonl: there is no such file" in message(codeplan("problems", path))
+    assert "none.jsonl: no such file" in message(codeplan("problems", path))
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_ctrl_c_keeps_what_was_paid(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
-    assert "what was done is kept" in stderr.splitlines()[-1]
+    assert "finished work is kept" in stderr.splitlines()[-1]
     assert answers(tmp_path) >= 20
 
 

@@ -1,4 +1,4 @@
-"""Which cluster a run works on: its own, whoever else runs one here, or the one at an address, if it answers."""
+"""The cluster of a run: a new local one, whichever others run on this machine, or the one at an address."""
 
 import os
 import socket
@@ -12,9 +12,9 @@ import ray
 from codeplan.config import ExecutionConfig
 from codeplan.on_ray import cluster as clusters
 from codeplan.on_ray.cluster import ClusterError, cluster, probe, resolve
-from codeplan.on_ray.own_cluster import own_environment, own_token
+from codeplan.on_ray.local_cluster import isolated_environment, local_token
 
-OWN = """
+LOCAL_RUN = """
 import os, sys
 import ray
 from codeplan.config import ExecutionConfig
@@ -30,11 +30,11 @@ print(sorted(name for name in changed if name in {"RAY_ADDRESS", "RAY_TMPDIR"} o
 """
 
 
-def test_without_an_address_a_run_has_a_cluster_of_its_own(ray_cluster: None, tmp_path: Path) -> None:
+def test_empty_address_starts_a_local_cluster(ray_cluster: None, tmp_path: Path) -> None:
     others = ray.get_runtime_context().gcs_address
     long = tmp_path / ("x" * 120)
     long.mkdir()
-    surroundings = {
+    variables = {
         "RAY_ADDRESS": others,
         "RAY_AUTH_MODE": "disabled",
         "RAY_AUTH_TOKEN": "of-another-cluster",
@@ -44,30 +44,30 @@ def test_without_an_address_a_run_has_a_cluster_of_its_own(ray_cluster: None, tm
         "RAY_NAMESPACE": "of-another-cluster",
         "TMPDIR": str(long),
     }
-    done = subprocess.run(
-        [sys.executable, "-c", OWN, str(tmp_path / "home ?#%")],
-        env=os.environ | surroundings,
+    result = subprocess.run(
+        [sys.executable, "-c", LOCAL_RUN, str(tmp_path / "home ?#%")],
+        env=os.environ | variables,
         capture_output=True,
         text=True,
         check=False,
         timeout=120,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    first, second = done.stdout.strip().splitlines()
+    assert result.returncode == 0, result.stdout + result.stderr
+    first, second = result.stdout.strip().splitlines()
     address, rest = first.split(" ", 1)
     assert address != others
     assert rest == "[] True"
-    assert second == "[]", "the environment is put back"
+    assert second == "[]", "the environment is restored"
 
 
-def test_a_probe_says_what_the_cluster_at_an_address_has(ray_cluster: None) -> None:
+def test_probe_reports_the_resources_of_a_cluster(ray_cluster: None) -> None:
     address = ray.get_runtime_context().gcs_address
     found = probe(ExecutionConfig(ray_address=address))
     assert (found.where, found.nodes, found.cpus) == (address, 1, 2.0)
     assert str(found).startswith(f"{address}: 1 node, 2 CPUs, ")
 
 
-def test_auto_is_the_cluster_of_this_job(ray_cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_address_is_the_cluster_of_this_job(ray_cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
     address = ray.get_runtime_context().gcs_address
     monkeypatch.setenv("RAY_ADDRESS", address)
     assert probe(ExecutionConfig(ray_address="auto")).where == address
@@ -76,7 +76,7 @@ def test_auto_is_the_cluster_of_this_job(ray_cluster: None, monkeypatch: pytest.
         resolve("auto")
 
 
-def test_a_port_that_accepts_and_is_silent_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_port_that_never_answers_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clusters, "_ANSWER_S", 4.0)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
@@ -85,7 +85,7 @@ def test_a_port_that_accepts_and_is_silent_is_an_error(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    ("address", "said"),
+    ("address", "message"),
     [
         ("127.0.0.1:9", "Connection refused"),
         ("no-such-host.invalid:6379", "no Ray cluster at no-such-host.invalid:6379"),
@@ -96,40 +96,40 @@ def test_a_port_that_accepts_and_is_silent_is_an_error(monkeypatch: pytest.Monke
         (":6379", "must be host:port"),
     ],
 )
-def test_an_address_that_is_no_clusters_is_one_message(address: str, said: str) -> None:
-    with pytest.raises(ClusterError, match=said) as told:
+def test_wrong_address_is_an_error(address: str, message: str) -> None:
+    with pytest.raises(ClusterError, match=message) as error:
         probe(ExecutionConfig(ray_address=address))
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
 
 
-def test_a_dashboard_in_ray_address_is_named_for_auto(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_with_a_dashboard_in_ray_address_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:8265")
     with pytest.raises(ClusterError, match=r"auto, and RAY_ADDRESS is .*, which is the dashboard's"):
         resolve("auto")
 
 
-def test_a_connected_process_stays_as_it_is(ray_cluster: None, tmp_path: Path) -> None:
+def test_existing_connection_is_used_and_left_open(ray_cluster: None, tmp_path: Path) -> None:
     with cluster(ExecutionConfig(home=str(tmp_path))):
         assert ray.is_initialized()
     assert ray.is_initialized()
 
 
-def test_a_token_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
-    (tmp_path / "ray_token").touch()  # a run was killed while it wrote
-    path = own_token(tmp_path)
+def test_token_is_created_once_and_readable_by_its_owner_only(tmp_path: Path) -> None:
+    (tmp_path / "ray_token").touch()  # a run was killed while writing it
+    path = local_token(tmp_path)
     first = path.read_text()
     assert len(first) == 64
     assert path.stat().st_mode & 0o777 == 0o600
-    assert own_token(tmp_path).read_text() == first
+    assert local_token(tmp_path).read_text() == first
 
 
-def test_the_environment_is_put_back_after_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_is_restored_after_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
     before = dict(os.environ)
     seen: list[str] = []
 
     def fail() -> None:
-        with own_environment(tmp_path):
+        with isolated_environment(tmp_path):
             seen.extend(os.environ)
             raise ZeroDivisionError
 

@@ -1,4 +1,4 @@
-"""Distillation on a real cluster, from the offline teacher and from one that misbehaves."""
+"""Distillation on a real cluster, with the offline teacher and with one that misbehaves."""
 
 import json
 import subprocess
@@ -11,12 +11,13 @@ import ray
 
 from codeplan import records
 from codeplan.config import ExecutionConfig, TeacherConfig
-from codeplan.on_ray.distill import PATIENCE_WITH_ANSWERS, distill
+from codeplan.on_ray.distill import distill
 from codeplan.problems import miniapps
 from codeplan.records import Plan, Problem, to_table
-from codeplan.stages import StageError
-from codeplan.teacher.asking import PATIENCE
+from codeplan.stage import StageError
 from codeplan.teacher.cache import AnswerCache
+from codeplan.teacher.cached_teacher import REJECTION_LIMIT
+from codeplan.teacher.distillation import REJECTION_LIMIT_AFTER_ANSWER
 from codeplan.teacher.ledger import Distilled, Tally
 from codeplan.teacher.offline import write_plan
 
@@ -47,14 +48,14 @@ def run(
     return distill(given, asked, settings, folder, (seen if seen is not None else []).append)
 
 
-def test_the_offline_teacher_distils_miniapps_and_a_second_run_asks_nobody(tmp_path):
+def test_the_offline_teacher_distils_miniapps_and_a_second_run_sends_nothing(tmp_path):
     given = [*miniapps.generate("train", 60), Problem(problem_id="x", dataset="d", split="s", level="l", question="?")]
     seen: list[Tally] = []
     first = distill(given, TeacherConfig(), ExecutionConfig(), tmp_path, seen.append)
-    assert [plan.problem_id for plan in first.plans] == [each.problem_id for each in given[:60]]
-    assert [plan.text for plan in first.plans] == [write_plan(each.solutions[0]) for each in given[:60]]
+    assert [plan.problem_id for plan in first.plans] == [problem.problem_id for problem in given[:60]]
+    assert [plan.text for plan in first.plans] == [write_plan(problem.solutions[0]) for problem in given[:60]]
     assert first.account.rows_in == 61
-    assert first.account.losses == {"problem_without_solution": 1}
+    assert first.account.dropped == {"problem_without_solution": 1}
     assert sum(tally.rows for tally in seen) == 60
     assert sum(seen, Tally()) == first.tally
     second = distill(given, TeacherConfig(), ExecutionConfig(), tmp_path, lambda _: None)
@@ -64,7 +65,7 @@ def test_the_offline_teacher_distils_miniapps_and_a_second_run_asks_nobody(tmp_p
 
 
 @pytest.mark.usefixtures("key")
-def test_many_requests_are_under_way_at_once_and_progress_arrives_meanwhile(fake_teacher, tmp_path):
+def test_requests_run_concurrently_and_progress_arrives_in_the_meantime(fake_teacher, tmp_path):
     seen: list[tuple[Tally, int]] = []
     given = problems(64, {"delay": 0.5})
     asked = TeacherConfig(base_url=fake_teacher.base_url, model="m", api_key_env="A_TEACHERS_KEY")
@@ -73,13 +74,13 @@ def test_many_requests_are_under_way_at_once_and_progress_arrives_meanwhile(fake
         given, asked, settings, tmp_path, lambda tally: seen.append((tally, fake_teacher.counts()["answered"]))
     )
     assert len(made.plans) == 64
-    assert fake_teacher.counts()["most_under_way"] == 16
+    assert fake_teacher.counts()["max_in_flight"] == 16
     assert fake_teacher.counts()["answered"] == 64
-    assert len({answered for _, answered in seen}) > 2  # it told of some while others were not yet answered
+    assert len({answered for _, answered in seen}) > 2  # progress arrived while other requests were in flight
 
 
 @pytest.mark.usefixtures("key")
-def test_a_wrong_key_stops_before_the_second_request_and_is_not_shown(fake_teacher, tmp_path):
+def test_a_wrong_key_stops_after_one_request_and_is_redacted(fake_teacher, tmp_path):
     with pytest.raises(StageError, match=r"your \[key\] is wrong.*A_TEACHERS_KEY|teacher.api_key_env") as stopped:
         run(problems(500, {"status": 401, "say": "your {key} is wrong"}), fake_teacher.base_url, tmp_path)
     assert fake_teacher.counts()["received"] == 1
@@ -87,36 +88,36 @@ def test_a_wrong_key_stops_before_the_second_request_and_is_not_shown(fake_teach
 
 
 @pytest.mark.usefixtures("key")
-def test_a_refusal_on_the_way_stops_every_actor_and_keeps_the_answers(fake_teacher, tmp_path):
+def test_rejections_in_the_middle_stop_every_actor_and_keep_the_answers(fake_teacher, tmp_path):
     given = problems(300, {"status": 403, "say": "no longer"})
     given[0] = problems(1)[0]
     with pytest.raises(StageError, match=r"no longer.*1 of 300 answers are kept"):
         run(given, fake_teacher.base_url, tmp_path, requests_in_flight=4, teacher_actors=2)
-    assert fake_teacher.counts()["received"] <= 1 + 2 * (PATIENCE_WITH_ANSWERS + 4)
+    assert fake_teacher.counts()["received"] <= 1 + 2 * (REJECTION_LIMIT_AFTER_ANSWER + 4)
 
 
 @pytest.mark.usefixtures("key")
-def test_refusals_of_all_requests_stop_after_a_few(fake_teacher, tmp_path):
+def test_rejections_of_every_request_stop_after_a_few(fake_teacher, tmp_path):
     with pytest.raises(StageError, match=r"no, not you.*0 of 500 answers are kept"):
         run(problems(500, {"status": 400, "say": "no, not you"}), fake_teacher.base_url, tmp_path)
-    assert fake_teacher.counts()["received"] == PATIENCE
+    assert fake_teacher.counts()["received"] == REJECTION_LIMIT
 
 
 @pytest.mark.usefixtures("key")
-def test_a_refused_first_request_does_not_hold_up_the_others_now_or_later(fake_teacher, tmp_path):
+def test_a_rejected_first_request_does_not_stop_the_others_now_or_in_the_next_run(fake_teacher, tmp_path):
     given = problems(24)
     given[:4] = problems(4, {"status": 403, "code": 403, "say": "flagged"})
     with pytest.raises(StageError, match=r"4 of 24 requests .* 4 rejected.*flagged.*20 of 24 answers are kept"):
         run(given, fake_teacher.base_url, tmp_path)
     with pytest.raises(StageError, match=r"4 of 24 requests .* 4 rejected"):
-        run(given, fake_teacher.base_url, tmp_path)  # only refused ones are left, and are no reason to stop
-    made = run(given, fake_teacher.base_url, tmp_path, teacher={"lost_share": 0.2})
-    assert made.account.losses == {"rejected": 4}
+        run(given, fake_teacher.base_url, tmp_path)  # only rejected ones remain, which is no reason to stop
+    made = run(given, fake_teacher.base_url, tmp_path, max_failed_fraction=0.2)
+    assert made.account.dropped == {"rejected": 4}
     assert fake_teacher.counts()["answered"] == len(made.plans) == 20
 
 
 @pytest.mark.usefixtures("key")
-def test_actors_leave_out_what_the_first_request_found_refused(scripted_teacher, tmp_path):
+def test_actors_leave_out_the_setting_that_the_first_request_found_refused(scripted_teacher, tmp_path):
     good = {"choices": [{"message": {"content": "1. Read."}, "finish_reason": "stop"}]}
     refused = {"detail": [{"loc": ["body", "seed"], "msg": "Extra inputs are not permitted"}]}
     teacher = scripted_teacher(lambda sent: (422, refused, {}) if "seed" in sent else (200, good, {}))
@@ -126,7 +127,7 @@ def test_actors_leave_out_what_the_first_request_found_refused(scripted_teacher,
 
 
 @pytest.mark.usefixtures("key")
-def test_a_teacher_that_is_not_there_stops_the_stage(tmp_path):
+def test_an_unreachable_teacher_stops_the_stage(tmp_path):
     with pytest.raises(StageError, match="cannot be reached"):
         run(problems(500), "http://127.0.0.1:9/v1", tmp_path)
 
@@ -143,26 +144,26 @@ def test_a_model_without_an_endpoint_is_explained(tmp_path):
 
 
 @pytest.mark.usefixtures("key")
-def test_lost_requests_are_named_and_asked_again_next_time(fake_teacher, tmp_path):
+def test_failed_requests_are_counted_and_sent_again_in_the_next_run(fake_teacher, tmp_path):
     given = [
         *problems(20),
         *(
-            each.model_copy(update={"problem_id": "bad"})
-            for each in problems(1, {"status": 400, "code": "content_filter"})
+            problem.model_copy(update={"problem_id": "bad"})
+            for problem in problems(1, {"status": 400, "code": "content_filter"})
         ),
     ]
     with pytest.raises(StageError, match=r"1 of 21 requests .* 1 rejected.*20 of 21 answers are kept"):
         run(given, fake_teacher.base_url, tmp_path)
     assert fake_teacher.counts()["answered"] == 20
-    made = run(given, fake_teacher.base_url, tmp_path, teacher={"lost_share": 0.1})
-    assert made.account.losses == {"rejected": 1}
+    made = run(given, fake_teacher.base_url, tmp_path, max_failed_fraction=0.1)
+    assert made.account.dropped == {"rejected": 1}
     assert made.tally.cached == 20
     assert fake_teacher.counts()["answered"] == 20
 
 
 @pytest.mark.usefixtures("key")
-def test_the_budget_holds_over_all_actors_and_over_runs(fake_teacher, tmp_path):
-    # An answer costs 0.2 $; each of 40 questions may cost about 11 $.
+def test_the_budget_holds_across_actors_and_runs(fake_teacher, tmp_path):
+    # An answer costs 0.2 $; any of 40 may cost about 11 $.
     prices = {"prompt_price_usd": 1000.0, "completion_price_usd": 10_000.0, "budget_usd": 14.0, "teacher_actors": 2}
     for _ in range(2):
         with pytest.raises(StageError, match=r"\$14 .*answers are kept"):
@@ -182,12 +183,12 @@ def test_a_budget_without_prices_is_refused(tmp_path):
 
 
 @pytest.mark.usefixtures("key")
-def test_the_key_stands_in_no_file_of_the_run_and_no_log_of_ray(fake_teacher, tmp_path):
+def test_the_key_appears_in_no_file_of_the_run_and_no_ray_log(fake_teacher, tmp_path):
     run(problems(20), fake_teacher.base_url, tmp_path)
     session = Path(ray._private.worker._global_node.get_session_dir_path())
-    files = [each for folder in (tmp_path, session / "logs") for each in folder.rglob("*") if each.is_file()]
+    files = [file for folder in (tmp_path, session / "logs") for file in folder.rglob("*") if file.is_file()]
     assert len(files) > 20
-    assert not [each for each in files if KEY.encode() in each.read_bytes()]
+    assert not [file for file in files if KEY.encode() in file.read_bytes()]
 
 
 CHILD = """
@@ -205,7 +206,7 @@ distill(read(Problem, Path(sys.argv[3])), teacher, execution, Path(sys.argv[4]),
 
 
 @pytest.mark.usefixtures("key")
-def test_a_run_killed_in_the_middle_goes_on_without_paying_twice(fake_teacher, tmp_path):
+def test_a_killed_run_resumes_without_paying_twice(fake_teacher, tmp_path):
     given = problems(100, {"delay": 0.2})
     records.write(tmp_path / "problems.parquet", Problem, given)
     answers = tmp_path / "answers"
@@ -214,14 +215,14 @@ def test_a_run_killed_in_the_middle_goes_on_without_paying_twice(fake_teacher, t
         end = time.monotonic() + 120
         while fake_teacher.counts()["answered"] < 30:
             assert child.poll() is None
-            assert time.monotonic() < end, "the child asks nothing"
+            assert time.monotonic() < end, "the child sends no requests"
             time.sleep(0.05)
         child.kill()
     made = run(given, fake_teacher.base_url, answers)
     assert len(made.plans) == 100
     assert made.tally.cached >= 20
     counts = fake_teacher.counts()
-    # What was under way at the kill may be paid again, as nobody was left to keep it; no other answer is.
+    # What was in flight at the kill may be paid again, as it was not written; no other answer is.
     assert counts["answered"] <= 100 + 8
     assert counts["most_times_answered"] <= 2
     assert all(AnswerCache(answers).path(plan.request_key).exists() for plan in made.plans)

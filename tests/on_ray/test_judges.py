@@ -10,7 +10,7 @@ import pytest
 import ray
 
 from codeplan.on_ray.judges import BATCH_RETRIES, JudgePool, JudgeWorker
-from codeplan_sandbox import Case, Limits, Outcome, SandboxError, Suite, Verdict
+from codeplan_sandbox import Case, Limits, Outcome, SandboxError, Suite, SuiteVerdict
 
 SUITE = Suite("stdin", cases=tuple(Case(input=f"{n}\n", output=f"{n + 1}\n") for n in range(3)))
 RIGHT, WRONG = "print(int(input()) + 1)", "print(int(input()) + 2)"
@@ -80,7 +80,7 @@ class FaultyWorker(JudgeWorker):
         super().__init__(limits)
         self.faults = faults
 
-    def judge(self, programs: list[tuple[str, Suite]], stop_at_failure: bool) -> list[Verdict]:
+    def judge(self, programs: list[tuple[str, Suite]], stop_at_failure: bool) -> list[SuiteVerdict]:
         if self.faults:
             self.faults -= 1
             raise SandboxError("the fork server failed")

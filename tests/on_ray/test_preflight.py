@@ -1,4 +1,4 @@
-"""Checks before a run, where they use the cluster: all reference solutions, and a run that a check stops."""
+"""Checks that use the cluster: judging all reference solutions, and a run that a failed check stops."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from codeplan.cli.main import app
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
-RIGHT, WRONG, SLOW = "print(int(input()) + 1)", "print(int(input()) - 1)", "while True: pass"
+CORRECT, WRONG, SLOW = "print(int(input()) + 1)", "print(int(input()) - 1)", "while True: pass"
 
 
 def experiment(folder: Path, *solutions: list[str]) -> Path:
@@ -21,10 +21,10 @@ def experiment(folder: Path, *solutions: list[str]) -> Path:
             "split": "all",
             "level": "easy",
             "question": "Add one.",
-            "solutions": each,
+            "solutions": of_problem,
             "hidden_tests": {"kind": "stdin", "cases": [{"input": f"{number}\n", "output": f"{number + 1}\n"}]},
         }
-        for number, each in enumerate(solutions)
+        for number, of_problem in enumerate(solutions)
     ]
     data = folder / "plus.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -32,9 +32,9 @@ def experiment(folder: Path, *solutions: list[str]) -> Path:
     tiny = {"model_type": "t5", "d_model": 16, "d_kv": 8, "d_ff": 16, "num_layers": 1, "num_heads": 2}
     plain = {
         "problems": {"train": source, "test": source},
-        "student": {"init": "scratch", "architecture": tiny, "vocabulary": 300},
+        "student": {"init": "scratch", "architecture": tiny, "vocab_size": 300},
         "training": {"validation_examples": 1},
-        "judging": {"time_s": 0.2},
+        "judging": {"hidden_tests": {"time_s": 0.2}},
         "execution": {"home": str(folder / "runs"), "train_workers": 1},
     }
     path = folder / "config.yaml"
@@ -42,8 +42,8 @@ def experiment(folder: Path, *solutions: list[str]) -> Path:
     return path
 
 
-def test_all_reference_solutions_are_judged_and_what_was_judged_is_kept(tmp_path: Path) -> None:
-    path = experiment(tmp_path, [RIGHT, RIGHT + " "], [RIGHT, WRONG], [WRONG, RIGHT], [SLOW])
+def test_all_reference_solutions_are_judged_and_cached(tmp_path: Path) -> None:
+    path = experiment(tmp_path, [CORRECT, CORRECT + " "], [CORRECT, WRONG], [WRONG, CORRECT], [SLOW])
     for _ in range(2):
         result = CliRunner().invoke(app, ["check", str(path), "--all"])
         shown = " ".join(result.stdout.split())
@@ -55,7 +55,7 @@ def test_all_reference_solutions_are_judged_and_what_was_judged_is_kept(tmp_path
     assert not (tmp_path / "runs" / "stages").exists()
 
 
-def test_a_run_stops_at_a_failed_check_and_names_it_alone(tmp_path: Path) -> None:
+def test_run_stops_at_a_failed_check_and_shows_only_that(tmp_path: Path) -> None:
     path = experiment(tmp_path, [WRONG], [WRONG])
     result = CliRunner().invoke(app, ["run", str(path)])
     assert result.exit_code == 1

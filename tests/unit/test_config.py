@@ -1,4 +1,4 @@
-"""Configurations: closed, frozen, and every one in the repository loads."""
+"""Configurations: frozen, unknown keys rejected, overrides, messages; every shipped configuration loads."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from codeplan.config import FileSource, MiniAppsSource, SamplingConfig
-from codeplan.loading import ConfigError, load, parse, skipping_bad
+from codeplan.config import FileSource, MiniAppsSource, ReportConfig
+from codeplan.config.loading import ConfigError, load, parse, with_skip_bad
 
 ROOT = Path(__file__).parents[2]
 MINIMAL = {
@@ -24,23 +24,23 @@ def test_every_shipped_configuration_loads(path: Path) -> None:
     assert load(path).name
 
 
-def test_unknown_keys_are_named_with_the_valid_ones() -> None:
+def test_unknown_key_lists_the_valid_keys() -> None:
     with pytest.raises(ConfigError, match=r"unknown key training\.learning_rte; valid keys here are .*learning_rate"):
         parse(MINIMAL | {"training": {"learning_rte": 1}})
 
 
-def test_unknown_keys_inside_a_source_are_named() -> None:
+def test_unknown_key_of_a_problem_source_lists_the_valid_keys() -> None:
     problems = {**MINIMAL["problems"], "train": {"reader": "mbpp", "path": "x", "splitt": "train"}}
     with pytest.raises(ConfigError, match=r"unknown key problems\.train\.splitt; valid keys here are .*split"):
         parse(MINIMAL | {"problems": problems})
 
 
-def test_all_mistakes_are_told_at_once() -> None:
-    with pytest.raises(ConfigError, match=r"student\.vocabulary.*sampling\.plans"):
-        parse({**MINIMAL, "student": {"vocabulary": 1}, "sampling": {"plans": 0}})
+def test_one_message_lists_all_errors() -> None:
+    with pytest.raises(ConfigError, match=r"student\.vocab_size.*sampling\.plans"):
+        parse({**MINIMAL, "student": {"vocab_size": 1}, "sampling": {"plans": 0}})
 
 
-def test_overrides_are_yaml_and_reach_nested_keys(tmp_path: Path) -> None:
+def test_overrides_are_yaml_and_set_nested_keys(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(MINIMAL))
     mixing = "training.mixing={code: 2, plan: 1, plan_code: 0}"
@@ -52,7 +52,7 @@ def test_overrides_are_yaml_and_reach_nested_keys(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("override", ["sampling.plans", "=3", "name.plans=1", "sampling.plans=[1"])
-def test_a_broken_override_is_named(tmp_path: Path, override: str) -> None:
+def test_malformed_override_is_an_error(tmp_path: Path, override: str) -> None:
     path = tmp_path / "config.yaml"
     path.write_text("name: x\n")
     with pytest.raises(ConfigError, match="override"):
@@ -63,14 +63,14 @@ def test_a_broken_override_is_named(tmp_path: Path, override: str) -> None:
     ("text", "message"),
     [
         (None, "cannot read"),
-        ("- 1", "must hold keys and values, not a list"),
-        ("only words", "must hold keys and values, not the single value 'only words'"),
+        ("- 1", "must be a mapping of keys to values, not a list"),
+        ("only words", "must be a mapping of keys to values, not the scalar 'only words'"),
         ("a: [", "not valid YAML: line 1, column 5"),
         ("", "is empty"),
         ("# a comment\n", "is empty"),
     ],
 )
-def test_a_file_that_is_no_configuration_is_named(tmp_path: Path, text: str | None, message: str) -> None:
+def test_file_that_is_not_a_configuration_is_an_error(tmp_path: Path, text: str | None, message: str) -> None:
     path = tmp_path / "config.yaml"
     if text is not None:
         path.write_text(text)
@@ -83,54 +83,54 @@ def test_settings_are_frozen() -> None:
         parse(MINIMAL).sampling.plans = 3  # type: ignore[misc]
 
 
-def test_plan_counts_end_with_the_pool() -> None:
-    assert SamplingConfig(plans=20).counts() == (1, 2, 5, 10, 20)
-    assert SamplingConfig(plans=7, plan_counts=(3,)).counts() == (3, 7)
+def test_plan_counts_end_with_the_sampled_plans() -> None:
+    assert ReportConfig().counts(20) == (1, 2, 5, 10, 20)
+    assert ReportConfig(plan_counts=(3,)).counts(7) == (3, 7)
 
 
 @pytest.mark.parametrize(
     "training",
     [{"batch_size": 10, "micro_batch_size": 4}, {"mixing": {"code": 0}}, {"mixing": {"code": 1, "plan": -1}}],
 )
-def test_training_that_cannot_work_is_refused(training: dict[str, object]) -> None:
+def test_impossible_training_settings_are_an_error(training: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match="training"):
         parse(MINIMAL | {"training": training})
 
 
 @pytest.mark.parametrize(
-    ("sections", "said"),
+    ("sections", "message"),
     [
         ({"training": {"mixing": {"code": 0}}}, r"training\.mixing"),
         ({"training": {"weights": {"code": -1}}}, r"training\.weights"),
-        ({"training": {"batch_size": 8, "micro_batch_size": 8}}, r"train_workers = 2 cannot share"),
-        ({"sampling": {"plans": 3, "plan_counts": [50]}}, r"plan_counts \[50\]"),
+        ({"training": {"batch_size": 8, "micro_batch_size": 8}}, r"not divisible by execution\.train_workers = 2"),
+        ({"sampling": {"plans": 3}, "report": {"plan_counts": [50]}}, r"plan_counts \[50\]"),
         ({"report": {"pass_k": [0]}}, r"report\.pass_k"),
     ],
 )
-def test_values_that_make_no_sense_are_named(sections: dict[str, object], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_invalid_values_are_named_with_their_key(sections: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         parse(MINIMAL | sections)
 
 
-def test_an_empty_section_can_be_overridden(tmp_path: Path) -> None:
+def test_override_of_an_empty_section(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump({**MINIMAL, "teacher": None}))
     assert load(path, ["teacher.seed=3"]).teacher.seed == 3
 
 
-def test_bad_rows_can_be_left_out_of_every_file() -> None:
+def test_skip_bad_applies_to_every_file() -> None:
     file = {"reader": "mbpp", "path": "m.jsonl"}
-    problems = skipping_bad(parse({**MINIMAL, "problems": {**MINIMAL["problems"], "test": file}})).problems
+    problems = with_skip_bad(parse({**MINIMAL, "problems": {**MINIMAL["problems"], "test": file}})).problems
     assert isinstance(problems.test, FileSource)
     assert problems.test.skip_bad
 
 
-def test_a_folder_is_not_a_configuration(tmp_path: Path) -> None:
+def test_folder_instead_of_a_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Is a directory; name the YAML file in it"):
         load(tmp_path)
 
 
-def test_numbers_of_every_form_reach_typed_and_untyped_keys(tmp_path: Path) -> None:
+def test_yaml_1_2_numbers_in_typed_and_untyped_keys(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(MINIMAL))
     architecture = "student.architecture={layer_norm_epsilon: 1e-6, d_model: 1E2, n_layer: 010, rope: [.5, 5e-1]}"
@@ -145,7 +145,7 @@ def test_numbers_of_every_form_reach_typed_and_untyped_keys(tmp_path: Path) -> N
     }
 
 
-def test_words_that_older_yaml_reads_as_booleans_and_dates_stay_text(tmp_path: Path) -> None:
+def test_yaml_1_1_booleans_and_dates_stay_strings(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump({**MINIMAL, "name": "x"}))
     overrides = ["name=2024-01-01", "tracking.experiment=no", "teacher.model=1:30", "student.model=on"]
@@ -167,16 +167,16 @@ def test_words_that_older_yaml_reads_as_booleans_and_dates_stay_text(tmp_path: P
         ("report", "pass_k", [True]),
         ("report", "seed", -1),
         ("tracking", "experiment", 7),
-        ("student", "target_tokens", 10**9),
+        ("student", "max_target_tokens", 10**9),
         ("execution", "home", ""),
     ],
 )
-def test_a_value_that_is_not_a_usable_number_or_text_is_named(section: str, key: str, value: object) -> None:
+def test_nan_infinity_booleans_and_wrong_types_are_errors(section: str, key: str, value: object) -> None:
     with pytest.raises(ConfigError, match=rf"{section}.*{key}|{key}.*{section}"):
         parse({**MINIMAL, section: {key: value}})
 
 
-def test_a_home_folder_is_expanded_and_variables_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tilde_is_expanded_and_environment_variables_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/somewhere")
     problems = {**MINIMAL["problems"], "test": {"reader": "mbpp", "path": "$HOME/m.jsonl"}}
     sections = {"problems": problems, "student": {"model": "~/t5"}, "execution": {"home": "~/runs"}}
@@ -187,31 +187,31 @@ def test_a_home_folder_is_expanded_and_variables_are_not(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
-    ("override", "said"),
+    ("override", "message"),
     [
-        ("a..b=1", "must look like"),
-        (" =1", "must look like"),
+        ("a..b=1", "must have the form"),
+        (" =1", "must have the form"),
         ("name.plans=1", "name is not a section but a value"),
         ("report.pass_k.0=1", "report.pass_k is not a section but a list"),
-        ("training={steps: 1, steps: 2}", "key steps stands twice"),
+        ("training={steps: 1, steps: 2}", "duplicate key steps"),
         ("training.steps=!!python/object/apply:os.system [ls]", "tag !!python/object/apply:os.system is not supported"),
         ("training.steps=\udc80", "not valid YAML"),
     ],
 )
-def test_an_override_of_an_odd_form_is_explained(tmp_path: Path, override: str, said: str) -> None:
+def test_invalid_override_is_explained(tmp_path: Path, override: str, message: str) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump({**MINIMAL, "name": "x", "report": {"pass_k": [1]}}))
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=message):
         load(path, [override])
 
 
-def test_the_last_of_two_equal_overrides_wins(tmp_path: Path) -> None:
+def test_last_of_several_overrides_of_a_key_wins(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(MINIMAL))
     assert load(path, ["sampling.plans=3", "sampling.plans=4"]).sampling.plans == 4
 
 
-def test_an_override_of_an_aliased_section_leaves_the_other_alone(tmp_path: Path) -> None:
+def test_override_of_an_aliased_section_does_not_change_its_anchor(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(
         "problems: {train: &one {reader: miniapps, split: train, count: 4}, test: *one}\nstudent: {model: m}\n"
@@ -221,10 +221,10 @@ def test_an_override_of_an_aliased_section_leaves_the_other_alone(tmp_path: Path
     assert problems.train.count == 4
 
 
-def test_an_empty_section_has_its_defaults() -> None:
+def test_empty_section_has_defaults() -> None:
     assert parse({**MINIMAL, "training": None}).training.steps == 1000
 
 
-def test_many_mistakes_are_counted_and_not_all_listed() -> None:
+def test_errors_beyond_the_listed_ones_are_counted() -> None:
     with pytest.raises(ConfigError, match=r"and 17 more$"):
         parse({**MINIMAL, "sampling": {f"key{number}": 1 for number in range(20)}})

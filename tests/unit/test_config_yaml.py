@@ -1,4 +1,4 @@
-"""YAML of configurations: scalars of YAML 1.2, every key once, and one line for what does not fit."""
+"""YAML of configurations: scalars of YAML 1.2, no duplicate keys, errors in one line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from codeplan.config_yaml import YamlError, read_yaml
+from codeplan.config.yaml_reader import YamlError, read_yaml
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ from codeplan.config_yaml import YamlError, read_yaml
         ("!!float 5", 5.0),
     ],
 )
-def test_scalars_are_those_of_the_core_schema(text: str, value: Any) -> None:
+def test_scalars_of_the_core_schema(text: str, value: Any) -> None:
     got = read_yaml(text)
     assert got == value
     assert type(got) is type(value)
@@ -64,19 +64,19 @@ def test_scalars_are_those_of_the_core_schema(text: str, value: Any) -> None:
         "inf",
     ],
 )
-def test_what_is_not_a_scalar_of_the_core_schema_is_text(text: str) -> None:
+def test_other_plain_scalars_are_strings(text: str) -> None:
     assert read_yaml(text) == text
 
 
-def test_not_a_number_is_read() -> None:
+def test_nan() -> None:
     assert math.isnan(read_yaml(".nan"))
 
 
-def test_keys_that_older_yaml_reads_as_booleans_stay_text() -> None:
+def test_keys_that_yaml_1_1_reads_as_booleans_stay_strings() -> None:
     assert read_yaml("{on: 1, no: 2, y: 3}") == {"on": 1, "no": 2, "y": 3}
 
 
-def test_anchors_are_copied_and_merge_keys_give_way_to_own_keys() -> None:
+def test_anchors_are_copied_and_own_keys_override_merge_keys() -> None:
     text = "base: &b {x: 1, y: [1]}\none: {<<: *b, x: 2}\ntwo: {x: 3, <<: [{z: 1}, *b]}\n"
     read = read_yaml(text)
     assert read["one"] == {"x": 2, "y": [1]}
@@ -85,55 +85,55 @@ def test_anchors_are_copied_and_merge_keys_give_way_to_own_keys() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
-def test_files_of_every_usual_encoding_are_read(encoding: str) -> None:
+def test_utf_8_and_utf_16_with_and_without_byte_order_mark(encoding: str) -> None:
     mark = "\ufeff" if encoding in {"utf-16-le", "utf-16-be"} else ""
     assert read_yaml((mark + "naïve: 漢字 😀\r\nb: 1\r\n").encode(encoding)) == {"naïve": "漢字 😀", "b": 1}
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
-        ("a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\n", r"key b\.c stands twice, in lines 3 and 5"),
-        ("training: {}\nx: 1\ntraining: {}", r"key training stands twice, in lines 1 and 3"),
-        ("a: {b: 1, 'b': 2}", r"key a\.b stands twice in line 1"),
-        ("a: [{b: 1}, {b: 1, b: 2}]", r"key a\.1\.b stands twice"),
-        ("{<<: {a: 1}, <<: {b: 1}}", r"key << stands twice"),
-        ("1: x", r"line 1, column 1: top level: key '1' is not a text; write it in quotes"),
-        ("a: {true: x}", r"key 'true' is not a text"),
-        ("a: {null: x}", r"key 'null' is not a text"),
-        ("? [a]\n: 1", r"a key must be a text"),
+        ("a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\n", r"duplicate key b\.c in lines 3 and 5"),
+        ("training: {}\nx: 1\ntraining: {}", r"duplicate key training in lines 1 and 3"),
+        ("a: {b: 1, 'b': 2}", r"duplicate key a\.b in line 1"),
+        ("a: [{b: 1}, {b: 1, b: 2}]", r"duplicate key a\.1\.b"),
+        ("{<<: {a: 1}, <<: {b: 1}}", r"duplicate key <<"),
+        ("1: x", r"line 1, column 1: top level: key '1' is not a string; quote it"),
+        ("a: {true: x}", r"key 'true' is not a string"),
+        ("a: {null: x}", r"key 'null' is not a string"),
+        ("? [a]\n: 1", r"a key must be a string"),
         ("a: !!python/object/apply:os.system [ls]", r"a: tag !!python/object/apply:os\.system is not supported"),
         ("a: !!binary aGk=", r"tag !!binary is not supported"),
         ("a: !!set {b}", r"tag !!set"),
         ("a: !mine 3", r"tag !mine"),
         ("a: !!int x", r"'x': not a value of type int"),
         ("a: !!bool no", r"'no': not a value of type bool"),
-        ("a: 9223372036854775808", r"a: '9223372036854775808': whole numbers must fit 64 bits"),
-        (f"a: {'9' * 5000}", r"whole numbers must fit 64 bits"),
+        ("a: 9223372036854775808", r"a: '9223372036854775808': integers must fit into 64 bits"),
+        (f"a: {'9' * 5000}", r"integers must fit into 64 bits"),
         ("a: 1\n---\nb: 2", r"line 2.*another document"),
         ("a:\n\tb: 1", r"line 2.*cannot start any token"),
         ("a: b: c", r"line 1.*mapping values are not allowed"),
         ("a: *nowhere", r"undefined alias"),
-        ("<<: 3", r"<< must name a section"),
+        ("<<: 3", r"<< must be a mapping"),
         ("a: &a [*a]", r"nested more than 32 levels"),
         ("[" * 200, r"nested more than 32 levels|expected the node"),
         ("[" * 50_000, r"nested more than 32 levels"),
-        ('a: "\\ud83d"', r"holds half a character"),
-        ('a: "\\0"', r"holds a NUL"),
+        ('a: "\\ud83d"', r"contains an unpaired surrogate"),
+        ('a: "\\0"', r"contains a NUL"),
         ("a: \0", r"save the file as UTF-8"),
         (b"a: \xff", r"save the file as UTF-8"),
         ("a: 1".encode("utf-16-le"), r"save the file as UTF-8"),
         (b"\xff\xfea", r"UTF-8|utf-16"),
     ],
 )
-def test_what_cannot_be_read_is_explained_in_one_line(text: str | bytes, said: str) -> None:
-    with pytest.raises(YamlError, match=said) as caught:
+def test_unreadable_yaml_is_explained_in_one_line(text: str | bytes, message: str) -> None:
+    with pytest.raises(YamlError, match=message) as caught:
         read_yaml(text)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400
 
 
-def test_aliases_that_name_a_billion_values_are_refused() -> None:
+def test_billion_laughs_is_rejected() -> None:
     bomb = "a0: &a0 [1,1,1,1,1,1,1,1,1,1]\n" + "".join(
         f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 10)
     )

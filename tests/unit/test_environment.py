@@ -1,4 +1,4 @@
-"""Environments that containers and schedulers give: a user without a name, no home directory, odd temporary folders."""
+"""Environments of containers and schedulers: no user name, no home directory, unusable temporary folders."""
 
 import os
 import shlex
@@ -19,8 +19,8 @@ NAMELESS = "54321"
 
 
 @pytest.fixture(autouse=True)
-def environment_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`prepare` changes the process; every variable that it may change is put back."""
+def restored_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`prepare` changes the process; restore every variable that it may change."""
     for name in ("USER", "HOME", "TMPDIR", "MPLCONFIGDIR", "no_proxy", "NO_PROXY", "http_proxy", "RAY_TMPDIR"):
         monkeypatch.setenv(name, os.environ.get(name, ""))
         if not os.environ[name]:
@@ -28,12 +28,12 @@ def environment_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def longest_socket(base: Path) -> bytes:
-    """A path as Ray makes it."""
+    """A socket path as Ray constructs it."""
     return os.fsencode(base / "ray" / "session_2026-01-01_00-00-00_123456_4194304" / "sockets" / "plasma_store")
 
 
 @pytest.mark.parametrize("variable", ["TMPDIR", "RAY_TMPDIR"])
-def test_a_long_temporary_folder_is_reached_by_a_short_path(
+def test_long_temporary_folder_gets_a_short_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     folder = tmp_path / ("x" * 120)
@@ -41,7 +41,7 @@ def test_a_long_temporary_folder_is_reached_by_a_short_path(
     monkeypatch.setenv(variable, str(folder))
     prepare()
     base = socket_base()
-    assert base.resolve() == folder.resolve(), "files stay on the disk that the person chose"
+    assert base.resolve() == folder.resolve(), "files stay on the disk that the user chose"
     assert len(longest_socket(base)) <= 107
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(base / "socket"))
@@ -51,23 +51,21 @@ def test_a_long_temporary_folder_is_reached_by_a_short_path(
 
 @pytest.mark.parametrize("value", ["/nonexistent/folder", "/dev/null", "not/there"])
 @pytest.mark.parametrize("variable", ["TMPDIR", "RAY_TMPDIR"])
-def test_a_temporary_folder_that_cannot_be_used_is_replaced(
-    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
-) -> None:
+def test_unusable_temporary_folder_is_replaced(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
     monkeypatch.setenv(variable, value)
     prepare()
     assert (socket_base() / "ray").parent.is_dir()
     assert os.access(os.environ.get("TMPDIR", "/tmp"), os.W_OK)
 
 
-def test_no_temporary_folder_at_all_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_usable_temporary_folder_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", "/nonexistent")
-    monkeypatch.setattr("codeplan.environment._USUAL", ("/nonexistent/too",))
+    monkeypatch.setattr("codeplan.environment._FALLBACKS", ("/nonexistent/too",))
     with pytest.raises(EnvironmentVariableError, match="TMPDIR=/nonexistent nor /nonexistent/too; set TMPDIR"):
         socket_base()
 
 
-def test_what_can_be_used_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_usable_values_are_left_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.delenv("http_proxy", raising=False)
@@ -82,7 +80,7 @@ def run_python(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "nonsense"])
-def test_a_notebook_s_backend_does_not_reach_the_figures(backend: str) -> None:
+def test_matplotlib_backend_of_a_notebook_is_replaced(backend: str) -> None:
     code = "from codeplan.environment import prepare; prepare(); import codeplan.evaluation.figures"
     assert run_python(code, MPLBACKEND=backend).returncode == 0
 
@@ -97,68 +95,68 @@ PREPARE = "from codeplan.cli.main import plain_errors\nwith plain_errors():\n   
         ("HF_HUB_ETAG_TIMEOUT", "import huggingface_hub.constants"),
     ],
 )
-def test_a_setting_that_a_library_cannot_read_is_named(variable: str, code: str) -> None:
-    done = run_python(PREPARE.format(code), **{variable: "soon", "RAY_maximum_startup_concurrency": "2"})
-    assert done.returncode == 1, done.stderr
-    (line,) = done.stderr.strip().splitlines()
+def test_variable_that_a_library_cannot_parse_is_named(variable: str, code: str) -> None:
+    result = run_python(PREPARE.format(code), **{variable: "soon", "RAY_maximum_startup_concurrency": "2"})
+    assert result.returncode == 1, result.stderr
+    (line,) = result.stderr.strip().splitlines()
     assert f"the environment variable {variable} " in line
 
 
-def test_the_value_of_a_variable_is_not_repeated() -> None:
+def test_secret_value_of_a_variable_is_not_printed() -> None:
     code = "raise ValueError('no such token: \\'hf_planted_0123456789\\'')"
-    done = run_python(PREPARE.format(code), HF_TOKEN="hf_planted_0123456789")
-    assert "HF_TOKEN" in done.stderr
-    assert "hf_planted" not in done.stderr
+    result = run_python(PREPARE.format(code), HF_TOKEN="hf_planted_0123456789")
+    assert "HF_TOKEN" in result.stderr
+    assert "hf_planted" not in result.stderr
 
 
-def test_an_error_of_ours_is_not_put_down_to_the_environment() -> None:
-    done = run_python(PREPARE.format("raise ValueError('of ours')"), HF_HUB_ETAG_TIMEOUT="")
-    assert "Traceback" in done.stderr
+def test_unrelated_error_is_not_attributed_to_the_environment() -> None:
+    result = run_python(PREPARE.format("raise ValueError('of ours')"), HF_HUB_ETAG_TIMEOUT="")
+    assert "Traceback" in result.stderr
 
 
-@pytest.mark.parametrize("told", ["", "example.org, 10.0.0.0/8", "localhost"])
-def test_no_proxy_stands_before_this_machine(monkeypatch: pytest.MonkeyPatch, told: str) -> None:
+@pytest.mark.parametrize("value", ["", "example.org, 10.0.0.0/8", "localhost"])
+def test_loopback_is_exempt_from_the_proxy(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    monkeypatch.setenv("NO_PROXY", told)
+    monkeypatch.setenv("NO_PROXY", value)
     prepare()
     prepare()
     for variable in ("no_proxy", "NO_PROXY"):
         hosts = os.environ[variable].split(",")
         assert {"localhost", "127.0.0.1", "::1"} <= set(hosts)
         assert len(hosts) == len(set(hosts))
-        assert "example.org" in hosts or "example.org" not in told
+        assert "example.org" in hosts or "example.org" not in value
 
 
-def as_nameless(command: list[str], folder: Path, **surroundings: str) -> subprocess.CompletedProcess[str]:
-    """Run a command for a user id without a name, with these environment variables alone."""
+def as_nameless(command: list[str], folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as a user id without a name, with only these environment variables."""
     identity = ["setpriv", "--reuid", NAMELESS, "--regid", NAMELESS, "--clear-groups"]
     paths = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
     return subprocess.run(
-        [*identity, *command], env=paths | surroundings, cwd=folder, capture_output=True, text=True, check=False
+        [*identity, *command], env=paths | variables, cwd=folder, capture_output=True, text=True, check=False
     )
 
 
-def test_a_user_without_name_and_home_works_in_a_home_of_odd_name(
+def test_user_without_name_and_home_directory_in_a_home_with_special_characters(
     new_home: Callable[[Path], Path],
 ) -> None:
     if os.getuid() != 0 or shutil.which("setpriv") is None:
-        pytest.skip("only the superuser can become a user without a name, by setpriv")
+        pytest.skip("needs root and setpriv, to become a user without a name")
     if as_nameless([sys.executable, "-c", "import codeplan"], Path("/")).returncode:
         pytest.skip("other users cannot read this Python")
-    # Not below pytest's own folder, which is its user's alone.
+    # Not below pytest's own folder, which other users cannot read.
     folder = Path("/tmp") / f"codeplan-test-{os.getpid()}"
     home = new_home(folder / "a?b #1% ü it's [b]" / "home")
     source = {"reader": "miniapps", "split": "train", "count": 2}
-    whole = {
+    plain = {
         "name": "[/odd] name",
         "problems": {"train": source, "test": {**source, "split": "test"}},
         "student": {"model": "m"},
         "execution": {"home": str(home)},
     }
-    (folder / "config.yaml").write_text(yaml.safe_dump(whole))
+    (folder / "config.yaml").write_text(yaml.safe_dump(plain))
     for path in (folder, *folder.rglob("*")):
         os.chown(path, int(NAMELESS), int(NAMELESS))
-    surroundings = {
+    variables = {
         "TMPDIR": "/nonexistent",
         "http_proxy": "http://127.0.0.1:9",
         "MLFLOW_RUN_ID": "of-somebody-else",
@@ -168,18 +166,20 @@ def test_a_user_without_name_and_home_works_in_a_home_of_odd_name(
         "MLFLOW_ENABLE_WORKSPACES": "true",
     }
     try:
-        done = as_nameless([str(CODEPLAN), "problems", str(folder / "config.yaml")], folder, **surroundings)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert done.stderr == ""
-        assert "\n[/odd] name  home" in done.stdout
-        assert "2 problems in, 2 out" in done.stdout
-        hint = done.stdout.strip().splitlines()[-1].removeprefix("To compare runs: ")
-        assert shlex.split(hint)[-2:] == ["--home", str(home)], "the hint can be run as it stands"
-        assert {path.name for path in folder.iterdir()} == {home.parent.name, "config.yaml"}, "nothing beside the home"
+        result = as_nameless([str(CODEPLAN), "problems", str(folder / "config.yaml")], folder, **variables)
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert result.stderr == ""
+        assert "\n[/odd] name  home" in result.stdout
+        assert "2 problems in, 2 out" in result.stdout
+        hint = result.stdout.strip().splitlines()[-1].removeprefix("To compare runs: ")
+        assert shlex.split(hint)[-2:] == ["--home", str(home)], "the hint is a runnable command"
+        assert {path.name for path in folder.iterdir()} == {home.parent.name, "config.yaml"}, (
+            "nothing is written outside the home"
+        )
         assert list((home / "artifacts").glob("**/config.yaml"))
     finally:
         shutil.rmtree(folder)
 
 
-def test_a_user_has_a_name() -> None:
+def test_user_name() -> None:
     assert user_name()

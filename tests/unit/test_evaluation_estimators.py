@@ -1,4 +1,4 @@
-"""The estimators against brute force over all subsets, and against published and hand-computed numbers."""
+"""Estimators compared with brute force over all subsets, and with published and hand-computed values."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CLUSTERS = st.lists(
 )
 
 
-def best_by_force(clusters: list[list[tuple[int, float]]], count: int) -> Fraction:
+def brute_force_best(clusters: list[list[tuple[int, float]]], count: int) -> Fraction:
     results = []
     for subset in combinations(clusters, count):
         members = [member for cluster in subset for member in cluster]
@@ -40,7 +40,7 @@ def best_by_force(clusters: list[list[tuple[int, float]]], count: int) -> Fracti
 def test_expected_best_equals_the_mean_over_all_subsets(items: list[tuple[int, float]], data: st.DataObject) -> None:
     count = data.draw(st.integers(1, len(items)))
     scores, values = zip(*items, strict=True)
-    assert expected_best(scores, values, count) == pytest.approx(float(best_by_force([[i] for i in items], count)))
+    assert expected_best(scores, values, count) == pytest.approx(float(brute_force_best([[i] for i in items], count)))
 
 
 @given(CLUSTERS)
@@ -48,8 +48,8 @@ def test_expected_best_of_clusters_equals_the_mean_over_all_subsets(clusters: li
     counts = range(1, len(clusters) + 1)
     scores = [[score for score, _ in cluster] for cluster in clusters]
     values = [[value for _, value in cluster] for cluster in clusters]
-    wanted = [float(best_by_force(clusters, count)) for count in counts]
-    assert expected_best_of_clusters(scores, values, counts) == pytest.approx(wanted)
+    expected = [float(brute_force_best(clusters, count)) for count in counts]
+    assert expected_best_of_clusters(scores, values, counts) == pytest.approx(expected)
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), min_size=1, max_size=9), st.data())
@@ -58,26 +58,26 @@ def test_selection_probabilities_add_up_and_follow_the_scores(
 ) -> None:
     probabilities = selection_probability(scores, data.draw(st.integers(1, len(scores))))
     assert sum(probabilities) == pytest.approx(1.0)
-    for one, p in zip(scores, probabilities, strict=True):
+    for score, p in zip(scores, probabilities, strict=True):
         for other, q in zip(scores, probabilities, strict=True):
-            if one == other:
+            if score == other:
                 assert p == q
 
 
 def test_selection_probability_of_a_small_pool() -> None:
-    # Of the three pairs from scores 2, 1, 1 two hold the best item and one holds the two tied items.
+    # Of the three pairs from scores 2, 1, 1 two contain the best item and one contains the two tied items.
     assert selection_probability([2, 1, 1], 2) == pytest.approx([2 / 3, 1 / 6, 1 / 6])
     assert selection_probability([2, 1, 1], 3) == [1.0, 0.0, 0.0]
 
 
 @given(st.integers(1, 8), st.data())
-def test_pass_at_k_equals_the_share_of_subsets_with_a_pass(n: int, data: st.DataObject) -> None:
+def test_pass_at_k_equals_the_fraction_of_subsets_with_a_pass(n: int, data: st.DataObject) -> None:
     c, k = data.draw(st.integers(0, n)), data.draw(st.integers(1, n))
     subsets = list(combinations([True] * c + [False] * (n - c), k))
     assert pass_at_k(n, c, k) == pytest.approx(sum(map(any, subsets)) / len(subsets))
 
 
-def test_pass_at_k_agrees_with_expected_best_when_the_score_is_the_truth() -> None:
+def test_pass_at_k_equals_expected_best_when_the_score_is_the_value() -> None:
     passed = [1.0, 0.0, 0.0, 1.0, 0.0]
     assert pass_at_k(5, 2, 3) == pytest.approx(expected_best(passed, passed, 3))
 
@@ -88,12 +88,12 @@ def test_pass_at_k_is_stable_for_large_pools() -> None:
 
 
 @pytest.mark.parametrize(("n", "c", "k"), [(3, 4, 1), (3, -1, 1), (3, 1, 0), (3, 1, 4)])
-def test_pass_at_k_refuses_what_cannot_be(n: int, c: int, k: int) -> None:
+def test_pass_at_k_rejects_invalid_arguments(n: int, c: int, k: int) -> None:
     with pytest.raises(ValueError, match="cannot"):
         pass_at_k(n, c, k)
 
 
-def test_expected_best_refuses_a_subset_larger_than_the_pool() -> None:
+def test_expected_best_rejects_a_subset_larger_than_the_pool() -> None:
     with pytest.raises(ValueError, match="3 of 2"):
         expected_best([1, 2], [0.0, 1.0], 3)
 
@@ -110,7 +110,7 @@ def test_wilson_matches_published_values() -> None:
 
 
 @given(st.floats(0, 1), st.integers(1, 10_000))
-def test_wilson_holds_the_mean_and_stays_in_bounds(mean: float, n: int) -> None:
+def test_wilson_contains_the_mean_and_stays_in_bounds(mean: float, n: int) -> None:
     low, high = wilson(mean, n)
     assert 0 <= low <= mean <= high <= 1
 
@@ -123,23 +123,23 @@ def test_estimate_of_fractional_values() -> None:
         estimate([])
 
 
-def test_paired_difference_covers_the_truth_about_as_often_as_it_says() -> None:
-    stream = np.random.default_rng(1)
+def test_paired_difference_has_nominal_coverage() -> None:
+    rng = np.random.default_rng(1)
     covered = 0
     for trial in range(200):
-        b = stream.random(60)
-        found = paired_difference(list(b + stream.normal(0.1, 0.3, 60)), list(b), resamples=300, seed=trial)
+        b = rng.random(60)
+        found = paired_difference(list(b + rng.normal(0.1, 0.3, 60)), list(b), resamples=300, seed=trial)
         covered += found.low <= 0.1 <= found.high
     assert 175 <= covered <= 199
 
 
-def test_paired_difference_cancels_what_both_sides_share() -> None:
-    easy_and_hard = [0.0, 1.0] * 50
-    better = [min(1.0, value + 0.1) for value in easy_and_hard]
-    found = paired_difference(better, easy_and_hard, resamples=500, seed=0)
+def test_paired_difference_cancels_problem_difficulty() -> None:
+    baseline = [0.0, 1.0] * 50
+    better = [min(1.0, value + 0.1) for value in baseline]
+    found = paired_difference(better, baseline, resamples=500, seed=0)
     assert found.mean == pytest.approx(0.05)
     assert 0.03 < found.low < found.mean < found.high < 0.07
-    assert found == paired_difference(better, easy_and_hard, resamples=500, seed=0)
+    assert found == paired_difference(better, baseline, resamples=500, seed=0)
 
 
 def test_paired_difference_needs_pairs() -> None:

@@ -1,4 +1,4 @@
-"""The report of a synthetic experiment: what it counts, what it says, and the files it writes."""
+"""The report of a synthetic experiment: rows, conclusions, notes, tables, figures and the problem page."""
 
 from __future__ import annotations
 
@@ -13,31 +13,32 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from codeplan.config import ReportConfig, SamplingConfig
+from codeplan.config import ReportConfig
 from codeplan.evaluation import problem_page
 from codeplan.evaluation.figures import arms_figure
 from codeplan.evaluation.report import build, load, write
 from codeplan.evaluation.results import Report, ordered_levels
 from codeplan.evaluation.tables import table
+from codeplan.inference.settings import SampleSettings
 from codeplan.records import Arm, Phase, Plan, Problem, Program, Verdict
 from codeplan_sandbox import Case, Outcome, Suite
 
-SAMPLING = SamplingConfig(plans=5, trials=2, plan_counts=(1, 2))
-SETTINGS = ReportConfig(pass_k=(1, 5), resamples=200)
-EASE = {"competition": 0.1, "introductory": 0.6, "interview": 0.3}
+SAMPLING = SampleSettings(plans=5, trials=2)
+SETTINGS = ReportConfig(plan_counts=(1, 2), pass_k=(1, 5), resamples=200)
+SOLVE_RATES = {"competition": 0.1, "introductory": 0.6, "interview": 0.3}
 FAILURES = (Outcome.WRONG_ANSWER, Outcome.RUNTIME_ERROR, Outcome.SYNTAX_ERROR, Outcome.TIME_LIMIT)
 EXAMPLES = Suite(kind="stdin", cases=(Case("1", "1"), Case("2", "2")))
 
 
 def experiment(problems: int = 90, plan_effect: float = 0.0, seed: int = 0) -> dict[str, Any]:
-    """Records of an experiment in which following a plan changes every program's chance by ``plan_effect``."""
-    stream = random.Random(seed)
+    """Records of an experiment in which a plan changes every program's probability of passing by ``plan_effect``."""
+    rng = random.Random(seed)
     made: dict[str, Any] = {
         name: [] for name in ("problems", "plans", "oracle_plans", "student_plans", "programs", "verdicts")
     }
     made["plans"] = [Plan(problem_id="t/0", author="offline-syntax-tree", solution_index=0, text="p", leakage=0.25)]
 
-    def write_program(problem: Problem, arm: Arm, phase: Phase, chance: float, plan: int, sample: int) -> None:
+    def write_program(problem: Problem, arm: Arm, phase: Phase, rate: float, plan: int, sample: int) -> None:
         code = f"print({len(made['programs'])})"
         made["programs"].append(
             Program(
@@ -48,15 +49,15 @@ def experiment(problems: int = 90, plan_effect: float = 0.0, seed: int = 0) -> d
                 sample_index=sample,
                 code=code,
                 tokens=9,
-                finished=stream.random() < 0.9,
+                finished=rng.random() < 0.9,
             )
         )
-        solved = stream.random() < chance
+        solved = rng.random() < rate
         for suite, total in (("hidden", 8), ("example", 2)):
             if suite == "example" and problem.example_tests is None:
                 continue
-            passed = total if solved else stream.randrange(total) if suite == "hidden" else stream.choice((0, 0, 1, 2))
-            outcome = Outcome.PASSED if passed == total else stream.choice(FAILURES)
+            passed = total if solved else rng.randrange(total) if suite == "hidden" else rng.choice((0, 0, 1, 2))
+            outcome = Outcome.PASSED if passed == total else rng.choice(FAILURES)
             made["verdicts"].append(
                 Verdict(
                     problem_id=problem.problem_id,
@@ -72,7 +73,7 @@ def experiment(problems: int = 90, plan_effect: float = 0.0, seed: int = 0) -> d
             )
 
     for number in range(problems):
-        level = sorted(EASE)[number % 3]
+        level = sorted(SOLVE_RATES)[number % 3]
         problem = Problem(
             problem_id=f"synthetic/test/{number:03}",
             dataset="synthetic",
@@ -82,29 +83,30 @@ def experiment(problems: int = 90, plan_effect: float = 0.0, seed: int = 0) -> d
             example_tests=EXAMPLES if number % 10 else None,
         )
         made["problems"].append(problem)
-        alone = EASE[level]
-        planned = min(1.0, max(0.0, alone + plan_effect))
-        write_program(problem, "direct", "final", alone, -1, 0)
+        without_plan = SOLVE_RATES[level]
+        with_plan = min(1.0, max(0.0, without_plan + plan_effect))
+        write_program(problem, "direct", "final", without_plan, -1, 0)
         for sample in range(SAMPLING.plans + SAMPLING.plans * SAMPLING.trials + 1):
-            write_program(problem, "sampled", "trial", alone, -1, sample)
+            write_program(problem, "sampled", "trial", without_plan, -1, sample)
         for plan in range(SAMPLING.plans):
-            text = f"1. read the numbers\n2. do step {stream.randrange(4)}"
+            text = f"1. read the numbers\n2. do step {rng.randrange(4)}"
             made["student_plans"].append(
                 Plan(problem_id=problem.problem_id, author="student", sample_index=plan, text=text)
             )
             for trial in range(SAMPLING.trials):
-                write_program(problem, "codeplan", "trial", planned, plan, trial)
-            write_program(problem, "codeplan", "final", planned, plan, 0)
+                write_program(problem, "codeplan", "trial", with_plan, plan, trial)
+            write_program(problem, "codeplan", "final", with_plan, plan, 0)
         if number % 2:
             made["oracle_plans"].append(
                 Plan(problem_id=problem.problem_id, author="offline-syntax-tree", solution_index=0, text="1. read")
             )
-            write_program(problem, "oracle", "final", min(1.0, planned + 0.2), 0, 0)
+            write_program(problem, "oracle", "final", min(1.0, with_plan + 0.2), 0, 0)
     return made
 
 
 def report_of(records: dict[str, Any], settings: ReportConfig = SETTINGS) -> Report:
-    return build(**records, sampling=SAMPLING, report=settings)
+    shown_hidden_tests = [1 if number < 3 else 0 for number in range(len(records["problems"]))]
+    return build(**records, sampling=SAMPLING, report=settings, shown_hidden_tests=shown_hidden_tests)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +119,7 @@ def report(records: dict[str, Any]) -> Report:
     return report_of(records)
 
 
-def test_rows_stand_by_arm_and_level_with_their_denominators(report: Report) -> None:
+def test_rows_by_arm_and_level_have_their_denominators(report: Report) -> None:
     assert report.levels == ["introductory", "interview", "competition", "all"]
     assert report.arms == ["direct", "control", "codeplan", "best_trial", "oracle"]
     assert {row.arm: row.solved.n for row in report.rows if row.level == "all"} == {
@@ -130,7 +132,9 @@ def test_rows_stand_by_arm_and_level_with_their_denominators(report: Report) -> 
     assert {row.solved.n for row in report.rows if row.level == "interview" and row.arm != "oracle"} == {30}
 
 
-def test_a_level_average_is_counted_from_its_programs(records: dict[str, Any], report: Report) -> None:
+def test_solve_rate_of_a_level_equals_the_fraction_of_its_programs_that_pass(
+    records: dict[str, Any], report: Report
+) -> None:
     levels = {problem.problem_id: problem.level for problem in records["problems"]}
     passed = {(v.problem_id, v.program_key) for v in records["verdicts"] if v.suite == "hidden" and v.passed}
     direct = [p for p in records["programs"] if p.arm == "direct" and levels[p.problem_id] == "introductory"]
@@ -139,57 +143,68 @@ def test_a_level_average_is_counted_from_its_programs(records: dict[str, Any], r
     assert found.mean == pytest.approx(sum((p.problem_id, p.key) in passed for p in direct) / 30)
 
 
-def test_the_curve_ends_where_the_table_stands_and_counts_equal_budgets(report: Report) -> None:
+def test_curve_ends_at_the_table_values_with_equal_budgets(report: Report) -> None:
     for arm in ("control", "codeplan", "best_trial"):
         points = [point for point in report.curve if point.arm == arm]
         assert [(point.plans, point.sequences) for point in points] == [(1, 4), (2, 7), (5, 16)]
         assert points[-1].solved == report.row(arm)  # type: ignore[arg-type]  # literals of the loop above
 
 
-def test_outcomes_are_shares_of_all_answers(report: Report) -> None:
-    for arm, shares in report.outcomes.items():
+def test_outcomes_are_fractions_of_all_answers(report: Report) -> None:
+    for arm, fractions in report.outcomes.items():
         row = report.row(arm)
         assert row is not None
-        assert sum(shares.values()) == pytest.approx(1.0)
-        assert shares["passed"] == pytest.approx(row.mean)
+        assert sum(fractions.values()) == pytest.approx(1.0)
+        assert fractions["passed"] == pytest.approx(row.mean)
 
 
 @pytest.mark.parametrize(
-    ("effect", "words"), [(-0.3, "this way, do not help here."), (0.5, "this way, help here."), (0.2, "cannot tell")]
+    ("effect", "words"),
+    [(-0.3, "this way, do not help here."), (0.5, "this way, help here."), (0.2, "does not show whether")],
 )
-def test_the_first_conclusion_says_which_way_plans_point(effect: float, words: str) -> None:
+def test_first_conclusion_follows_the_effect_of_plans(effect: float, words: str) -> None:
     found = report_of(experiment(plan_effect=effect, seed=3))
     assert found.conclusions[0].startswith("With 5 plans CodePLAN solves ")
     assert "the equal-budget control (95 % interval " in found.conclusions[0]
     assert words in found.conclusions[0]
 
 
-def test_few_problems_conclude_nothing() -> None:
+def test_nothing_is_concluded_from_few_problems() -> None:
     found = report_of(experiment(problems=12, plan_effect=0.5))
     assert all("too few to conclude anything" in sentence for sentence in found.conclusions)
-    assert "12 problems are few: nothing is concluded from fewer than 30." in found.notes
+    assert "With only 12 problems nothing is concluded; at least 30 are needed." in found.notes
 
 
-def test_arms_that_no_problem_tells_apart_conclude_nothing(records: dict[str, Any]) -> None:
+def test_nothing_is_concluded_where_no_problem_distinguishes_the_arms(records: dict[str, Any]) -> None:
     unjudged = [verdict for verdict in records["verdicts"] if verdict.suite == "example"]
     found = report_of({**records, "verdicts": unjudged})
     assert found.conclusions[0] == (
         "With 5 plans CodePLAN solves as much as the equal-budget control (95 % interval +0.0 to +0.0): "
-        "no problem told them apart, too few to conclude anything."
+        "no problem distinguishes them, too few to conclude anything."
     )
 
 
-def test_notes_tell_what_a_reader_must_know(records: dict[str, Any]) -> None:
-    lost = [each for each in records["verdicts"] if each.suite == "example" or each.problem_id != "synthetic/test/001"]
-    notes = "\n".join(report_of({**records, "verdicts": lost}, ReportConfig(pass_k=(1, 1000), resamples=50)).notes)
+def test_notes_name_the_limits_of_the_numbers(records: dict[str, Any]) -> None:
+    kept = [v for v in records["verdicts"] if v.suite == "example" or v.problem_id != "synthetic/test/001"]
+    notes = "\n".join(
+        report_of({**records, "verdicts": kept}, ReportConfig(plan_counts=(1, 2), pass_k=(1, 1000), resamples=50)).notes
+    )
     assert "9 of 90 problems have no example test" in notes
     assert "45 of 90 problems have one" in notes
-    assert "The offline teacher that wrote plans is no LLM" in notes
-    assert "33 of 2,925 programs have no verdict on the hidden tests; they count as failed" in notes
-    assert "pass@1000 is left out: 16 programs were sampled a problem" in notes
+    assert "The questions of 3 of 90 problems show hidden tests as example tests, 3 in total" in notes
+    assert "problems.test.hidden_without_examples: true leaves them out" in notes
+    assert "The offline teacher that wrote plans is not an LLM" in notes
+    assert "33 of 2,925 programs have no verdict on the hidden tests; they count as not solved" in notes
+    assert "pass@1000 is left out: only 16 programs were sampled per problem" in notes
 
 
-def test_without_an_oracle_there_is_no_oracle_row(records: dict[str, Any]) -> None:
+def test_no_note_on_shown_hidden_tests_where_none_is_shown(records: dict[str, Any]) -> None:
+    shown = [0] * len(records["problems"])
+    found = build(**records, sampling=SAMPLING, report=SETTINGS, shown_hidden_tests=shown)
+    assert not any("hidden_without_examples" in note for note in found.notes)
+
+
+def test_no_oracle_row_without_oracle_plans(records: dict[str, Any]) -> None:
     programs = [program for program in records["programs"] if program.arm != "oracle"]
     found = report_of({**records, "oracle_plans": [], "programs": programs})
     assert "oracle" not in found.arms
@@ -197,7 +212,7 @@ def test_without_an_oracle_there_is_no_oracle_row(records: dict[str, Any]) -> No
     assert "oracle" not in found.outcomes
 
 
-def test_a_report_needs_problems() -> None:
+def test_report_without_problems_raises() -> None:
     empty: dict[str, Any] = {
         name: [] for name in ("problems", "plans", "oracle_plans", "student_plans", "programs", "verdicts")
     }
@@ -205,9 +220,7 @@ def test_a_report_needs_problems() -> None:
         report_of(empty)
 
 
-def test_written_files_agree_and_are_the_same_every_time(
-    records: dict[str, Any], report: Report, tmp_path: Path
-) -> None:
+def test_written_files_agree_and_are_deterministic(records: dict[str, Any], report: Report, tmp_path: Path) -> None:
     written = write(report, tmp_path / "one")
     again = write(report_of(records), tmp_path / "two")
     assert [path.read_bytes() for path in written] == [path.read_bytes() for path in again]
@@ -224,7 +237,7 @@ def test_written_files_agree_and_are_the_same_every_time(
     assert all(f"]({path.name})" in text for path in written if path.suffix == ".png")
 
 
-def test_the_table_fits_a_terminal_of_100_columns(report: Report) -> None:
+def test_table_fits_a_terminal_of_100_columns(report: Report) -> None:
     wide = Console(width=200, file=io.StringIO())
     wide.print(table(report))
     lines = [line.rstrip() for line in wide.file.getvalue().splitlines()]  # type: ignore[attr-defined]  # a StringIO
@@ -235,12 +248,12 @@ def test_the_table_fits_a_terminal_of_100_columns(report: Report) -> None:
     assert any("CodePLAN" in line and line.endswith(shown) for line in lines)
 
 
-def test_other_levels_follow_the_known_ones_by_name() -> None:
+def test_unknown_levels_are_ordered_by_name_after_the_known_ones() -> None:
     assert ordered_levels(["mbpp", "competition", "apps", "interview"]) == ["interview", "competition", "apps", "mbpp"]
 
 
 class Tags(HTMLParser):
-    """What a page holds and asks for."""
+    """Counts the tags of a page and collects its links."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -252,7 +265,7 @@ class Tags(HTMLParser):
         self.links += [value or "" for name, value in attrs if name in {"src", "href"}]
 
 
-def test_the_problem_page_escapes_everything_and_needs_nothing_else(records: dict[str, Any]) -> None:
+def test_problem_page_is_escaped_and_self_contained(records: dict[str, Any]) -> None:
     shown = {name: value for name, value in records.items() if name != "plans"}
     page = problem_page.render(**shown, sampling=SAMPLING, seed=1, shown=7)
     tags = Tags()
@@ -289,7 +302,7 @@ def test_levels_may_have_any_name(tmp_path: Path, recwarn: pytest.WarningsRecord
     assert report.row("direct").n == 2 * len(LEVELS)  # type: ignore[union-attr]  # not the level of that name
     write(report, tmp_path)
     assert load(tmp_path) == report
-    assert not [each for each in recwarn if "Glyph" in str(each.message)]
+    assert not [warning for warning in recwarn if "Glyph" in str(warning.message)]
     rows = list(csv.DictReader(io.StringIO((tmp_path / "table.csv").read_text())))
     assert {"普及+/提高", "", "line\nbreak\x1b[31m", "a|b <i>"} <= {row["level"] for row in rows}
     markdown = (tmp_path / "report.md").read_text()
@@ -303,7 +316,7 @@ def test_levels_may_have_any_name(tmp_path: Path, recwarn: pytest.WarningsRecord
     assert "\x1b" not in shown
 
 
-def test_hundreds_of_levels_are_drawn(tmp_path: Path) -> None:
+def test_figure_with_hundreds_of_levels_fits_a_png(tmp_path: Path) -> None:
     few = report_of(experiment(problems=3))
     rows = [replace(row, level=f"level {number}") for number in range(300) for row in few.rows if row.level != "all"]
     arms_figure(replace(few, rows=(*rows, *(row for row in few.rows if row.level == "all"))), tmp_path / "arms.png")

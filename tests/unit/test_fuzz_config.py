@@ -1,4 +1,4 @@
-"""Any text as a configuration or an override: a configuration, or one ConfigError in one line that names its place."""
+"""Random text as a configuration or an override: loads, or raises a one-line ConfigError that says where."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from codeplan.config import Config
-from codeplan.loading import ConfigError, load, parse
+from codeplan.config.loading import ConfigError, load, parse
 
 pytestmark = pytest.mark.fuzz
 EXAMPLES = settings().max_examples if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 60
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "jobs" / "configs").glob("*.yaml"))]
-LONGEST_MESSAGE = 1500
+MAX_MESSAGE = 1500
 
 PLAIN = "1e-6 1e3 5E-5 .5e1 1_000 0o17 08 no on 1:30 2024-01-01 .nan -.inf 1e999 true ~ '' -1 0 << | %TAG @ ` *a"
 SCALARS = st.sampled_from(
@@ -66,8 +66,8 @@ def check(outcome: Config | str) -> None:
         outcome.model_dump_json()
         assert all(math.isfinite(number) for number in numbers(outcome.model_dump()))
         return
-    assert outcome.isprintable(), "one line, without control characters or halves of characters"
-    assert len(outcome) < LONGEST_MESSAGE
+    assert outcome.isprintable(), "one line, without control characters or unpaired surrogates"
+    assert len(outcome) < MAX_MESSAGE
     assert re.match(r"configuration |cannot read configuration |override |.*config\.yaml: ", outcome)
 
 
@@ -89,13 +89,13 @@ def numbers(value: Any) -> Iterator[float]:
 @example(b"- " * 10_000)
 @example(b"a: &a [*a, *a]")
 @example(b"\xef\xbb\xbf")
-def test_any_bytes_are_a_configuration_or_one_message(content: bytes) -> None:
+def test_random_bytes_load_or_raise_a_config_error(content: bytes) -> None:
     check(loaded(content, []))
 
 
 @st.composite
 def edited_text(draw: st.DrawFn) -> bytes:
-    """A shipped configuration with a few places cut, doubled or overwritten."""
+    """A shipped configuration with a few pieces deleted, duplicated or overwritten."""
     text = draw(st.sampled_from(SHIPPED))
     for _ in range(draw(st.integers(1, 3))):
         start = draw(st.integers(0, len(text)))
@@ -109,7 +109,7 @@ def edited_text(draw: st.DrawFn) -> bytes:
 
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(edited_text())
-def test_a_shipped_configuration_with_edits_is_read_or_explained(content: bytes) -> None:
+def test_edited_configuration_loads_or_raises_a_config_error(content: bytes) -> None:
     check(loaded(content, []))
 
 
@@ -118,28 +118,28 @@ def mutated(draw: st.DrawFn) -> dict[str, Any]:
     """A shipped configuration with a value replaced, removed or added at any depth."""
     plain = yaml.safe_load(draw(st.sampled_from(SHIPPED)))
     for _ in range(draw(st.integers(1, 3))):
-        place = plain
+        section = plain
         while True:
-            key = draw(st.sampled_from(sorted(place)) if place else st.text(max_size=5))
-            if not isinstance(place.get(key), dict) or draw(st.booleans()):
+            key = draw(st.sampled_from(sorted(section)) if section else st.text(max_size=5))
+            if not isinstance(section.get(key), dict) or draw(st.booleans()):
                 break
-            place = place[key]
+            section = section[key]
         if draw(st.integers(0, 3)) == 0:
-            place.pop(key, None)
+            section.pop(key, None)
         else:
-            place[draw(st.just(key) | st.text(max_size=5))] = draw(VALUES)
+            section[draw(st.just(key) | st.text(max_size=5))] = draw(VALUES)
     return plain
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(mutated())
-def test_a_mutated_configuration_is_parsed_or_explained(plain: dict[str, Any]) -> None:
+def test_mutated_configuration_parses_or_raises_a_config_error(plain: dict[str, Any]) -> None:
     before = copy.deepcopy(plain)
     try:
         check(parse(plain, where="config.yaml"))
     except ConfigError as error:
         check(str(error))
-    assert repr(plain) == repr(before), "parsing changes nothing of the input"
+    assert repr(plain) == repr(before), "the input is not modified"
 
 
 KEY_NAMES = (
@@ -161,7 +161,7 @@ KEYS = st.sampled_from([*KEY_NAMES.split(), ""])
 @example(["training.steps=\udcff"])
 @example(["student.architecture=" + "[" * 5000])
 @example(["a" * 5000 + "=1"])
-def test_any_overrides_are_applied_or_named(overrides: list[str]) -> None:
+def test_random_overrides_apply_or_raise_a_config_error(overrides: list[str]) -> None:
     check(loaded(SHIPPED[2].encode(), overrides))
 
 
@@ -173,7 +173,7 @@ def test_any_overrides_are_applied_or_named(overrides: list[str]) -> None:
 @example("\udcff.yaml")
 @example("[bold]")
 @example(" ")
-def test_a_configuration_may_have_any_file_name(name: str) -> None:
+def test_configuration_with_any_file_name(name: str) -> None:
     if name in {".", ".."}:
         name = "dots"
     assert isinstance(loaded(SHIPPED[2].encode(), [], name), Config)

@@ -76,16 +76,16 @@ def damaged(sound: Path) -> Path:
 
 
 def mutate(data: st.DataObject, value: Any) -> Any:
-    """The value with one place in it, at any depth, replaced, removed or doubled."""
+    """The value with one position in it, at any depth, replaced, removed or doubled."""
     if isinstance(value, dict) and value and data.draw(st.integers(0, 9)):
         key = data.draw(st.sampled_from(sorted(value)))
         if data.draw(st.integers(0, 4)) == 0:
             return {name: inner for name, inner in value.items() if name != key}
         return {**value, key: mutate(data, value[key])}
     if isinstance(value, list) and value and data.draw(st.integers(0, 9)):
-        place = data.draw(st.integers(0, len(value) - 1))
-        changed = data.draw(st.sampled_from([[], [value[place]] * 2, [mutate(data, value[place])]]))
-        return [*value[:place], *changed, *value[place + 1 :]]
+        position = data.draw(st.integers(0, len(value) - 1))
+        changed = data.draw(st.sampled_from([[], [value[position]] * 2, [mutate(data, value[position])]]))
+        return [*value[:position], *changed, *value[position + 1 :]]
     return data.draw(VALUES)
 
 
@@ -105,15 +105,15 @@ def test_files_that_are_cut_overwritten_or_missing_are_explained(sound: Path, da
     folder = damaged(sound)
     path = folder / data.draw(st.sampled_from([*SETTINGS, "model.safetensors"]))
     content = path.read_bytes()
-    place = data.draw(st.integers(0, len(content)) | st.integers(0, 400))
+    position = data.draw(st.integers(0, len(content)) | st.integers(0, 400))
     match data.draw(st.sampled_from(["cut", "overwrite", "insert", "missing", "folder"])):
         case "cut":
-            path.write_bytes(content[:place])
+            path.write_bytes(content[:position])
         case "overwrite":
             piece = data.draw(st.binary(min_size=1, max_size=8))
-            path.write_bytes(content[:place] + piece + content[place + len(piece) :])
+            path.write_bytes(content[:position] + piece + content[position + len(piece) :])
         case "insert":
-            path.write_bytes(content[:place] + data.draw(st.binary(min_size=1, max_size=8)) + content[place:])
+            path.write_bytes(content[:position] + data.draw(st.binary(min_size=1, max_size=8)) + content[position:])
         case "missing":
             path.unlink()
         case _:

@@ -1,4 +1,4 @@
-"""The APPS reader: both layouts, fields as data or as JSON text, and example tests read off the question."""
+"""The APPS reader: both layouts, fields as data or as JSON text, and example tests parsed from the question."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def row(**changes: Any) -> dict[str, Any]:
     return {**plain, **changes}
 
 
-def read(path: Path, comparator: Any = "tokens", **settings: Any) -> list[Problem]:
-    return problems.read(FileSource(reader="apps", path=str(path), **settings), comparator).problems
+def read(path: Path, **settings: Any) -> list[Problem]:
+    return problems.read(FileSource(reader="apps", path=str(path), **settings)).problems
 
 
-def read_one(tmp_path: Path, comparator: Any = "tokens", **changes: Any) -> Problem:
-    return read(lines(tmp_path / "apps.jsonl", row(**changes)), comparator)[0]
+def read_one(tmp_path: Path, **changes: Any) -> Problem:
+    return read(lines(tmp_path / "apps.jsonl", row(**changes)))[0]
 
 
 def cases(suite: Any) -> list[tuple[Any, Any]]:
@@ -73,14 +73,14 @@ def test_fields_may_be_json_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("nothing", [None, "", "{}", {}, {"inputs": [], "outputs": []}])
-def test_no_tests_and_no_solutions_are_no_errors(tmp_path: Path, nothing: Any) -> None:
+def test_missing_tests_and_solutions_are_allowed(tmp_path: Path, nothing: Any) -> None:
     problem = read_one(tmp_path, input_output=nothing, solutions="")
     assert problem.hidden_tests is None
     assert problem.solutions == ()
     assert problem.example_tests is not None
 
 
-def test_tests_that_expect_nothing_are_none_because_the_empty_program_passes_them(tmp_path: Path) -> None:
+def test_suites_that_expect_no_output_are_dropped(tmp_path: Path) -> None:
     blank = {"inputs": ["1\n", "2\n"], "outputs": ["", "\n"]}
     half = {"inputs": ["1\n", "2\n"], "outputs": ["", "4\n"]}
     (first, second) = read(lines(tmp_path / "a.jsonl", row(input_output=blank), row(problem_id=13, input_output=half)))
@@ -95,7 +95,7 @@ def test_a_function_without_tests_has_none(tmp_path: Path) -> None:
     assert (problem.hidden_tests, problem.example_tests) == (None, None)
 
 
-def test_lists_of_lines_and_numbers_become_text(tmp_path: Path) -> None:
+def test_lists_of_lines_and_numbers_become_strings(tmp_path: Path) -> None:
     tests = {"inputs": [["2", "1 2"], 5], "outputs": [["3"], 0.5]}
     assert cases(read_one(tmp_path, input_output=tests).hidden_tests) == [("2\n1 2", "3"), ("5", "0.5")]
 
@@ -113,7 +113,7 @@ def test_the_tree_reads_like_the_rows(tmp_path: Path) -> None:
     (bare / "question.txt").write_text("Say hello.")
     (bare / "starter_code.py").write_text("def f():")
     everything = read(tmp_path / "tree")
-    assert [each.problem_id for each in everything] == ["apps/test/0", "apps/train/12"]
+    assert [problem.problem_id for problem in everything] == ["apps/test/0", "apps/train/12"]
     assert everything[1] == read_one(tmp_path)
     assert everything[0].level == "apps"
     assert everything[0].starter_code == "def f():"
@@ -141,7 +141,7 @@ def test_public_and_private_tests(tmp_path: Path) -> None:
     assert cases(problem.hidden_tests) == [("1\n", "2\n"), ("3\n", "4\n")]
 
 
-def test_a_file_of_examples_goes_before_the_question(tmp_path: Path) -> None:
+def test_examples_path_takes_precedence_over_the_question(tmp_path: Path) -> None:
     given = {"inputs": ["9\n"], "outputs": ["9\n"]}
     examples = lines(
         tmp_path / "examples.jsonl.gz",
@@ -156,7 +156,7 @@ def test_a_file_of_examples_goes_before_the_question(tmp_path: Path) -> None:
     assert cases(read_[2].example_tests) == [("1 2\n", "3\n"), ("5\n6\n", "11\n")]
 
 
-def test_function_tests_keep_arguments_as_apps_feeds_them(tmp_path: Path) -> None:
+def test_quotes_inside_string_arguments_are_kept(tmp_path: Path) -> None:
     tests = {"fn_name": "f", "inputs": [['"abba"', 2], ['"x"', 1]], "outputs": ['"bb', '"']}
     problem = read_one(tmp_path, input_output=tests, starter_code=SIGNATURE)
     assert problem.hidden_tests is not None
@@ -175,12 +175,21 @@ def test_function_tests_keep_arguments_as_apps_feeds_them(tmp_path: Path) -> Non
         ([3, [4]], "int", "exact", [3, [4]]),
     ],
 )
-def test_the_list_around_expected_values(
-    tmp_path: Path, outputs: list[Any], returns: str, comparator: str, expected: list[Any]
+def test_lists_around_expected_values_are_removed_for_exact_comparison(
+    tmp_path: Path, outputs: list[Any], returns: str, comparator: Any, expected: list[Any]
 ) -> None:
     tests = {"fn_name": "f", "inputs": [[1, 2], [3, 4]], "outputs": outputs}
-    problem = read_one(tmp_path, comparator, input_output=tests, starter_code=f"def f(a, b) -> {returns}:\n    ")
-    assert [expected for _, expected in cases(problem.hidden_tests)] == expected
+    problem = read_one(tmp_path, input_output=tests, starter_code=f"def f(a, b) -> {returns}:\n    ")
+    assert [output for _, output in cases(problem.hidden_tests)] == outputs
+    compared = problems.with_comparator(problem, comparator)
+    assert [output for _, output in cases(compared.hidden_tests)] == expected
+
+
+def test_examples_in_the_question_agree_with_hidden_tests_in_a_list(tmp_path: Path) -> None:
+    tests = {"fn_name": "f", "inputs": [[[2, 7], 9]], "outputs": [[True]]}
+    problem = read_one(tmp_path, input_output=tests, question=SHOWN, starter_code=SIGNATURE)
+    assert cases(problem.example_tests) == [([[2, 7], 9], True), ([[], -1], False)]
+    assert problems.shown_among_hidden(problem) == 1
 
 
 SHOWN = (
@@ -189,7 +198,7 @@ SHOWN = (
 )
 
 
-def test_function_examples_are_read_off_the_question() -> None:
+def test_function_examples_are_parsed_from_the_question() -> None:
     assert call_examples(SHOWN, SIGNATURE, []) == [([[2, 7], 9], True), ([[], -1], False)]
     assert call_examples("Input: [1], 2\nOutput: [[1], null, 'a']", SIGNATURE, []) == [([[1], 2], [[1], None, "a"])]
 
@@ -210,20 +219,20 @@ def test_function_examples_are_read_off_the_question() -> None:
         ("Input: [1], {2}\nOutput: 3", SIGNATURE, []),
     ],
 )
-def test_function_examples_that_are_not_certain_are_left_out(question: str, starter_code: str, hidden: Any) -> None:
+def test_ambiguous_function_examples_are_left_out(question: str, starter_code: str, hidden: Any) -> None:
     assert call_examples(question, starter_code, hidden) == []
 
 
 @given(st.text(), st.text(), st.text())
-def test_any_text_can_be_searched_for_examples(before: str, given_: str, wanted: str) -> None:
-    stdin_examples(f"{before}\n-----Examples-----\nInput\n{given_}\nOutput\n{wanted}")
-    call_examples(f"{before}\nInput: {given_}\nOutput: {wanted}", SIGNATURE, [])
+def test_any_question_can_be_searched_for_examples(before: str, input_: str, output: str) -> None:
+    stdin_examples(f"{before}\n-----Examples-----\nInput\n{input_}\nOutput\n{output}")
+    call_examples(f"{before}\nInput: {input_}\nOutput: {output}", SIGNATURE, [])
 
 
 @given(st.lists(st.tuples(st.lists(st.integers(), min_size=1), st.integers()), min_size=1, max_size=4))
 def test_blocks_are_read_back(tests: list[tuple[list[int], int]]) -> None:
-    blocks = [("".join(f"{number}\n" for number in given_), f"{wanted}\n") for given_, wanted in tests]
-    shown = "\n".join(f"Input\n{given_}\nOutput\n{wanted}" for given_, wanted in blocks)
+    blocks = [("".join(f"{number}\n" for number in input_), f"{output}\n") for input_, output in tests]
+    shown = "\n".join(f"Input\n{input_}\nOutput\n{output}" for input_, output in blocks)
     assert stdin_examples(f"Story.\n\n-----Examples-----\n{shown}\n\n-----Note-----\nOutput\n7") == blocks
     assert stdin_examples(f"Story.\n-----Example-----\n{shown}".replace("\n", "\r\n")) == blocks
     assert stdin_examples(f"Story.\n{shown}") == []
@@ -243,7 +252,7 @@ def test_blocks_are_read_back(tests: list[tuple[list[int], int]]) -> None:
     ],
     ids=range(8),
 )
-def test_long_and_strange_questions_have_no_certain_examples(question: str) -> None:
+def test_pathological_questions_have_no_examples(question: str) -> None:
     assert stdin_examples(question) == []
     assert call_examples(question, "def f(a):\n    ", [([10**5000], 1)]) == []
 
@@ -262,15 +271,15 @@ def test_other_headings_of_examples() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"question": None}, r"apps\.jsonl, line 1, field question: None; expected text"),
-        ({"problem_id": True}, "field problem_id: True; expected text or a whole number"),
+        ({"question": None}, r"apps\.jsonl, line 1, field question: None; expected a string"),
+        ({"problem_id": True}, "field problem_id: True; expected a string or an integer"),
         ({"solutions": "[1"}, "field solutions: '\\[1'; expected data, or JSON text"),
-        ({"solutions": [1]}, "field solutions: .1.; expected a list of texts"),
-        ({"input_output": {"inputs": ["1"], "outputs": []}}, "field input_output: .*two lists of one length"),
+        ({"solutions": [1]}, "field solutions: .1.; expected a list of strings"),
+        ({"input_output": {"inputs": ["1"], "outputs": []}}, "field input_output: .*two lists of equal length"),
         ({"input_output": [1]}, "field input_output: .*an object with two lists"),
-        ({"input_output": {"inputs": [{}], "outputs": [""]}}, "inputs and outputs that are text or lists of lines"),
-        ({"input_output": {"inputs": ["1"], "outputs": [""], "fn_name": 3}}, "fn_name to be text"),
-        ({"input_output": {"inputs": ["1"], "outputs": [""], "fn_name": "f"}}, "a list of its arguments"),
+        ({"input_output": {"inputs": [{}], "outputs": [""]}}, "inputs and outputs that are strings or lists of lines"),
+        ({"input_output": {"inputs": ["1"], "outputs": [""], "fn_name": 3}}, "fn_name to be a string"),
+        ({"input_output": {"inputs": ["1"], "outputs": [""], "fn_name": "f"}}, "a list of arguments"),
     ],
 )
 def test_broken_fields_are_named(tmp_path: Path, changes: dict[str, Any], message: str) -> None:

@@ -1,4 +1,4 @@
-"""JSON of data sets: integers longer than Python's own limit of digits, and what a message shows."""
+"""JSON values of data sets: long integers, duplicate keys, nesting, lone surrogates, and their short repr."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeplan.problems.json_values import MAX_DEPTH, MAX_DIGITS, fault, parse, printable, shown, whole
+from codeplan.errors import escape_unprintable
+from codeplan.problems import ProblemError
+from codeplan.problems.json_values import MAX_DEPTH, MAX_DIGITS, as_integer, parse, short_repr, unsupported
 from codeplan_sandbox import Case, Suite, long_integers
 
 LONG = st.tuples(st.integers(1, 10**60), st.integers(4200, 9000)).map(lambda pair: pair[0] * 10 ** pair[1] + pair[1])
@@ -39,41 +41,41 @@ def test_integers_that_take_too_long_are_refused() -> None:
     ("text", "reason"),
     [
         ("[" + "1" * 5000, "Expecting ',' delimiter"),
-        ('{"a": 1, "b": 2, "a": 3}', "key 'a' stands twice in one object"),
-        ('[{"\\ud83d": 1, "\\ud83d": 2}]', r"key '\\ud83d' stands twice"),
+        ('{"a": 1, "b": 2, "a": 3}', "duplicate key 'a' in one object"),
+        ('[{"\\ud83d": 1, "\\ud83d": 2}]', r"duplicate key '\\ud83d'"),
         ("[" * 100_000, "nested too deeply"),
     ],
 )
-def test_what_cannot_be_read_is_said(text: str, reason: str) -> None:
+def test_unreadable_json_is_explained(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         parse(text)
 
 
 @given(VALUES)
-def test_what_utf_8_holds_has_no_fault(value: object) -> None:
-    assert fault(value) is None
-    assert "half a character" in (fault([value, {"a": [value, "b\udfff"]}]) or "")
-    assert "half a character" in (fault({"\ud800": value}) or "")
+def test_lone_surrogates_are_unsupported(value: object) -> None:
+    assert unsupported(value) is None
+    assert "lone surrogate" in (unsupported([value, {"a": [value, "b\udfff"]}]) or "")
+    assert "lone surrogate" in (unsupported({"\ud800": value}) or "")
 
 
-def test_nesting_has_an_end() -> None:
-    assert fault(json.loads("[" * MAX_DEPTH + "]" * MAX_DEPTH)) is None
-    assert "nested more than" in (fault(json.loads("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1))) or "")
+def test_nesting_deeper_than_the_limit_is_unsupported() -> None:
+    assert unsupported(json.loads("[" * MAX_DEPTH + "]" * MAX_DEPTH)) is None
+    assert "nested more than" in (unsupported(json.loads("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1))) or "")
 
 
 @given(VALUES | st.text())
-def test_values_are_shown_in_one_short_line(value: object) -> None:
-    line = printable(shown(value))
+def test_short_repr_fits_one_line(value: object) -> None:
+    line = escape_unprintable(short_repr(value))
     assert line.isprintable()
-    assert len(shown(value)) <= 80
+    assert len(short_repr(value)) <= 80
     line.encode()
 
 
-def test_a_message_keeps_its_beginning_and_its_end() -> None:
-    message = printable("begin\n" + "x" * 5000 + "\udc80 end")
+def test_a_long_error_message_keeps_its_head_and_tail() -> None:
+    message = str(ProblemError("begin\n" + "x" * 5000 + "\udc80 end"))
     assert (message[:7], message[-10:]) == ("begin\\n", "\\udc80 end")
     assert len(message) < 1100
 
 
-def test_whole_numbers() -> None:
-    assert [whole(value) for value in (3, 3.0, 3.5, True, "3", float("inf"))] == [3, 3, None, None, None, None]
+def test_integers_also_as_floats() -> None:
+    assert [as_integer(value) for value in (3, 3.0, 3.5, True, "3", float("inf"))] == [3, 3, None, None, None, None]

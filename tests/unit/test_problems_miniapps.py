@@ -1,4 +1,4 @@
-"""MiniAPPS keeps its promises: bytes, splits, tests that tell compositions apart, solutions that pass."""
+"""MiniAPPS: pinned bytes, splits without shared compositions, tests that kill mutants, solutions that pass."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from codeplan import problems
 from codeplan.config import MiniAppsSource
 from codeplan.problems import miniapps
 from codeplan.problems.miniapps import compose, inputs
-from codeplan.problems.miniapps.dice import Dice
-from codeplan.problems.miniapps.steps import STEPS, VARIABLES, Move, apply, fits
+from codeplan.problems.miniapps.operations import OPERATIONS, VARIABLE_NAMES, BoundOperation, apply, is_well_typed
+from codeplan.randomness import StableRandom
 from codeplan.records import Problem, to_table
 from codeplan_sandbox import Case, Suite
 
@@ -45,15 +45,16 @@ def answer(solution: str, suite: Suite, case: Case) -> Any:
 
 
 def statements(solution: str) -> tuple[str, ...]:
-    """The lines of a solution that stand for steps, with all numbers and letters as one parameter."""
+    """The lines of a solution that are operations."""
     lines = [line.strip() for line in solution.splitlines()]
-    steps = [line for line in lines if " = " in line and "input()" not in line]
-    return tuple(steps)
+    return tuple(line for line in lines if " = " in line and "input()" not in line)
 
 
 def test_the_bytes_are_pinned() -> None:
     # Whoever changes these on purpose raises miniapps.VERSION, so that finished stages are not reused.
-    texts = [each.model_dump_json() for split in ("train", "test") for each in miniapps.generate(split, 60, seed=7)]
+    texts = [
+        problem.model_dump_json() for split in ("train", "test") for problem in miniapps.generate(split, 60, seed=7)
+    ]
     assert miniapps.VERSION == 1
     assert (
         hashlib.sha256("\n".join(texts).encode()).hexdigest()
@@ -70,7 +71,7 @@ def test_reference_solutions_pass_their_own_tests(train: list[Problem], test: li
                 assert answer(problem.solutions[0], suite, case) == expected, problem
 
 
-def test_a_problem_does_not_depend_on_how_many_are_asked_for() -> None:
+def test_a_problem_does_not_depend_on_the_count() -> None:
     assert list(miniapps.generate("test", 5, seed=3)) == list(miniapps.generate("test", 12, seed=3))[:5]
     assert miniapps.problem("test", 4, seed=3) == list(miniapps.generate("test", 5, seed=3))[4]
 
@@ -80,85 +81,92 @@ def test_seeds_and_splits_give_other_problems() -> None:
     assert len(set(questions)) == 6
 
 
-def test_the_dial_changes_the_wording_alone() -> None:
+def test_inversion_changes_only_the_wording() -> None:
     never, always = (list(miniapps.generate("train", 90, inversion=dial)) for dial in (0.0, 1.0))
-    assert [(each.solutions, each.hidden_tests, each.example_tests) for each in never] == [
-        (each.solutions, each.hidden_tests, each.example_tests) for each in always
+    assert [(problem.solutions, problem.hidden_tests, problem.example_tests) for problem in never] == [
+        (problem.solutions, problem.hidden_tests, problem.example_tests) for problem in always
     ]
     openers = ("Take the ", "Start with the ")
-    assert all(any(opener in each.question for opener in openers) for each in never)
-    long = [each for each in always if len(statements(each.solutions[0])) > 1]
-    assert not any(opener in each.question for each in long for opener in openers)
+    assert all(any(opener in problem.question for opener in openers) for problem in never)
+    long = [problem for problem in always if len(statements(problem.solutions[0])) > 1]
+    assert not any(opener in problem.question for problem in long for opener in openers)
 
 
-def test_levels_take_turns_and_go_by_the_number_of_steps(train: list[Problem], test: list[Problem]) -> None:
+def test_levels_alternate_and_depend_on_the_number_of_operations(train: list[Problem], test: list[Problem]) -> None:
     for split, problems_ in (("train", train), ("test", test)):
-        assert [each.level for each in problems_[:4]] == ["introductory", "interview", "competition", "introductory"]
+        assert [problem.level for problem in problems_[:4]] == [
+            "introductory",
+            "interview",
+            "competition",
+            "introductory",
+        ]
         for level, lengths in compose.LENGTHS.items():
-            found = {len(statements(each.solutions[0])) for each in problems_ if each.level == level}
+            found = {len(statements(problem.solutions[0])) for problem in problems_ if problem.level == level}
             assert found == set(lengths) - ({1} if split == "test" else set())
 
 
-def test_train_and_test_share_no_composition_and_test_uses_no_step_that_train_cannot_show() -> None:
-    for first, second in itertools.product(STEPS, STEPS):
-        chain = (Move(first), Move(second))
-        if fits(chain):
+def test_splits_share_no_composition_and_train_has_every_operation() -> None:
+    for first, second in itertools.product(OPERATIONS, OPERATIONS):
+        chain = (BoundOperation(first), BoundOperation(second))
+        if is_well_typed(chain):
             assert compose.split_of(chain) in ("train", "test")
-    assert all(compose.split_of((Move(step),)) == "train" for step in STEPS)
+    assert all(compose.split_of((BoundOperation(operation),)) == "train" for operation in OPERATIONS)
     drawn = {
-        split: {compose.composition(compose.draw(Dice(f"{split}{i}"), split, 2 + i % 4)) for i in range(400)}
+        split: {
+            compose.composition(compose.draw_chain(StableRandom(f"{split}{i}"), split, 2 + i % 4)) for i in range(400)
+        }
         for split in ("train", "test")
     }
     assert not drawn["train"] & drawn["test"]
 
 
-def test_both_kinds_of_program_are_asked_for(train: list[Problem]) -> None:
-    calls = [each for each in train if each.starter_code]
+def test_both_kinds_of_suite_occur(train: list[Problem]) -> None:
+    calls = [problem for problem in train if problem.starter_code]
     assert 0.2 < len(calls) / len(train) < 0.4
-    for each in train:
-        assert each.example_tests is not None
-        assert each.hidden_tests is not None
-        assert each.example_tests.kind == each.hidden_tests.kind == ("call" if each.starter_code else "stdin")
-        assert (len(each.example_tests), len(each.hidden_tests)) == (2, 8)
-        assert not set(map(repr, each.example_tests.cases)) & set(map(repr, each.hidden_tests.cases))
+    for problem in train:
+        assert problem.example_tests is not None
+        assert problem.hidden_tests is not None
+        assert problem.example_tests.kind == problem.hidden_tests.kind == ("call" if problem.starter_code else "stdin")
+        assert (len(problem.example_tests), len(problem.hidden_tests)) == (2, 8)
+        assert not set(map(repr, problem.example_tests.cases)) & set(map(repr, problem.hidden_tests.cases))
 
 
 def test_questions_show_their_example_tests_and_stay_short(train: list[Problem]) -> None:
-    for each in train:
-        assert each.example_tests is not None
-        for case in each.example_tests.cases:
-            if each.example_tests.kind == "call":
-                assert f"Input: {case.args[0]!r}\nOutput: {case.expected!r}\n" in each.question
+    for problem in train:
+        assert problem.example_tests is not None
+        for case in problem.example_tests.cases:
+            if problem.example_tests.kind == "call":
+                assert f"Input: {case.args[0]!r}\nOutput: {case.expected!r}\n" in problem.question
             else:
-                assert f"Input: {case.input}Output: {case.output}" in each.question
-        assert len(each.question.partition("Input:")[0].split()) <= 90
-        assert len(each.solutions[0].splitlines()) <= 8
+                assert f"Input: {case.input}Output: {case.output}" in problem.question
+        assert len(problem.question.partition("Input:")[0].split()) <= 90
+        assert len(problem.solutions[0].splitlines()) <= 8
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from([2, 3, 4, 5]))
-def test_hidden_tests_notice_a_step_that_is_missing_or_out_of_place(seed: int, length: int) -> None:
-    dice = Dice(f"rivals {seed}")
-    chain = compose.draw(dice, "train", length)
-    tests = inputs.choose(dice, chain)
+def test_hidden_tests_kill_chains_with_a_missing_or_swapped_operation(seed: int, length: int) -> None:
+    rng = StableRandom(f"rivals {seed}")
+    chain = compose.draw_chain(rng, "train", length)
+    tests = inputs.choose_tests(rng, chain)
     if tests is None:
         return
     wrong = [chain[:at] + chain[at + 1 :] for at in range(length)]
     wrong += [(*chain[:at], chain[at + 1], chain[at], *chain[at + 2 :]) for at in range(length - 1)]
     for other in wrong:
-        if fits(other) and other[0].step.takes == chain[0].step.takes:
-            assert any(_differs(other, trial) for trial in tests.hidden)
+        if is_well_typed(other) and other[0].operation.input_type == chain[0].operation.input_type:
+            assert any(_differs(other, test) for test in tests.hidden)
 
 
-def _differs(chain: tuple[Move, ...], trial: inputs.Trial) -> bool:
+def _differs(chain: tuple[BoundOperation, ...], test: inputs.InputOutput) -> bool:
     try:
-        return bool(apply(chain, list(trial.value)) != trial.answer)
+        return bool(apply(chain, list(test.input)) != test.output)
     except (ValueError, IndexError):
         return True
 
 
-@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
-def test_a_steps_code_does_what_its_function_does(step: Any) -> None:
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_code_and_function_of_an_operation_agree(operation: Any) -> None:
     values: dict[str, list[Any]] = {
         "numbers": [[], [5], [3, 3, 12, 0, 7, 12], [10, 9, 8, 77, 104], [-4, 3, -4, 20]],
         "words": [[], ["ear"], ["pear", "apple", "fig", "pear", "rose", "ice"]],
@@ -166,62 +174,55 @@ def test_a_steps_code_does_what_its_function_does(step: Any) -> None:
         "text": ["", "abc"],
     }
     outcomes = 0
-    for value, parameter in itertools.product(values[step.takes], step.values or (None,)):
-        move = Move(step, parameter)
-        names = {VARIABLES[step.takes]: value}
+    for value, parameter in itertools.product(values[operation.input_type], operation.parameters or (None,)):
+        bound = BoundOperation(operation, parameter)
+        names = {VARIABLE_NAMES[operation.input_type]: value}
         try:
-            expected = move.apply(value)
+            expected = bound.apply(value)
         except (ValueError, IndexError):
             with pytest.raises((ValueError, IndexError)):
-                exec(move.statement(), names)
+                exec(bound.statement(), names)
             continue
-        exec(move.statement(), names)
-        assert names[VARIABLES[step.gives]] == expected
+        exec(bound.statement(), names)
+        assert names[VARIABLE_NAMES[operation.output_type]] == expected
         outcomes += 1
     assert outcomes
 
 
-def test_every_way_to_say_a_step_names_its_parameter_and_nests() -> None:
-    for step in STEPS:
-        for order in step.orders:
-            assert ("{k}" in order) == bool(step.values), step.name
-        for phrase in step.phrases:
-            assert ("{k}" in phrase) == bool(step.values), step.name
-            assert phrase.endswith("{of}"), f"{step.name}: what follows the nest could belong to any of its layers"
+def test_wordings_name_the_parameter_and_nest() -> None:
+    for operation in OPERATIONS:
+        for imperative in operation.imperatives:
+            assert ("{k}" in imperative) == bool(operation.parameters), operation.name
+        for phrase in operation.noun_phrases:
+            assert ("{k}" in phrase) == bool(operation.parameters), operation.name
+            assert phrase.endswith("{of}"), f"{operation.name}: text after a nested phrase is ambiguous"
 
 
-def test_dice_do_not_change() -> None:
-    dice = Dice("a seed")
-    assert [dice.number(1, 6) for _ in range(12)] == [3, 1, 5, 3, 6, 6, 5, 1, 2, 1, 1, 6]
+def test_stable_random_is_pinned() -> None:
+    rng = StableRandom("a seed")
+    assert [rng.integer(1, 6) for _ in range(12)] == [3, 1, 5, 3, 6, 6, 5, 1, 2, 1, 1, 6]
 
 
 @settings(max_examples=50)
 @given(st.text(), st.integers(-50, 50), st.integers(0, 50))
-def test_dice_stay_in_their_range(seed: str, low: int, width: int) -> None:
-    dice = Dice(seed)
-    assert all(low <= dice.number(low, low + width) <= low + width for _ in range(20))
+def test_stable_random_stays_in_range(seed: str, low: int, width: int) -> None:
+    rng = StableRandom(seed)
+    assert all(low <= rng.integer(low, low + width) <= low + width for _ in range(20))
 
 
-def test_reading_miniapps_accounts_for_every_problem_and_sets_the_comparator() -> None:
+def test_reading_miniapps_accounts_for_every_problem() -> None:
     source = MiniAppsSource(reader="miniapps", split="test", count=7, seed=2, inversion=0.25)
-    reading = problems.read(source, "apps")
-    assert (reading.account.rows_in, reading.account.rows_out, reading.account.losses) == (7, 7, {})
-    assert {
-        suite.comparator for each in reading.problems for suite in (each.example_tests, each.hidden_tests) if suite
-    } == {"apps"}
-    assert [each.question for each in reading.problems] == [
-        each.question for each in miniapps.generate("test", 7, 2, 0.25)
-    ]
-    assert to_table(Problem, reading.problems).num_rows == 7
+    found = problems.read(source)
+    assert (found.account.rows_in, found.account.rows_out, found.account.dropped) == (7, 7, {})
+    assert found.problems == list(miniapps.generate("test", 7, 2, 0.25))
+    assert to_table(Problem, found.problems).num_rows == 7
 
 
 def test_identity_covers_every_setting_and_the_generators_version() -> None:
     source = MiniAppsSource(reader="miniapps", split="test", count=7)
-    assert problems.identity(source) == {
-        "reader": "miniapps",
-        "split": "test",
-        "count": 7,
-        "seed": 0,
-        "inversion": 0.5,
-        "version": miniapps.VERSION,
+    assert problems.ReadSettings.of(source).identity() == {
+        "source": {"reader": "miniapps", "split": "test", "count": 7, "seed": 0, "inversion": 0.5},
+        "content": "",
+        "examples_content": "",
+        "reader_version": miniapps.VERSION,
     }

@@ -1,4 +1,4 @@
-"""The readers on real rows, where they are at hand; the numbers are facts of those rows."""
+"""The readers on real rows, where those are available; the numbers are facts of those rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from codeplan.records import Problem
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 pytestmark = pytest.mark.skipif(
-    not DATA.is_dir(), reason="real rows are not at hand: no shared/data beside the repository"
+    not DATA.is_dir(), reason="real rows are not available: no shared/data beside the repository"
 )
 
 
@@ -33,14 +33,14 @@ def rows(name: str) -> list[dict[str, Any]]:
 def counts(read_: list[Problem]) -> dict[str, int]:
     return {
         "problems": len(read_),
-        "with examples": sum(each.example_tests is not None for each in read_),
-        "example tests": sum(len(each.example_tests or ()) for each in read_),
-        "with hidden": sum(each.hidden_tests is not None for each in read_),
-        "hidden tests": sum(len(each.hidden_tests or ()) for each in read_),
-        "with solutions": sum(bool(each.solutions) for each in read_),
-        "solutions": sum(len(each.solutions) for each in read_),
-        "with starter code": sum(bool(each.starter_code) for each in read_),
-        "functions": sum(each.hidden_tests is not None and each.hidden_tests.kind == "call" for each in read_),
+        "with examples": sum(problem.example_tests is not None for problem in read_),
+        "example tests": sum(len(problem.example_tests or ()) for problem in read_),
+        "with hidden": sum(problem.hidden_tests is not None for problem in read_),
+        "hidden tests": sum(len(problem.hidden_tests or ()) for problem in read_),
+        "with solutions": sum(bool(problem.solutions) for problem in read_),
+        "solutions": sum(len(problem.solutions) for problem in read_),
+        "with starter code": sum(bool(problem.starter_code) for problem in read_),
+        "functions": sum(problem.hidden_tests is not None and problem.hidden_tests.kind == "call" for problem in read_),
     }
 
 
@@ -57,7 +57,7 @@ def test_apps_train() -> None:
         "with starter code": 12,
         "functions": 12,
     }
-    assert Counter(each.level for each in read_) == {"introductory": 50, "interview": 50, "competition": 50}
+    assert Counter(problem.level for problem in read_) == {"introductory": 50, "interview": 50, "competition": 50}
 
 
 def test_apps_test() -> None:
@@ -82,23 +82,23 @@ def test_apps_test() -> None:
         ]
 
 
-def test_examples_read_off_questions_are_the_published_ones() -> None:
-    public = {each["problem_id"]: each["public_tests"] for each in rows("apps_test150")}
+def test_examples_parsed_from_questions_are_the_published_ones() -> None:
+    public = {row["problem_id"]: row["public_tests"] for row in rows("apps_test150")}
     different = []
-    for each in rows("apps_test150"):
-        tests = public[each["problem_id"]]
+    for row in rows("apps_test150"):
+        tests = public[row["problem_id"]]
         published = [
-            (given.split(), wanted.split()) for given, wanted in zip(tests["input"], tests["output"], strict=True)
+            (input_.split(), output.split()) for input_, output in zip(tests["input"], tests["output"], strict=True)
         ]
-        found = [(given.split(), wanted.split()) for given, wanted in stdin_examples(each["question"])]
+        found = [(input_.split(), output.split()) for input_, output in stdin_examples(row["question"])]
         if found != published:
-            different.append(each["problem_id"])
-    # The published ones end 3214's input at its first blank line, and read 2745's explanation as output.
+            different.append(row["problem_id"])
+    # The published ones end 3214's input at its first blank line, and take 2745's explanation for output.
     assert different == [3214, 2745]
 
 
-def test_functions_are_fed_as_their_reference_solutions_need() -> None:
-    reference = {each["problem_id"]: each["ref_ok"] for each in rows("apps_train150")}
+def test_reference_functions_pass_their_tests() -> None:
+    reference = {row["problem_id"]: row["ref_ok"] for row in rows("apps_train150")}
     for problem in read("apps", "apps_train150"):
         if not problem.starter_code:
             continue
@@ -114,7 +114,7 @@ def test_functions_are_fed_as_their_reference_solutions_need() -> None:
 
 def test_mbpp() -> None:
     read_ = read("mbpp", "mbpp974")
-    assert Counter(each.split for each in read_) == {"prompt": 10, "test": 500, "validation": 90, "train": 374}
+    assert Counter(problem.split for problem in read_) == {"prompt": 10, "test": 500, "validation": 90, "train": 374}
     assert counts(read_) == {
         "problems": 974,
         "with examples": 974,
@@ -126,13 +126,13 @@ def test_mbpp() -> None:
         "with starter code": 0,
         "functions": 0,
     }
-    assert not any("\r" in solution for each in read_ for solution in each.solutions)
+    assert not any("\r" in solution for problem in read_ for solution in problem.solutions)
 
 
 def test_humaneval() -> None:
     read_ = read("humaneval", "humaneval164")
     contradicted = set()
-    assert (len(read_), sum(each.example_tests is not None for each in read_)) == (164, 69)
+    assert (len(read_), sum(problem.example_tests is not None for problem in read_)) == (164, 69)
     for problem in read_:
         if problem.example_tests is not None:
             names: dict[str, Any] = {}
@@ -148,10 +148,27 @@ def test_humaneval() -> None:
 
 def test_leetcode() -> None:
     read_ = read("humaneval", "leetcode_train1890")
-    assert Counter(each.level for each in read_) == {"easy": 515, "medium": 1000, "hard": 375}
-    assert not any(each.question.startswith("from typing") for each in read_)
+    assert Counter(problem.level for problem in read_) == {"easy": 515, "medium": 1000, "hard": 375}
+    assert not any(problem.question.startswith("from typing") for problem in read_)
     for problem in read_[:50]:  # later ones depend on the order of sets
         names: dict[str, Any] = {}
         exec(problem.solutions[0], names)
         assert problem.hidden_tests is not None
         exec(problem.hidden_tests.tests[0], names)
+
+
+@pytest.mark.parametrize(
+    ("reader", "name", "showing", "shown", "emptied"),
+    [
+        ("mbpp", "mbpp974", 974, 980, 1),
+        ("humaneval", "humaneval164", 48, 107, 1),
+        ("apps", "apps_test150", 146, 375, 0),
+    ],
+)
+def test_hidden_tests_that_questions_show(reader: Any, name: str, showing: int, shown: int, emptied: int) -> None:
+    numbers = [problems.shown_among_hidden(problem) for problem in read(reader, name)]
+    assert (sum(map(bool, numbers)), sum(numbers)) == (showing, shown)
+    source = FileSource(reader=reader, path=str(DATA / f"{name}.jsonl.gz"), hidden_without_examples=True)
+    found = problems.read(source)
+    assert found.without_hidden_tests == emptied
+    assert not any(map(problems.shown_among_hidden, found.problems))

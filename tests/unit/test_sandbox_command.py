@@ -1,4 +1,4 @@
-"""The command line: one JSON object on standard output, and an exit status that says whether anything was judged."""
+"""The command line: one JSON object on standard output, and an exit status that says whether a program was judged."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ def test_check_prints_the_verdict(
     assert verdict["tier"] in TIERS
 
 
-def test_a_wrong_suite_or_a_missing_file_is_named(
+def test_check_reports_an_invalid_suite_and_a_missing_file(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, suite: Path
 ) -> None:
-    status, out, complaint = check(capsys, "--suite", suite, tmp_path / "missing.py")
+    status, out, error = check(capsys, "--suite", suite, tmp_path / "missing.py")
     assert (status, out) == (2, "")
-    assert "missing.py" in complaint
+    assert "missing.py" in error
     suite.write_text('{"kind": "magic"}')
     (tmp_path / "program.py").write_text("")
-    status, out, complaint = check(capsys, "--suite", suite, tmp_path / "program.py")
+    status, out, error = check(capsys, "--suite", suite, tmp_path / "program.py")
     assert (status, out) == (2, "")
-    assert "magic" in complaint
+    assert "magic" in error
 
 
-def test_a_size_that_is_none_is_refused(capsys: pytest.CaptureFixture[str], suite: Path) -> None:
+def test_check_rejects_an_invalid_size(capsys: pytest.CaptureFixture[str], suite: Path) -> None:
     with pytest.raises(SystemExit, match="2"):
         check(capsys, "--suite", suite, "--memory", "much", "program.py")
     assert "write for example 256M" in capsys.readouterr().err
@@ -60,7 +60,7 @@ def test_a_size_that_is_none_is_refused(capsys: pytest.CaptureFixture[str], suit
 
 def test_doctor_lists_every_tier(capsys: pytest.CaptureFixture[str]) -> None:
     status = main(["doctor"])
-    found = json.loads(capsys.readouterr().out)
-    assert list(found["tiers"]) == list(TIERS)
-    assert status == (0 if found["chosen"] else 3)
-    assert found["packages"].keys() == set(TEST_PACKAGES)
+    report = json.loads(capsys.readouterr().out)
+    assert list(report["tiers"]) == list(TIERS)
+    assert status == (0 if report["chosen"] else 3)
+    assert report["packages"].keys() == set(TEST_PACKAGES)

@@ -1,6 +1,6 @@
-"""The layers hold in every tier that this machine gives, and a machine that gives too few is refused.
+"""The confinement holds in every tier that this machine supports; a machine that supports none is rejected.
 
-Only harmless programs run here: what they try is refused or does no damage.
+Only harmless programs run here: what they attempt is denied or does no damage.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ def output(sandbox: Judge, program: str) -> str:
     return verdict.cases[0].output.strip()
 
 
-def test_the_verdict_names_the_tier(sandbox: Judge) -> None:
+def test_verdict_names_the_tier(sandbox: Judge) -> None:
     verdict = sandbox.judge("print(input())", ECHO)
     assert verdict.passed, verdict.message
     assert verdict.tier == sandbox.tier
 
 
-def test_all_kinds_of_suites_work(sandbox: Judge) -> None:
+def test_all_kinds_of_suites_work_in_every_tier(sandbox: Judge) -> None:
     program = "import collections, decimal, asyncio\ndef f(x): return x + 1"
     assert sandbox.judge(program, Suite("call", cases=(Case(args=(1,), expected=2),), entry_point="f")).passed
     assert sandbox.judge(program, Suite("assert", tests=("assert f(1) == 2",))).passed
 
 
-def test_files_of_others_cannot_be_read(sandbox: Judge, tmp_path: Path) -> None:
+def test_files_of_other_users_are_unreadable(sandbox: Judge, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("HUNTER2")
     for folder in (tmp_path, *tmp_path.parents):
@@ -61,7 +61,7 @@ def test_files_of_others_cannot_be_read(sandbox: Judge, tmp_path: Path) -> None:
         assert "HUNTER2" not in verdict.cases[0].output
 
 
-def test_nothing_can_be_written_or_deleted(sandbox: Judge, tmp_path: Path) -> None:
+def test_files_cannot_be_written_or_deleted(sandbox: Judge, tmp_path: Path) -> None:
     (tmp_path / "kept").write_text("kept")
     tmp_path.chmod(0o777)
     for attempt in (f"open('{tmp_path}/new', 'w')", f"os.unlink('{tmp_path}/kept')", "open('new', 'w')"):
@@ -69,56 +69,56 @@ def test_nothing_can_be_written_or_deleted(sandbox: Judge, tmp_path: Path) -> No
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 
-def test_a_program_is_nobody_and_has_nothing_open(sandbox: Judge) -> None:
+def test_program_is_unprivileged_and_inherits_no_descriptors(sandbox: Judge) -> None:
     assert output(sandbox, "import os\nprint(os.geteuid() == 0)") == "False"
     count = "import os\nopen_files = 0\nfor fd in range(3, 64):\n    try: os.fstat(fd)\n    except OSError: continue\n"
-    # The line to the server, the copies of input and output, and the place for answers.
+    # The control socket, the copies of input and output, and the answer file.
     assert output(sandbox, f"{count}    open_files += 1\nprint(open_files)") == "4"
 
 
-def test_limits_cannot_be_raised(sandbox: Judge) -> None:
+def test_program_cannot_raise_its_limits(sandbox: Judge) -> None:
     program = "import resource as r\nprint([r.getrlimit(k)[1] for k in (r.RLIMIT_AS, r.RLIMIT_FSIZE)] != [-1, -1])"
     assert output(sandbox, program) == "True"
     raising = "import resource as r\nr.setrlimit(r.RLIMIT_AS, (-1, -1))"
     assert not sandbox.judge(raising, ECHO).passed
 
 
-def test_the_probes_find_the_holes_of_an_open_process(tmp_path: Path) -> None:
+def test_probes_report_what_an_unconfined_process_can_do(tmp_path: Path) -> None:
     canary = tmp_path / "canary"
     canary.write_text("")
-    program = f"from codeplan_sandbox import probes\nprint(*probes.holes({str(canary)!r}), sep='\\n')"
+    program = f"from codeplan_sandbox import probes\nprint(*probes.violations({str(canary)!r}), sep='\\n')"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert {"reads files of others", "writes files", "opens internet sockets", "starts processes"} <= set(
+    assert {"reads files of other users", "writes files", "opens internet sockets", "starts processes"} <= set(
         found.splitlines()
     )
     assert set(found.splitlines()) <= set(probes.ATTEMPTS)
 
 
-def test_a_machine_without_the_layers_is_refused() -> None:
-    # A process that may not load filters: what a machine without seccomp looks like.
+def test_machine_without_seccomp_is_rejected_with_a_reason_per_tier() -> None:
+    # A process that cannot load filters, like on a machine without seccomp.
     program = """
 import ctypes, errno
 from codeplan_sandbox import Judge, SandboxError, linux, seccomp
 rules = {seccomp.SERVER_CALLS["seccomp"]: seccomp._fail(errno.ENOSYS), 272: seccomp.DENY}
 linux.no_new_privileges()
-seccomp.Filter(seccomp._step(0x20, 0, 0, 0) + seccomp._tree(rules, seccomp.ALLOW)).load()
+seccomp.Filter(seccomp._instruction(0x20, 0, 0, 0) + seccomp._tree(rules, seccomp.ALLOW)).load()
 try:
     Judge()
 except SandboxError as error:
     print(error)
 """
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert found.startswith("no isolation tier can be had here")
+    assert found.startswith("no isolation tier is available on this machine")
     for tier in TIERS[: TIERS.index(MINIMUM_TIER) + 1]:
         assert f"tier {tier}: " in found
     assert "seccomp: Function not implemented" in found
 
 
-def test_a_machine_without_namespaces_falls_back_to_the_next_tier() -> None:
+def test_machine_without_namespaces_falls_back_to_the_next_tier() -> None:
     program = """
 from codeplan_sandbox import Judge, linux, seccomp
 linux.no_new_privileges()
-seccomp.Filter(seccomp._step(0x20, 0, 0, 0) + seccomp._tree({272: seccomp.DENY}, seccomp.ALLOW)).load()
+seccomp.Filter(seccomp._instruction(0x20, 0, 0, 0) + seccomp._tree({272: seccomp.DENY}, seccomp.ALLOW)).load()
 with Judge() as sandbox:
     print(sandbox.tier)
 """
@@ -126,12 +126,12 @@ with Judge() as sandbox:
     assert found.strip() in ("landlock", "seccomp")
 
 
-def test_an_unknown_tier_is_named() -> None:
-    with pytest.raises(ValueError, match="no tier 'docker'"):
+def test_unknown_tier_is_rejected() -> None:
+    with pytest.raises(ValueError, match="unknown tier 'docker'"):
         Judge(allow_tier="docker")
 
 
-def test_a_killed_server_takes_its_processes_with_it() -> None:
+def test_killing_the_server_ends_its_processes() -> None:
     try:
         server = Server("namespaces")
     except SandboxError as error:
@@ -145,6 +145,6 @@ def test_a_killed_server_takes_its_processes_with_it() -> None:
     assert readable
 
 
-def test_no_call_is_both_the_servers_and_a_programs() -> None:
+def test_system_call_tables_are_disjoint() -> None:
     tables = [set(table.values()) for table in (seccomp.SERVER_CALLS, seccomp.PROGRAM_CALLS, seccomp.FILE_CALLS)]
     assert len(set().union(*tables)) == sum(map(len, tables))

@@ -1,4 +1,4 @@
-"""Tests call what the program defines; what the sandbox provides only fills what is missing."""
+"""Which definition of a program the tests call, and when predefined names are available."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def sandbox() -> Iterator[Judge]:
         yield warm
 
 
-def call(entry_point: str, *args: Any, expected: Any, comparator: Any = "tokens") -> Suite:
+def call(entry_point: str, *args: Any, expected: Any, comparator: Any = None) -> Suite:
     return Suite("call", cases=(Case(args=args, expected=expected),), entry_point=entry_point, comparator=comparator)
 
 
@@ -43,13 +43,13 @@ def call(entry_point: str, *args: Any, expected: Any, comparator: Any = "tokens"
         "open",
     ],
 )
-def test_a_program_may_use_every_name_for_its_own(sandbox: Judge, name: str) -> None:
+def test_program_may_redefine_every_predefined_name(sandbox: Judge, name: str) -> None:
     suite = call(name, [2, 1], expected=[1, 2])
     method = f"class Solution:\n    def {name}(self, xs):\n        xs.sort()\n        return xs"
     for program in (method, IMPORTS + method, f"def {name}(xs):\n    xs.sort()\n    return xs"):
         verdict = sandbox.judge(program, suite)
         assert verdict.passed, (program, verdict.message)
-    assert not sandbox.judge("pass", suite).passed  # what the prelude has is not the program's
+    assert not sandbox.judge("pass", suite).passed  # a predefined name is not a definition of the program
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_program_may_use_every_name_for_its_own(sandbox: Judge, name: str) -> 
         ("x = 1", Outcome.RUNTIME_ERROR),
     ],
 )
-def test_where_the_function_is_looked_for(sandbox: Judge, program: str, expected: Outcome) -> None:
+def test_function_is_resolved_in_order(sandbox: Judge, program: str, expected: Outcome) -> None:
     verdict = sandbox.judge(program, call("f", 1, expected=1))
     assert verdict.outcome is expected, verdict.message
 
@@ -84,12 +84,14 @@ KEYS = "def f(stock): return sorted(type(key).__name__ for key in stock)"
         ("exact", {"3": 2}, ["str"]),
     ],
 )
-def test_whole_keys_of_apps_are_integers(sandbox: Judge, comparator: str, argument: Any, expected: Any) -> None:
+def test_apps_comparator_turns_integer_keys_into_integers(
+    sandbox: Judge, comparator: str, argument: Any, expected: Any
+) -> None:
     verdict = sandbox.judge(KEYS, call("f", argument, expected=expected, comparator=comparator))
     assert verdict.passed, verdict.message
 
 
-def test_a_dict_with_integer_keys_may_be_returned(sandbox: Judge) -> None:
+def test_dict_with_integer_keys_can_be_returned(sandbox: Judge) -> None:
     suite = call("f", {"1": 2}, expected={"1": 2}, comparator="apps")
     assert sandbox.judge("def f(stock): return {key: value for key, value in stock.items()}", suite).passed
 
@@ -109,8 +111,8 @@ CHECK = "def check(candidate):\n    assert candidate(nums=[1], k=2) == 3\n    as
     ],
 )
 def test_methods_of_solution_in_assert_tests(sandbox: Judge, suite: Suite) -> None:
-    right = sandbox.judge(SOLUTION, suite)
-    assert right.passed, right.message
+    verdict = sandbox.judge(SOLUTION, suite)
+    assert verdict.passed, verdict.message
     assert sandbox.judge(SOLUTION.replace("+ k", "- k"), suite).outcome is Outcome.WRONG_ANSWER
     assert sandbox.judge("class Solution: pass", suite).outcome is Outcome.RUNTIME_ERROR
     cheat = (
@@ -151,18 +153,18 @@ class Store:
         ("assert Store().__class__", Outcome.UNSEPARABLE),
     ],
 )
-def test_objects_that_tests_create_stay_with_the_program(sandbox: Judge, test: str, expected: Outcome) -> None:
+def test_objects_created_by_tests(sandbox: Judge, test: str, expected: Outcome) -> None:
     verdict = sandbox.judge(STATEFUL, Suite("assert", tests=(test,)))
     assert verdict.outcome is expected, verdict.message
 
 
-def test_the_prelude_is_for_leetcode_alone(sandbox: Judge) -> None:
+def test_predefined_names_only_in_leetcode_style_suites(sandbox: Judge) -> None:
     suite = Suite("assert", tests=(CHECK,), entry_point="f")
-    assert sandbox.judge(SOLUTION, suite).outcome is Outcome.RUNTIME_ERROR  # as under plain Python: List is not defined
+    assert sandbox.judge(SOLUTION, suite).outcome is Outcome.RUNTIME_ERROR  # List is not defined, as under plain Python
     assert sandbox.judge(f"from typing import List\n{SOLUTION}", suite).passed
 
 
-def test_each_test_gets_a_solution_of_its_own(sandbox: Judge) -> None:
+def test_each_test_gets_a_new_solution_object(sandbox: Judge) -> None:
     program = "class Solution:\n    calls = 0\n    def f(self):\n        self.calls += 1\n        return self.calls"
     test = "def check(candidate):\n    assert candidate() == 1"
     assert sandbox.judge(program, Suite("assert", tests=(test, test), entry_point="Solution().f")).passed
@@ -179,7 +181,7 @@ SCOPES = {
 
 
 @pytest.mark.parametrize("name", SCOPES)
-def test_names_are_the_program_s_unless_the_test_defines_them_at_its_top_level(sandbox: Judge, name: str) -> None:
+def test_names_not_defined_at_the_top_level_of_a_test_refer_to_the_program(sandbox: Judge, name: str) -> None:
     suite = Suite("assert", tests=(SCOPES[name],))
     assert sandbox.judge("def inc(x):\n    return x + 1", suite).outcome is Outcome.PASSED
     assert sandbox.judge("def inc(x):\n    return x + 2", suite).outcome is Outcome.WRONG_ANSWER

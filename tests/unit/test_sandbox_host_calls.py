@@ -1,4 +1,4 @@
-"""What contest programs ask of the machine: their own streams by name, their own file, a large stack. In every tier."""
+"""Calls that contest programs make work in every tier: standard streams by path, their own file, a large stack."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ PROGRAMS = {
     "assert os.path.abspath(sys.argv[0]) == os.path.abspath(__file__) and os.path.basename(__file__) == sys.argv[0]\n"
     "assert (__name__, __spec__, __doc__, __package__, __cached__) == ('__main__', None, None, None, None)\n"
     + SUM.format("sys.stdin.read()"),
-    "its own text": "import inspect\ndef f(): return 'a comment'  # here\n"
+    "its own source": "import inspect\ndef f(): return 'a comment'  # here\n"
     "assert 'a comment' in open(__file__).read() and '# here' in inspect.getsource(f)\n" + SUM.format("open(0).read()"),
     "stack of 256 MiB": DEEP.format(stack="256 * 1024 * 1024"),
     "stack of 512 MiB": DEEP.format(stack="1 << 29"),
@@ -76,7 +76,7 @@ def sandbox(request: pytest.FixtureRequest) -> Iterator[Judge]:
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_harmless_calls_work(sandbox: Judge, name: str) -> None:
+def test_harmless_calls_work_in_every_tier(sandbox: Judge, name: str) -> None:
     verdict = sandbox.judge(PROGRAMS[name], Suite("stdin", cases=CASES))
     assert verdict.passed, verdict.message
 
@@ -92,13 +92,13 @@ def test_harmless_calls_work(sandbox: Judge, name: str) -> None:
         "/dev/tty",
     ],
 )
-def test_nothing_else_is_opened(sandbox: Judge, path: str) -> None:
+def test_other_files_cannot_be_opened(sandbox: Judge, path: str) -> None:
     for call in ("open({!r}, 'rb').read(9)", "__import__('os').open({!r}, 0)"):
         verdict = sandbox.judge(call.format(path), Suite("stdin", cases=CASES))
         assert verdict.outcome in (Outcome.RUNTIME_ERROR, Outcome.FORBIDDEN), verdict
 
 
-def test_wrong_calls_fail_as_ever(sandbox: Judge) -> None:
+def test_invalid_calls_fail(sandbox: Judge) -> None:
     for call in (
         "open('/dev/stdin', 'nonsense')",
         "open(None)",
@@ -111,7 +111,7 @@ def test_wrong_calls_fail_as_ever(sandbox: Judge) -> None:
         assert verdict.outcome in (Outcome.RUNTIME_ERROR, Outcome.FORBIDDEN), call
 
 
-def test_a_large_stack_gives_no_more_memory_than_one(sandbox: Judge) -> None:
+def test_only_one_large_stack_is_exempt_from_the_memory_limit(sandbox: Judge) -> None:
     threads = "threads = [threading.Thread(target=time.sleep, args=(9,), daemon=True) for _ in range(4)]"
     program = f"import threading, time\nthreading.stack_size(1 << 28)\n{threads}\nfor t in threads: t.start()"
     assert sandbox.judge(program, Suite("stdin", cases=CASES)).outcome is Outcome.PROCESS_LIMIT
@@ -121,7 +121,7 @@ def test_a_large_stack_gives_no_more_memory_than_one(sandbox: Judge) -> None:
     assert verdict.outcome is Outcome.MEMORY_LIMIT
 
 
-def test_a_stack_that_is_too_small_is_named(sandbox: Judge) -> None:
+def test_stack_overflow_is_reported(sandbox: Judge) -> None:
     program = "import sys, functools\nsys.setrecursionlimit(10**9)\n@functools.cache\ndef f(n): return f(n + 1)\nf(0)"
     verdict = sandbox.judge(program, Suite("stdin", cases=CASES))
     assert not verdict.passed

@@ -1,4 +1,4 @@
-"""Programs of all kinds, honest, awkward and cheating, get the verdict that they deserve."""
+"""The verdicts for correct, failing and cheating programs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from codeplan_sandbox import Case, Judge, Limits, Outcome, Suite, SuiteError, Verdict, judge
+from codeplan_sandbox import Case, Judge, Limits, Outcome, Suite, SuiteError, SuiteVerdict, judge
 
 LIMITS = Limits(time_s=0.3, wall_factor=2.0, total_s=20.0)
 ADD_ONE = Suite("stdin", cases=tuple(Case(input=f"{n}\n", output=f"{n + 1}\n") for n in range(4)))
@@ -21,15 +21,11 @@ def sandbox() -> Iterator[Judge]:
         yield warm
 
 
-def asserts(*tests: str, setup: str = "", entry_point: str = "") -> Suite:
-    return Suite("assert", tests=tests, setup=setup, entry_point=entry_point)
-
-
-def outcomes(verdict: Verdict) -> list[str]:
+def outcomes(verdict: SuiteVerdict) -> list[str]:
     return [case.outcome.value for case in verdict.cases]
 
 
-HONEST = {
+CORRECT = {
     "print": "print(int(input()) + 1)",
     "stdin lines": "import sys\nfor line in sys.stdin: print(int(line) + 1)",
     "stdin bytes": "import sys\nprint(int(sys.stdin.buffer.read()) + 1)",
@@ -65,9 +61,9 @@ HONEST = {
 }
 
 
-@pytest.mark.parametrize("name", HONEST)
-def test_an_honest_program_passes(sandbox: Judge, name: str) -> None:
-    verdict = sandbox.judge(HONEST[name], ADD_ONE)
+@pytest.mark.parametrize("name", CORRECT)
+def test_correct_program_passes(sandbox: Judge, name: str) -> None:
+    verdict = sandbox.judge(CORRECT[name], ADD_ONE)
     assert outcomes(verdict) == ["passed"] * 4, verdict.message
 
 
@@ -96,7 +92,7 @@ FAILING = {
     "sleep": ("import time\ntime.sleep(99)", Outcome.TIME_LIMIT),
     "hangs after closing": ("import os, time\nos.closerange(3, 99)\ntime.sleep(99)", Outcome.TIME_LIMIT),
     "memory": ("x = [0] * 10**9", Outcome.MEMORY_LIMIT),
-    "memory by and by": ("x = []\nwhile True: x.append(bytes(10**6))", Outcome.MEMORY_LIMIT),
+    "memory gradually": ("x = []\nwhile True: x.append(bytes(10**6))", Outcome.MEMORY_LIMIT),
     "output": ("while True: print('x' * 1000)", Outcome.OUTPUT_LIMIT),
     "output, caught": (
         "try:\n    while True: print('x' * 1000, flush=True)\nexcept OSError: pass",
@@ -115,15 +111,15 @@ FAILING = {
 
 
 @pytest.mark.parametrize("name", FAILING)
-def test_a_failing_program_fails_for_its_reason(sandbox: Judge, name: str) -> None:
+def test_failing_program_gets_the_outcome_of_its_failure(sandbox: Judge, name: str) -> None:
     program, expected = FAILING[name]
     verdict = sandbox.judge(program, ADD_ONE, stop_at_failure=True)
     assert (verdict.outcome, len(verdict.cases)) == (expected, 1), verdict.message
     assert verdict.message or expected is Outcome.WRONG_ANSWER
-    assert sandbox.judge(HONEST["print"], ADD_ONE).passed  # and leaves nothing behind
+    assert sandbox.judge(CORRECT["print"], ADD_ONE).passed  # the failure does not affect the next program
 
 
-def test_every_test_is_judged_unless_asked_to_stop(sandbox: Judge) -> None:
+def test_all_tests_run_unless_stop_at_failure(sandbox: Judge) -> None:
     program = "n = int(input())\nprint(n + 1 if n != 1 else 0)"
     assert outcomes(sandbox.judge(program, ADD_ONE)) == ["passed", "wrong_answer", "passed", "passed"]
     stopped = sandbox.judge(program, ADD_ONE, stop_at_failure=True)
@@ -131,7 +127,7 @@ def test_every_test_is_judged_unless_asked_to_stop(sandbox: Judge) -> None:
     assert (stopped.total, stopped.passed_tests) == (4, 1)
 
 
-def test_a_failure_says_what_was_written_and_where_it_failed(sandbox: Judge) -> None:
+def test_failure_message_shows_the_output_or_the_line(sandbox: Judge) -> None:
     wrong = sandbox.judge("print('x' * 5000)", ADD_ONE, stop_at_failure=True)
     assert len(wrong.cases[0].output) == 1000
     assert "'1\\n'" in wrong.message
@@ -139,8 +135,8 @@ def test_a_failure_says_what_was_written_and_where_it_failed(sandbox: Judge) -> 
     assert raised.message == "ValueError: invalid literal for int() with base 10: 'x' (line 2)"
 
 
-def test_time_is_processor_time_of_each_test(sandbox: Judge) -> None:
-    # Sleeps longer than the limit of processor time, and less than the guard: that is no offence.
+def test_time_limit_is_cpu_time_per_test(sandbox: Judge) -> None:
+    # Sleeps longer than the CPU limit but less than the wall-clock limit: allowed.
     program = "import time\ntime.sleep(0.4)\nprint(int(input()) + 1)"
     one = Suite("stdin", cases=ADD_ONE.cases[:1])
     verdict = sandbox.judge(program, one)
@@ -149,20 +145,21 @@ def test_time_is_processor_time_of_each_test(sandbox: Judge) -> None:
     assert verdict.cases[0].memory_bytes > 1 << 20
 
 
-def test_when_the_time_for_all_tests_is_over_the_rest_counts_as_too_slow(sandbox: Judge) -> None:
+def test_tests_beyond_total_s_are_time_limit(sandbox: Judge) -> None:
     limits = Limits(time_s=5.0, total_s=1.0)
     verdict = sandbox.judge("n = input()\nwhile n != '0': pass\nprint(1)", ADD_ONE, limits)
     assert outcomes(verdict) == ["passed", "time_limit", "time_limit", "time_limit"]
-    assert "together" in verdict.message
+    assert verdict.message == "the limit of 1 s for all tests was reached"
+    assert "not run" in verdict.cases[-1].message
 
 
-def test_a_program_sees_no_environment_and_no_home(sandbox: Judge) -> None:
+def test_program_has_no_environment_and_no_home(sandbox: Judge) -> None:
     program = "import os\nprint(dict(os.environ), os.path.exists(os.path.expanduser('~/.ray')), os.geteuid() == 0)"
     verdict = sandbox.judge(program, Suite("stdin", cases=(Case(output="{} False False"),)))
     assert verdict.passed, verdict.message
 
 
-def test_the_same_program_gets_the_same_random_numbers_and_hashes() -> None:
+def test_random_numbers_and_hashes_are_reproducible() -> None:
     program = "import random\nprint(random.random(), hash('a'), list({'a', 'b', 'c', 'd'}))"
     suite = Suite("stdin", cases=(Case(), Case()))
     first, second = (judge(program, suite, LIMITS) for _ in range(2))
@@ -190,121 +187,32 @@ def test_the_same_program_gets_the_same_random_numbers_and_hashes() -> None:
         ("def add(", Outcome.SYNTAX_ERROR),
     ],
 )
-def test_calls(sandbox: Judge, program: str, expected: Outcome) -> None:
+def test_call_suites(sandbox: Judge, program: str, expected: Outcome) -> None:
     verdict = sandbox.judge(program, ADD, stop_at_failure=True)
     assert verdict.outcome is expected, verdict.message
 
 
-def test_a_tuple_equals_a_list_in_calls(sandbox: Judge) -> None:
+def test_call_result_tuple_equals_list(sandbox: Judge) -> None:
     suite = Suite("call", cases=(Case(args=([1, 2],), expected=[[1, 2], "é"]),), entry_point="f")
     assert sandbox.judge("def f(x): return tuple(x), 'é'", suite).passed
 
 
-@pytest.mark.parametrize(
-    ("program", "suite", "expected"),
-    [
-        ("def f(x): return x + 1", asserts("assert f(1) == 2", "assert f(-1) == 0"), Outcome.PASSED),
-        ("def f(x): return x", asserts("assert f(1) == 2"), Outcome.WRONG_ANSWER),
-        ("def f(x): return [x, (x,)]", asserts("assert f(1) == [1, (1,)]"), Outcome.PASSED),
-        ("def f(x): return [x]", asserts("assert f(1) == (1,)"), Outcome.WRONG_ANSWER),
-        ("def f(x): return x / 3", asserts("assert abs(f(1) - 0.333333) < 1e-5"), Outcome.PASSED),
-        ("def f(x): x.append(1)", asserts("a = []\nf(a)\nf(a)\nassert a == [1, 1]"), Outcome.PASSED),
-        ("def f(x): raise KeyError(x)", asserts("try:\n    f(1)\nexcept KeyError: pass"), Outcome.PASSED),
-        ("def f(x): raise KeyError(x)", asserts("assert f(1) == 2"), Outcome.RUNTIME_ERROR),
-        ("def f(x): assert False", asserts("assert f(1) == 2"), Outcome.RUNTIME_ERROR),
-        ("def sum(a, b): return a * b", asserts("assert sum(2, 3) == 6"), Outcome.PASSED),
-        ("def f(x): return -x", asserts("def check(c):\n    assert abs(c(1)) == 1", entry_point="f"), Outcome.PASSED),
-        ("x = 1", asserts("assert abs(-1) == 1"), Outcome.PASSED),
-        ("import sys\ndef f(x): return x", asserts("assert f(1) < sys.maxsize"), Outcome.PASSED),
-        ("def f(x): return y * x", asserts("assert f(1) == 2", setup="y = 2"), Outcome.RUNTIME_ERROR),
-        ("def f(x): return x", asserts("assert f(y) == 2", setup="y = 2"), Outcome.PASSED),
-        ("LIMIT = [3]", asserts("assert LIMIT == [3]"), Outcome.PASSED),
-        ("def f(x): return x", asserts("def check(c):\n    assert c(1) == 1", entry_point="f"), Outcome.PASSED),
-        ("def f(x): return 2", asserts("def check(c):\n    assert c(1) == 1", entry_point="f"), Outcome.WRONG_ANSWER),
-        (
-            "class Solution:\n    def f(self, n): return [n]",
-            asserts("def check(c):\n    assert c(n=1) == [1]", entry_point="Solution().f"),
-            Outcome.PASSED,
-        ),
-        ("def g(x): return x", asserts("def check(c):\n    assert c(1) == 1", entry_point="f"), Outcome.RUNTIME_ERROR),
-        ("def f(", asserts("assert f(1) == 2"), Outcome.SYNTAX_ERROR),
-        ("while True: pass", asserts("assert f(1) == 2"), Outcome.TIME_LIMIT),
-        ("def f(x):\n    while True: pass", asserts("assert f(1) == 2"), Outcome.TIME_LIMIT),
-        ("def f(x): return [0] * 10**9", asserts("assert f(1) == 2"), Outcome.MEMORY_LIMIT),
-        ("def f(x): open('/tmp/x', 'w')", asserts("assert f(1) == 2"), Outcome.RUNTIME_ERROR),
-    ],
-)
-def test_asserts(sandbox: Judge, program: str, suite: Suite, expected: Outcome) -> None:
-    verdict = sandbox.judge(program, suite)
-    if expected is Outcome.RUNTIME_ERROR and verdict.outcome is Outcome.FORBIDDEN:
-        return  # a file that may not be written: not there in one tier, forbidden in another
-    assert verdict.outcome is expected, verdict.message
-
-
-CHEATS = {
-    "exits": "import os\nos._exit(0)",
-    "exits in the call": "import os\ndef f(x): os._exit(0)",
-    "leaves by SystemExit": "def f(x): exit(0)",
-    "equals everything": "class A:\n    def __eq__(self, o): return True\ndef f(x): return A()",
-    "an integer that equals everything": "class I(int):\n    def __eq__(self, o): return True\ndef f(x): return I(7)",
-    "patches what compares": "import builtins\nbuiltins.AssertionError = int\ndef f(x): return 0",
-    "own abs": "def abs(x): return 0\ndef f(x): return 0",
-    "walks frames": "import sys\ndef f(x):\n    frame = sys._getframe()\n    while frame:\n"
-    "        frame.f_globals['f'] = lambda x: x + 1\n        frame = frame.f_back\n    return 0",
-    "forges a report": "import os, struct\nos.write(3, struct.pack('=BBq', 0, 0, 0))\nos._exit(0)",
-    "forges replies": "import os\nfor fd in range(3, 64):\n    try: os.write(fd, b'\\x01' + bytes(7) + b'2')\n"
-    "    except OSError: pass\ndef f(x): return 0",
-    "closes everything": "import os\nos.closerange(0, 99)\ndef f(x): return 2",
-    "deep reply": "def f(x):\n    a = []\n    for _ in range(10**5): a = [a]\n    return a",
-    "huge reply": "def f(x): return 'x' * 10**8",
-    "module that lies": "class M:\n    isclose = lambda *a: True\nmath = M()\ndef f(x): return 0",
-    "looks for the expected": "import gc\ndef f(x):\n    wanted = f'assert f({x}) == {x + 1}'\n"
-    "    for o in gc.get_objects():\n"
-    "        if isinstance(o, (list, tuple, dict)) and wanted in str(o)[:10**4]: return x + 1\n    return 0",
-}
-
-
-@pytest.mark.parametrize("name", CHEATS)
-def test_no_cheat_passes(sandbox: Judge, name: str) -> None:
-    suite = asserts("assert f(10) == 11", "assert abs(f(1.5) - 2.5) < 1e-6", "assert math.isclose(f(2), 3)")
-    verdict = sandbox.judge(CHEATS[name], suite)
-    assert verdict.passed_tests == 0, verdict
-
-
-@pytest.mark.parametrize(
-    ("program", "test"),
-    [
-        ("class Node:\n    pass\ndef f(x): return 1", "assert f(Node()) == 1"),
-        ("def f(x): return x(1)", "assert f(lambda x: x) == 1"),
-        ("def f(x): return 1", "assert f != 3"),
-        ("def f(x): return 1", "assert f"),
-        ("def f(x): return 1", "assert f(1) == "),
-        (
-            "class A:\n    def __eq__(self, o): return True\ndef f(x): return A()",
-            "try:\n    f(1)\nexcept Exception: pass",
-        ),
-    ],
-)
-def test_what_cannot_be_kept_apart_is_unseparable_and_no_pass(sandbox: Judge, program: str, test: str) -> None:
-    assert sandbox.judge(program, asserts(test)).outcome is Outcome.UNSEPARABLE
-
-
-def test_a_suite_without_tests_is_refused(sandbox: Judge) -> None:
-    with pytest.raises(SuiteError, match="without tests"):
+def test_suite_without_tests_is_rejected(sandbox: Judge) -> None:
+    with pytest.raises(SuiteError, match="has no tests"):
         sandbox.judge("print(1)", Suite("stdin"))
 
 
-def test_a_server_that_died_is_replaced() -> None:
+def test_killed_server_is_replaced() -> None:
     with Judge(LIMITS) as warm:
-        assert warm.judge(HONEST["print"], ADD_ONE).passed
+        assert warm.judge(CORRECT["print"], ADD_ONE).passed
         before = warm.pid
         os.kill(before, signal.SIGKILL)
-        os.waitid(os.P_PID, before, os.WEXITED | os.WNOWAIT)  # what it kept alive gets its signal before it is gone
-        assert warm.judge(HONEST["print"], ADD_ONE).passed
+        os.waitid(os.P_PID, before, os.WEXITED | os.WNOWAIT)  # its children are killed before it is reaped
+        assert warm.judge(CORRECT["print"], ADD_ONE).passed
         assert warm.pid != before
 
 
-def test_hundreds_of_tests_and_large_inputs(sandbox: Judge) -> None:
+def test_many_tests_and_large_inputs(sandbox: Judge) -> None:
     large = "7" * 500_000
     suite = Suite("stdin", cases=tuple(Case(input=large, output=large) for _ in range(3)))
     assert sandbox.judge("print(input())", suite).passed

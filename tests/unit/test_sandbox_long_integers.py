@@ -1,4 +1,4 @@
-"""Integers of more digits than Python converts by default are read and compared, and never at the judge's expense."""
+"""Integers beyond Python's default limit of digits are read and compared, without quadratic time in the judge."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def sandbox() -> Iterator[Judge]:
 
 
 @given(long_integers)
-def test_digits_and_back(number: int) -> None:
+def test_round_trip(number: int) -> None:
     digits = decimal(number)
     assert integer(digits) == number
     assert loads(dumps([number, {"a": number}], ensure_ascii=False)) == [number, {"a": number}]
@@ -41,18 +41,18 @@ def test_digits_and_back(number: int) -> None:
 
 
 @given(st.integers(-(10**600), 10**600))
-def test_the_digits_are_pythons_own(number: int) -> None:
+def test_decimal_equals_str(number: int) -> None:
     assert decimal(number) == str(number)
 
 
-def test_a_long_integer_is_no_text_and_no_float() -> None:
+def test_long_integer_equals_no_other_type() -> None:
     returned = loads_returned(f"[{DIGITS}]")
     assert same_value("tokens", returned, [LONG])
     for other in (DIGITS, LONG + 1, -LONG, float("inf"), 1.5, True, None, [LONG]):
         assert not same_value("tokens", returned, [other])
 
 
-def test_the_caller_keeps_its_own_limit() -> None:
+def test_limit_of_the_calling_process_is_unchanged() -> None:
     before = sys.get_int_max_str_digits()
     Suite.from_json(Suite("call", cases=(Case(args=(LONG,), expected=LONG),), entry_point="f").to_json())
     assert sys.get_int_max_str_digits() == before
@@ -71,10 +71,18 @@ def test_the_caller_keeps_its_own_limit() -> None:
         ("import sys\nsys.set_int_max_str_digits(5000)\ndef f(n): return n", LONG, LONG, Outcome.WRONG_ANSWER),
         (f"def f(n): return n - {DIGITS}", LONG, 0, Outcome.PASSED),
     ],
-    ids=["right", "wrong", "text for a number", "short", "exception", "own limit", "in the program"],
+    ids=[
+        "correct",
+        "wrong",
+        "string for a number",
+        "short",
+        "exception",
+        "limit set by the program",
+        "literal in the program",
+    ],
 )
 @pytest.mark.parametrize("comparator", ["tokens", "exact", "apps"])
-def test_calls(
+def test_call_suites(
     sandbox: Judge, program: str, argument: object, expected: object, outcome: Outcome, comparator: str
 ) -> None:
     case = Case(args=(argument,), expected=expected)
@@ -83,20 +91,20 @@ def test_calls(
     assert verdict.outcome is outcome, verdict.message
 
 
-def test_standard_streams(sandbox: Judge) -> None:
+def test_stdin_suites(sandbox: Judge) -> None:
     suite = Suite("stdin", cases=(Case(DIGITS, decimal(LONG + 1)),))
     assert sandbox.judge("print(int(input()) + 1)", suite).passed
     assert sandbox.judge("print(int(input()))", suite).outcome is Outcome.WRONG_ANSWER
 
 
-def test_asserts(sandbox: Judge) -> None:
-    right = Suite("assert", tests=(f"assert f({DIGITS}) == {decimal(LONG + 1)}", "assert str(f(10**5000))[-1] == '1'"))
-    assert sandbox.judge("def f(n): return n + 1", right).passed
-    assert not sandbox.judge("def f(n): return n", right).passed
+def test_assert_suites(sandbox: Judge) -> None:
+    suite = Suite("assert", tests=(f"assert f({DIGITS}) == {decimal(LONG + 1)}", "assert str(f(10**5000))[-1] == '1'"))
+    assert sandbox.judge("def f(n): return n + 1", suite).passed
+    assert not sandbox.judge("def f(n): return n", suite).passed
 
 
 @pytest.mark.parametrize("expected", ["1.5", "2" * 6000, "1e5"])
-def test_a_million_digits_are_compared_in_linear_time(expected: str) -> None:
+def test_million_digits_are_compared_in_linear_time(expected: str) -> None:
     # Converting them to integers takes seconds each; all of this together takes a fraction of one.
     for digits in ("9" * 1_000_000, "-" + "9" * 1_000_000, "1." + "9" * 1_000_000, "1e" + "9" * 1_000_000):
         for comparator in ("tokens", "exact", "apps"):
@@ -105,7 +113,7 @@ def test_a_million_digits_are_compared_in_linear_time(expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "expected", "right"),
+    ("written", "expected", "accepted"),
     [
         ("9" * 400, "9" * 400, True),
         ("9" * 400, "8" * 400, False),  # both are infinite as floats
@@ -115,11 +123,13 @@ def test_a_million_digits_are_compared_in_linear_time(expected: str) -> None:
     ],
 )
 @pytest.mark.parametrize("comparator", ["tokens", "apps"])
-def test_numbers_beyond_the_floats_are_told_apart(comparator: str, written: str, expected: str, right: bool) -> None:
-    assert same_output(comparator, written.encode(), expected) is right  # type: ignore[arg-type]
+def test_numbers_beyond_the_range_of_floats_are_compared_as_text(
+    comparator: str, written: str, expected: str, accepted: bool
+) -> None:
+    assert same_output(comparator, written.encode(), expected) is accepted  # type: ignore[arg-type]
 
 
-def test_hostile_digits_cost_the_program_its_own_time(sandbox: Judge) -> None:
+def test_converting_many_digits_counts_as_time_of_the_program(sandbox: Judge) -> None:
     suite = Suite("call", cases=(Case(expected=LONG),), entry_point="f")
     verdict = sandbox.judge("def f(): return 10**3_000_000", suite, Limits(time_s=0.3))
     assert verdict.outcome is Outcome.TIME_LIMIT

@@ -1,4 +1,4 @@
-"""Tests may import a short list of packages; a package that is missing is never the program's fault."""
+"""Tests may import the packages of a short list; a missing package is never a failure of the program."""
 
 from __future__ import annotations
 
@@ -55,14 +55,12 @@ def sandbox() -> Iterator[Judge]:
         (THIRD, f"{NUMPY}import numpy.nonsense", Outcome.UNSEPARABLE),
     ],
 )
-def test_tests_may_use_numpy_and_programs_never_see_it(
-    sandbox: Judge, program: str, test: str, expected: Outcome
-) -> None:
+def test_tests_can_import_numpy_and_programs_cannot(sandbox: Judge, program: str, test: str, expected: Outcome) -> None:
     verdict = sandbox.judge(program, asserts(test))
     assert verdict.outcome is expected, verdict.message
 
 
-def test_numpy_may_be_imported_by_the_setup(sandbox: Judge) -> None:
+def test_setup_can_import_numpy(sandbox: Judge) -> None:
     assert sandbox.judge(THIRD, asserts("assert np.isclose(f(1), 1 / 3)", setup=NUMPY)).passed
 
 
@@ -76,26 +74,26 @@ def test_numpy_may_be_imported_by_the_setup(sandbox: Judge) -> None:
         ("import importlib\nimportlib.import_module('scipy.stats')", "scipy"),
     ],
 )
-def test_other_packages_make_a_test_unseparable(sandbox: Judge, test: str, named: str) -> None:
+def test_importing_another_package_makes_a_test_unseparable(sandbox: Judge, test: str, named: str) -> None:
     verdict = sandbox.judge(THIRD, asserts(test))
     assert verdict.outcome is Outcome.UNSEPARABLE
     assert f"imports {named}" in verdict.message
     assert "numpy" in verdict.message
 
 
-def test_only_the_tests_that_need_a_package_are_unseparable(sandbox: Judge) -> None:
+def test_only_the_tests_that_import_the_package_are_unseparable(sandbox: Judge) -> None:
     suite = Suite("assert", tests=("assert f(3) == 1", "import pandas", "assert f(6) == 2"))
     outcomes = [case.outcome.value for case in sandbox.judge(THIRD, suite).cases]
     assert outcomes == ["passed", "unseparable", "passed"]
 
 
-def test_a_package_that_a_test_can_do_without_is_not_needed(sandbox: Judge) -> None:
+def test_optional_import_is_not_needed(sandbox: Judge) -> None:
     guarded = "try:\n    import pandas\nexcept ImportError:\n    pandas = None\nassert f(3) == 1"
     assert packages_needed(asserts(guarded)) == ()
     assert sandbox.judge(THIRD, asserts(guarded)).passed
 
 
-def test_a_program_that_lacks_a_package_fails_by_itself(sandbox: Judge) -> None:
+def test_missing_package_in_a_program_is_a_runtime_error(sandbox: Judge) -> None:
     verdict = sandbox.judge("import pandas\ndef f(x): return x", asserts("assert f(1) == 1"))
     assert verdict.outcome is Outcome.RUNTIME_ERROR
     lazy = sandbox.judge("def f(x): import pandas", asserts("assert f(1) == 1"))
@@ -104,18 +102,20 @@ def test_a_program_that_lacks_a_package_fails_by_itself(sandbox: Judge) -> None:
     assert sandbox.judge(hidden, Suite("stdin", cases=(Case("", "none"),))).passed
 
 
-def test_packages_needed_are_named() -> None:
+def test_packages_needed() -> None:
     suite = Suite(
         "assert", setup="import os, numpy.linalg", tests=("from scipy import *", "import scipy.stats as s", "(")
     )
     assert packages_needed(suite) == ("numpy", "scipy")
     assert packages_needed(asserts("__import__('torch')\nfrom codecs import open")) == ("torch",)
-    assert packages_needed(asserts(f"import numpy\nx = {'1' * 5000}")) == ("numpy",)  # too long for this interpreter
+    assert packages_needed(asserts(f"import numpy\nx = {'1' * 5000}")) == (
+        "numpy",
+    )  # the literal is too long for this interpreter
     assert packages_needed(Suite("stdin", cases=(Case("import numpy", ""),))) == ()
 
 
 @pytest.mark.parametrize("tier", [tier for tier in TIERS if tier != "limits"])
-def test_numpy_is_there_in_every_tier(tier: str) -> None:
+def test_numpy_works_in_every_tier(tier: str) -> None:
     pytest.importorskip("numpy")
     try:
         judge = Judge(Limits(time_s=2.0), strongest_tier=tier, allow_tier=tier)
@@ -129,8 +129,8 @@ def test_numpy_is_there_in_every_tier(tier: str) -> None:
 
 
 @pytest.mark.parametrize("text", [None, "raise RuntimeError('built for another machine')"])
-def test_a_package_that_is_missing_or_broken_is_named(tmp_path: Path, text: str | None) -> None:
-    """In an interpreter of its own, where numpy is not installed, or cannot be imported."""
+def test_missing_or_broken_package_is_named(tmp_path: Path, text: str | None) -> None:
+    """Runs in an interpreter in which numpy is not installed or cannot be imported."""
     if text is not None:
         (tmp_path / "numpy").mkdir()
         (tmp_path / "numpy" / "__init__.py").write_text(text)

@@ -1,4 +1,4 @@
-"""Plain data crosses between two processes unchanged; nothing else does."""
+"""Plain data survives encoding unchanged; anything else is rejected."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ plain_data = st.recursive(
 
 
 @given(plain_data)
-def test_plain_data_comes_back_equal_and_of_the_same_type(value: Any) -> None:
+def test_round_trip_keeps_value_and_type(value: Any) -> None:
     back = decode(encode(value))
     assert back == value
     assert type(back) is type(value)
 
 
 @given(st.text())
-def test_any_text_is_either_read_or_refused_with_a_value_error(text: str) -> None:
+def test_decoding_any_text_succeeds_or_raises_value_error(text: str) -> None:
     try:
         decode(text)
     except ValueError:
@@ -76,7 +76,7 @@ Point = collections.namedtuple("Point", "x y")
         pytest.param(10**6000, 10**6000, id="a very large integer"),
     ],
 )
-def test_subclasses_arrive_as_their_base(value: Any, expected: Any) -> None:
+def test_subclasses_are_decoded_as_their_base(value: Any, expected: Any) -> None:
     back = decode(encode(value))
     assert type(back) is type(expected)
     assert back == expected
@@ -85,12 +85,12 @@ def test_subclasses_arrive_as_their_base(value: Any, expected: Any) -> None:
 @pytest.mark.parametrize(
     "value", [object(), len, lambda: 1, iter([]), range(3), Always, [object()], {"a": {1: object()}}, collections]
 )
-def test_what_is_not_plain_is_refused(value: Any) -> None:
+def test_values_that_are_not_plain_are_rejected(value: Any) -> None:
     with pytest.raises(NotPlainError):
         encode(value)
 
 
-def test_data_without_end_is_refused() -> None:
+def test_recursive_data_is_rejected() -> None:
     endless: list[Any] = []
     endless.append(endless)
     with pytest.raises(NotPlainError, match="deep"):
@@ -100,10 +100,10 @@ def test_data_without_end_is_refused() -> None:
 @pytest.mark.parametrize(
     "text", ['{"a": 1, "tuple": 2}', '{"eval": "1"}', '{"set": [[1]]}', '{"type": "Popen"}', "[" * 100_000, "{}"]
 )
-def test_forged_text_is_refused(text: str) -> None:
+def test_forged_text_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         decode(text)
 
 
-def test_nothing_but_json_is_written() -> None:
+def test_encoded_form_is_json() -> None:
     assert json.loads(encode([1, (2,), {"a": b"b"}])) == [1, {"tuple": [2]}, {"dict": [["a", {"bytes": [98]}]]}]

@@ -1,4 +1,4 @@
-"""Reference solutions of real data sets pass; a sample of each, so that this takes seconds."""
+"""Reference solutions of real data sets pass; samples, so that this takes seconds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 def rows(name: str, every: int) -> list[dict[str, Any]]:
     path = DATA / f"{name}.jsonl.gz"
     if not path.exists():
-        pytest.skip(f"the data set {name} is not on this machine")
+        pytest.skip(f"the data set {name} is not available on this machine")
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         return [json.loads(line) for line in lines][::every]
 
@@ -29,7 +29,7 @@ def sandbox() -> Iterator[Judge]:
         yield warm
 
 
-def test_humaneval(sandbox: Judge) -> None:
+def test_humaneval_solutions_pass(sandbox: Judge) -> None:
     for number, row in enumerate(rows("humaneval164", every=1)):
         suite = Suite("assert", tests=(row["test"],), entry_point=row["entry_point"])
         verdict = sandbox.judge(row["prompt"] + row["canonical_solution"], suite)
@@ -39,20 +39,20 @@ def test_humaneval(sandbox: Judge) -> None:
             assert wrong.outcome is not Outcome.PASSED, row["task_id"]
 
 
-def test_mbpp(sandbox: Judge) -> None:
+def test_mbpp_solutions_pass(sandbox: Judge) -> None:
     for row in rows("mbpp974", every=23):
         suite = Suite("assert", tests=tuple(row["test_list"]), setup=row["test_setup_code"])
         verdict = sandbox.judge(row["code"], suite)
         assert verdict.passed, f"{row['task_id']}: {verdict.message}"
 
 
-def test_mbpp_tests_that_pass_objects_are_unseparable(sandbox: Judge) -> None:
+def test_mbpp_tests_with_objects_as_arguments_are_unseparable(sandbox: Judge) -> None:
     (row,) = (row for row in rows("mbpp974", every=1) if row["task_id"] == 601)
     suite = Suite("assert", tests=tuple(row["test_list"]))
     assert sandbox.judge(row["code"], suite).outcome is Outcome.UNSEPARABLE
 
 
-def test_apps(sandbox: Judge) -> None:
+def test_apps_solutions_pass(sandbox: Judge) -> None:
     judged = 0
     for row in rows("apps_train150", every=5):
         tests = row["input_output"]
@@ -60,7 +60,8 @@ def test_apps(sandbox: Judge) -> None:
         if row["ref_ok"] is None or not all(isinstance(text, str) for text in texts):
             continue
         cases = [
-            {"input": given, "output": wanted} for given, wanted in zip(tests["inputs"], tests["outputs"], strict=True)
+            {"input": text, "output": expected}
+            for text, expected in zip(tests["inputs"], tests["outputs"], strict=True)
         ]
         suite = Suite.from_dict({"kind": "stdin", "cases": cases})
         verdict = sandbox.judge(row["solutions"][row["ref_ok"]], suite)

@@ -1,7 +1,8 @@
-"""Suites and limits: what goes into JSON comes back, and what is wrong is named."""
+"""Suites survive JSON; errors in suites and limits are named."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codeplan_sandbox import Case, Limits, Suite, SuiteError
+from codeplan_sandbox.suites import COMPARATORS
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -19,7 +21,7 @@ stdin_suites = st.builds(
     Suite,
     kind=st.just("stdin"),
     cases=st.lists(st.builds(Case, input=st.text(), output=st.text()), max_size=3).map(tuple),
-    comparator=st.sampled_from(["tokens", "exact", "apps"]),
+    comparator=st.sampled_from([None, "tokens", "exact", "apps"]),
 )
 call_suites = st.builds(
     Suite,
@@ -39,17 +41,17 @@ assert_suites = st.builds(
 
 
 @given(st.one_of(stdin_suites, call_suites, assert_suites))
-def test_a_suite_survives_json(suite: Suite) -> None:
+def test_round_trip_through_json(suite: Suite) -> None:
     assert Suite.from_json(suite.to_json()) == suite
     assert len(Suite.from_json(suite.to_json())) == len(suite)
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "error"),
     [
-        ("{", "must be JSON"),
+        ("{", "not valid JSON"),
         ("[]", "must be an object"),
-        ('{"cases": []}', "needs kind"),
+        ('{"cases": []}', "needs the field kind"),
         ('{"kind": "magic"}', "kind is 'magic'"),
         ('{"kind": "stdin", "case": []}', "unknown field 'case'"),
         ('{"kind": "stdin", "comparator": "fuzzy"}', "comparator is 'fuzzy'"),
@@ -63,17 +65,28 @@ def test_a_suite_survives_json(suite: Suite) -> None:
         ('{"kind": "assert", "setup": 1}', "setup must be text"),
     ],
 )
-def test_what_is_wrong_with_a_suite_is_named(text: str, complaint: str) -> None:
-    with pytest.raises(SuiteError, match=complaint):
+def test_invalid_suite_names_the_error(text: str, error: str) -> None:
+    with pytest.raises(SuiteError, match=error):
         Suite.from_json(text)
 
 
-def test_only_what_a_kind_uses_is_stored() -> None:
+def test_json_contains_only_the_fields_of_the_kind() -> None:
     suite = Suite("stdin", cases=(Case(input="1", output="2"),))
     assert json.loads(suite.to_json()) == {"kind": "stdin", "cases": [{"input": "1", "output": "2"}]}
 
 
+def test_comparator_is_stored_only_if_the_suite_names_one() -> None:
+    text = '{"kind":"stdin","cases":[{"input":"1","output":"2"}]}'
+    suite = Suite.from_json(text)
+    assert suite.comparator is None
+    assert suite.to_json() == text
+    for comparator in COMPARATORS:
+        named = dataclasses.replace(suite, comparator=comparator)
+        assert json.loads(named.to_json())["comparator"] == comparator
+        assert Suite.from_json(named.to_json()) == named
+
+
 @pytest.mark.parametrize("name", ["time_s", "wall_factor", "total_s", "memory_bytes", "output_bytes", "processes"])
-def test_a_limit_of_nothing_is_refused(name: str) -> None:
+def test_limit_of_zero_is_rejected(name: str) -> None:
     with pytest.raises(ValueError, match=name):
         Limits(**{name: 0})

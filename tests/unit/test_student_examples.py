@@ -1,4 +1,4 @@
-"""Examples and batches: everything is counted, nothing is padded with meaning, held-out problems stay out."""
+"""Examples and batches: dropped rows are counted, padding has no loss, held-out problems are not trained on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from codeplan.config import StudentConfig, TrainingConfig
 from codeplan.records import Plan, Problem
 from codeplan.student.batches import IGNORED, collate
-from codeplan.student.examples import Examples, Written, read_examples, write_examples
+from codeplan.student.examples import EncodingCounts, Examples, read_examples, write_examples
 from codeplan.student.model import Student, StudentError, build_student
 from codeplan.student.tasks import encode_source, encode_target
 
@@ -24,10 +24,10 @@ def student(architecture: str = "t5") -> Student:
     config = StudentConfig(
         init="scratch",
         architecture=ARCHITECTURES[architecture],
-        vocabulary=300,
-        source_tokens=40,
-        plan_source_tokens=60,
-        target_tokens=20,
+        vocab_size=300,
+        max_source_tokens=40,
+        max_plan_source_tokens=60,
+        max_target_tokens=20,
     )
     return build_student(config, ["print(int(input()) + 1)", "Add one to the number."] * 5)
 
@@ -52,18 +52,20 @@ def settings(**changes: object) -> TrainingConfig:
     return TrainingConfig.model_validate({"validation_examples": 0, **changes})
 
 
-def written(tmp_path: Path, problems: list[Problem], plans: list[Plan], **changes: object) -> tuple[Written, Examples]:
+def written(
+    tmp_path: Path, problems: list[Problem], plans: list[Plan], **changes: object
+) -> tuple[EncodingCounts, Examples]:
     path = tmp_path / "examples.parquet"
-    told = write_examples(problems, plans, student(), settings(**changes), path)
-    return told, read_examples(path)
+    counts = write_examples(problems, plans, student(), settings(**changes), path)
+    return counts, read_examples(path)
 
 
 def test_all_solutions_and_all_plans_become_examples(tmp_path: Path) -> None:
-    told, examples = written(
+    counts, examples = written(
         tmp_path, [problem(1, "a", "b", "c"), problem(2, "d")], [plan(1, 0), plan(1, 2, "1. Other."), plan(2)]
     )
-    assert {task: len(each) for task, each in examples.training.items()} == {"code": 4, "plan": 3, "plan_code": 3}
-    assert told.accounts["examples"].rows_in == told.accounts["examples"].rows_out == 10
+    assert {task: len(rows) for task, rows in examples.training.items()} == {"code": 4, "plan": 3, "plan_code": 3}
+    assert counts.accounts["examples"].rows_in == counts.accounts["examples"].rows_out == 10
     one = student()
     wanted = encode_source("plan_code", problem(1), "1. Other.", one.tokenizer, one.limits).ids
     example = examples.training["plan_code"][1]
@@ -71,33 +73,33 @@ def test_all_solutions_and_all_plans_become_examples(tmp_path: Path) -> None:
     assert example.target.tolist() == encode_target("c", one.tokenizer, one.limits).ids
 
 
-def test_every_loss_has_a_name(tmp_path: Path) -> None:
-    told, _ = written(
+def test_every_dropped_row_has_a_reason(tmp_path: Path) -> None:
+    counts, _ = written(
         tmp_path,
         [problem(1, "a", "  \n"), problem(2), problem(3, "b", starter="x = 1\n" * 40), problem(4, "c " * 60)],
         [plan(1), plan(2), plan(9), plan(1, -1), plan(1, 0, " "), plan(4, 0, "1. Long.\n" * 40)],
     )
-    assert told.accounts["problems"].losses == {"without solution": 1}
-    assert told.accounts["plans"].losses == {"explains no solution": 2, "problem unknown": 1, "empty": 1}
-    assert told.accounts["examples"].losses == {"empty target": 1, "starter code too long": 1, "plan too long": 1}
-    assert told.truncated["code"] == 1
-    assert told.truncated["plan"] == 1
+    assert counts.accounts["problems"].dropped == {"without solution": 1}
+    assert counts.accounts["plans"].dropped == {"explains no solution": 2, "problem unknown": 1, "empty": 1}
+    assert counts.accounts["examples"].dropped == {"empty target": 1, "starter code too long": 1, "plan too long": 1}
+    assert counts.truncated["code"] == 1
+    assert counts.truncated["plan"] == 1
 
 
-def test_tasks_without_a_share_have_no_examples(tmp_path: Path) -> None:
+def test_tasks_with_ratio_0_have_no_examples(tmp_path: Path) -> None:
     _, examples = written(tmp_path, [problem(1, "a")], [plan(1)], mixing={"code": 1, "plan": 1, "plan_code": 0})
     assert examples.training.keys() == {"code", "plan"}
 
 
-def test_held_out_problems_are_learnt_by_no_task(tmp_path: Path) -> None:
+def test_held_out_problems_are_not_trained_on(tmp_path: Path) -> None:
     problems = [problem(n, f"first {n}", f"second {n}") for n in range(12)]
-    told, examples = written(tmp_path, problems, [plan(n) for n in range(12)], validation_examples=4)
-    assert {task: len(each) for task, each in examples.held_out.items()} == {"code": 4, "plan": 4, "plan_code": 4}
-    assert {task: len(each) for task, each in examples.training.items()} == {"code": 16, "plan": 8, "plan_code": 8}
-    assert told.accounts["examples"].losses == {"held out beside another of its problem": 4}
+    counts, examples = written(tmp_path, problems, [plan(n) for n in range(12)], validation_examples=4)
+    assert {task: len(rows) for task, rows in examples.held_out.items()} == {"code": 4, "plan": 4, "plan_code": 4}
+    assert {task: len(rows) for task, rows in examples.training.items()} == {"code": 16, "plan": 8, "plan_code": 8}
+    assert counts.accounts["examples"].dropped == {"another example of its held-out problem is used": 4}
     for task, held in examples.held_out.items():
-        learnt = {tuple(each.source) for each in examples.training[task]}
-        assert not learnt & {tuple(each.source) for each in held}
+        trained = {tuple(example.source) for example in examples.training[task]}
+        assert not trained & {tuple(example.source) for example in held}
 
 
 def test_holding_out_more_than_there_is_is_refused(tmp_path: Path) -> None:
@@ -106,11 +108,11 @@ def test_holding_out_more_than_there_is_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
-def test_a_batch_means_what_its_examples_mean_alone(architecture: str, tmp_path: Path) -> None:
+def test_padding_does_not_change_an_examples_loss(architecture: str, tmp_path: Path) -> None:
     one = student(architecture)
     path = tmp_path / "examples.parquet"
     write_examples([problem(1, "a" * 9), problem(222222, "b")], [plan(1)], one, settings(), path)
-    examples = [each for task in read_examples(path).training.values() for each in task]
+    examples = [example for task in read_examples(path).training.values() for example in task]
     one.model.eval()
 
     def losses(batch: dict[str, torch.Tensor]) -> list[float]:
@@ -126,7 +128,7 @@ def test_a_batch_means_what_its_examples_mean_alone(architecture: str, tmp_path:
 
 
 @pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
-def test_loss_is_taken_from_the_targets_tokens_and_nowhere_else(architecture: str, tmp_path: Path) -> None:
+def test_only_target_tokens_have_a_loss(architecture: str, tmp_path: Path) -> None:
     one = student(architecture)
     path = tmp_path / "examples.parquet"
     write_examples([problem(1, "a" * 9), problem(2, "b")], [], one, settings(mixing={"code": 1}), path)

@@ -1,4 +1,4 @@
-"""Students that cannot do their work are found out, and fit ones are left alone."""
+"""Students that cannot be trained are found, and fit ones have no findings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from codeplan.records import Plan, Problem
 from codeplan.student.errors import StudentError
 from codeplan.student.fitness import Fitness, check_student
 from codeplan.student.prepare import prepare
-from codeplan.student.roundtrip import lost_text, round_trip, same_program, same_words
+from codeplan.student.roundtrip import round_trip, same_program, same_words, unwritable_text
 from codeplan.student.tokenizer import load_tokenizer
 
 FolderOf = Callable[[str, str], Path]
@@ -68,28 +68,30 @@ def test_a_student_from_scratch_is_fit(plan_head: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tokenizer", "lost"),
+    ("tokenizer", "missing"),
     [
-        ("t5", ["line breaks", "indentation", "runs of blanks", "'{'"]),
-        ("cased", ["line breaks", "indentation", "text without blanks around punctuation"]),
+        ("t5", ["line breaks", "indentation", "runs of spaces", "'{'"]),
+        ("cased", ["line breaks", "indentation", "text without spaces around punctuation"]),
         ("uncased", ["line breaks", "capital letters"]),
         ("roberta-prefix", ["the start of a text"]),
     ],
 )
-def test_a_tokenizer_that_loses_programs_is_an_error(model_folder: FolderOf, tokenizer: str, lost: list[str]) -> None:
+def test_a_tokenizer_that_changes_programs_is_an_error(
+    model_folder: FolderOf, tokenizer: str, missing: list[str]
+) -> None:
     folder = model_folder(tokenizer, "t5")
     fitness = check(folder)
     with pytest.raises(
-        StudentError, match=r"cannot write solutions back: 2 of 2 \(100\.0%\).*comes back as.*choose"
+        StudentError, match=r"cannot reproduce solutions: 2 of 2 \(100\.0%\).*comes back as.*choose"
     ) as caught:
         fitness.require()
     assert str(caught.value).isprintable()
-    assert all(name in lost_text(load_tokenizer(str(folder))) or name in str(caught.value) for name in lost)
+    assert all(name in unwritable_text(load_tokenizer(str(folder))) or name in str(caught.value) for name in missing)
 
 
 def test_training_stops_before_it_starts_on_an_unfit_tokenizer(model_folder: FolderOf, tmp_path: Path) -> None:
     config = StudentConfig(model=str(model_folder("t5", "t5")))
-    with pytest.raises(StudentError, match="cannot write solutions back"):
+    with pytest.raises(StudentError, match="cannot reproduce solutions"):
         prepare(PROBLEMS, [plan(0)], config, TrainingConfig(validation_examples=1), tmp_path)
     assert not (tmp_path / "initial").exists()
 
@@ -104,7 +106,7 @@ def test_a_few_changed_solutions_are_a_warning_with_an_example(model_folder: Fol
     assert fitness.counts["solutions.broken"] == 1
 
 
-def test_programs_that_only_change_their_layout_are_no_error(model_folder: FolderOf) -> None:
+def test_programs_that_only_change_their_layout_are_not_an_error(model_folder: FolderOf) -> None:
     tokenizer = load_tokenizer(str(model_folder("t5-nfkc", "t5")))
     found = round_trip(["x = 1  # ﬁrst", "y = 'ﬁ'"], tokenizer, same_program)
     assert (found.count, found.changed, found.broken) == (2, 2, 1)
@@ -124,7 +126,7 @@ def test_programs_that_only_change_their_layout_are_no_error(model_folder: Folde
     ],
 )
 @pytest.mark.parametrize("tokenizer", ["gpt2", "byte-fallback"])
-def test_line_ends_marks_and_odd_characters_are_no_fault_of_the_tokenizer(
+def test_line_ends_byte_order_marks_and_rare_characters_are_not_findings(
     model_folder: FolderOf, text: str, tokenizer: str
 ) -> None:
     folder = model_folder(tokenizer, "t5")
@@ -133,38 +135,40 @@ def test_line_ends_marks_and_odd_characters_are_no_fault_of_the_tokenizer(
     assert round_trip([text], load_tokenizer(str(folder)), same_program).changed == 0
 
 
-def test_without_solutions_lost_line_breaks_are_still_an_error(model_folder: FolderOf) -> None:
+def test_without_solutions_missing_line_breaks_are_still_an_error(model_folder: FolderOf) -> None:
     with pytest.raises(StudentError, match="cannot write line breaks"):
         check_student(StudentConfig(model=str(model_folder("t5", "t5"))), []).require()
 
 
-def test_an_encoder_alone_is_no_student(model_folder: FolderOf) -> None:
-    with pytest.raises(StudentError, match=r"\(bert\) sees later tokens"):
+def test_an_encoder_only_model_is_refused(model_folder: FolderOf) -> None:
+    with pytest.raises(StudentError, match=r"\(bert\) attends to later tokens"):
         check(model_folder("gpt2", "bert")).require()
 
 
-def test_weights_that_are_no_numbers_are_an_error(model_folder: FolderOf) -> None:
+def test_nan_weights_are_an_error(model_folder: FolderOf) -> None:
     folder = model_folder("gpt2", "gpt2")
     weights = load_file(folder / "model.safetensors")
     weights["transformer.wte.weight"][0] = torch.nan
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(StudentError, match="weight tensors hold NaN"):
+    with pytest.raises(StudentError, match="weight tensors contain NaN"):
         check(folder).require()
 
 
-def test_what_the_length_limits_cut_is_counted(model_folder: FolderOf) -> None:
+def test_texts_cut_at_the_length_limits_are_counted(model_folder: FolderOf) -> None:
     problems = [problem(0, "x = 1"), problem(1, "x = 1\n" * 50), problem(2, "x = 2", question="Why? " * 300)]
-    fitness = check(model_folder("gpt2", "t5"), problems, target_tokens=40, source_tokens=100, plan_source_tokens=30)
+    fitness = check(
+        model_folder("gpt2", "t5"), problems, max_target_tokens=40, max_source_tokens=100, max_plan_source_tokens=30
+    )
     fitness.require()
     messages = {finding.name: finding.message for finding in fitness.warnings}
-    assert "1 of 3 (33.3%) solutions are longer than student.target_tokens = 40" in messages["solutions cut"]
-    assert "1 of 3 (33.3%) prompts to fit student.source_tokens = 100" in messages["prompts shortened"]
+    assert "1 of 3 (33.3%) solutions are longer than student.max_target_tokens = 40" in messages["solutions cut"]
+    assert "1 of 3 (33.3%) prompts to fit student.max_source_tokens = 100" in messages["prompts shortened"]
     assert "1 of 1 (100.0%) prompts with a plan cannot be made" in messages["prompts with a plan too long"]
 
 
 def test_limits_that_leave_nothing_are_errors(model_folder: FolderOf) -> None:
     with pytest.raises(StudentError, match=r"2 of 2 .* solutions are longer .*; .* prompts cannot be made at all"):
-        check(model_folder("gpt2", "t5"), target_tokens=4, source_tokens=4).require()
+        check(model_folder("gpt2", "t5"), max_target_tokens=4, max_source_tokens=4).require()
 
 
 def test_questions_with_unknown_or_special_tokens_are_counted(model_folder: FolderOf) -> None:
@@ -174,7 +178,7 @@ def test_questions_with_unknown_or_special_tokens_are_counted(model_folder: Fold
     assert "1 of 3" in names["special tokens in questions"]
 
 
-def test_checking_does_not_change_the_students_random_numbers_or_mode(model_folder: FolderOf) -> None:
+def test_checking_leaves_the_callers_random_numbers_alone(model_folder: FolderOf) -> None:
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)

@@ -24,7 +24,7 @@ TEXTS = ["print(int(input()) + 1)", "Add one to the number."] * 5
 
 
 def scratch(architecture: str = "t5", **changes: object) -> StudentConfig:
-    plain = {"init": "scratch", "architecture": ARCHITECTURES[architecture], "vocabulary": 300}
+    plain = {"init": "scratch", "architecture": ARCHITECTURES[architecture], "vocab_size": 300}
     return StudentConfig.model_validate({**plain, **changes})
 
 
@@ -73,9 +73,7 @@ def test_building_leaves_the_callers_random_numbers_alone() -> None:
 
 
 @pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
-def test_a_pretrained_model_learns_the_prefixes_and_pads_with_something_else_than_its_end(
-    architecture: str, tmp_path: Path
-) -> None:
+def test_a_pretrained_model_gets_the_prefixes_and_a_pad_token_other_than_eos(architecture: str, tmp_path: Path) -> None:
     base = build_student(scratch(architecture), TEXTS)
     base.model.save_pretrained(tmp_path)
     base.tokenizer.pad_token = base.tokenizer.eos_token  # as models of one sequence are often published
@@ -109,7 +107,7 @@ def test_a_tokenizer_without_prefixes_gets_each_as_one_token(tmp_path: Path) -> 
         (StudentConfig(init="scratch", architecture={}), "needs model_type"),
         (StudentConfig(init="scratch", architecture={"model_type": "t6"}), "t6"),
         (StudentConfig(init="scratch", architecture={"model_type": "t5", "d_modle": 16}), "t5 has no key d_modle"),
-        (scratch("gpt2", source_tokens=2000), "need 2512 places, the model has n_positions = 2048"),
+        (scratch("gpt2", max_source_tokens=2000), "need 2512 positions, the model has n_positions = 2048"),
     ],
 )
 def test_what_cannot_be_built_is_explained(config: StudentConfig, message: str) -> None:

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeplan.config import TASKS, Task
+from codeplan.config import TASKS, Task, TrainingConfig
 from codeplan.records import Problem
 from codeplan.student.tasks import (
     DEFINITIONS,
-    Limits,
     PromptTooLongError,
+    TokenLimits,
     clean,
     decode_target,
     encode_source,
@@ -33,7 +33,7 @@ def problem(question: str, starter: str = "") -> Problem:
 
 def prompt(task: Task, each: Problem, limit: int = 10_000) -> str:
     plan = PLAN if DEFINITIONS[task].follows_plan else ""
-    return TOKENIZER.decode(encode_source(task, each, plan, TOKENIZER, Limits(limit, limit, 50)).ids)
+    return TOKENIZER.decode(encode_source(task, each, plan, TOKENIZER, TokenLimits(limit, limit, 50)).ids)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -41,8 +41,8 @@ def test_a_prompt_has_its_parts_in_order(task: Task) -> None:
     text = prompt(task, problem("Add one.", "def solve(x):"))
     definition = DEFINITIONS[task]
     parts = [definition.prefix, "Add one.", "def solve(x):", *([PLAN] if definition.follows_plan else [])]
-    places = [text.index(part) for part in parts]
-    assert places == sorted(places)
+    positions = [text.index(part) for part in parts]
+    assert positions == sorted(positions)
     assert text.startswith(definition.prefix)
     assert text.endswith(definition.marker)
 
@@ -55,9 +55,9 @@ def test_tasks_of_one_problem_have_different_prompts() -> None:
 def test_only_the_tail_of_the_question_is_cut(question: str, starter: str, task: Task, limit: int) -> None:
     each = problem(question * 3, starter)
     plan = PLAN if DEFINITIONS[task].follows_plan else ""
-    whole = encode_source(task, each, plan, TOKENIZER, Limits(10_000, 10_000, 50))
+    whole = encode_source(task, each, plan, TOKENIZER, TokenLimits(10_000, 10_000, 50))
     try:
-        short = encode_source(task, each, plan, TOKENIZER, Limits(limit, limit, 50))
+        short = encode_source(task, each, plan, TOKENIZER, TokenLimits(limit, limit, 50))
     except PromptTooLongError as error:
         assert error.part in ("plan too long", "starter code too long")  # noqa: PT017
         return
@@ -72,22 +72,22 @@ def test_only_the_tail_of_the_question_is_cut(question: str, starter: str, task:
     assert clean(starter) in ending
 
 
-def test_what_cannot_be_cut_and_does_not_fit_is_named() -> None:
+def test_a_prompt_too_long_says_which_part_is() -> None:
     with pytest.raises(PromptTooLongError, match=r"p/1: plan too long: .* the limit is 40"):
-        encode_source("plan_code", problem("Q"), PLAN * 20, TOKENIZER, Limits(500, 40, 50))
+        encode_source("plan_code", problem("Q"), PLAN * 20, TOKENIZER, TokenLimits(500, 40, 50))
     with pytest.raises(PromptTooLongError, match=r"starter code too long"):
-        encode_source("code", problem("Q", "x = 1\n" * 50), "", TOKENIZER, Limits(40, 500, 50))
+        encode_source("code", problem("Q", "x = 1\n" * 50), "", TOKENIZER, TokenLimits(40, 500, 50))
 
 
 def test_a_plan_for_a_task_that_follows_none_is_refused() -> None:
     with pytest.raises(ValueError, match="follows no plan"):
-        encode_source("code", problem("Q"), PLAN, TOKENIZER, Limits(100, 100, 50))
+        encode_source("code", problem("Q"), PLAN, TOKENIZER, TokenLimits(100, 100, 50))
 
 
 @given(texts, st.integers(1, 40))
-def test_a_target_keeps_its_start_and_ends_only_where_it_ends(text: str, limit: int) -> None:
-    whole = encode_target(text, TOKENIZER, Limits(10, 10, 10_000))
-    short = encode_target(text, TOKENIZER, Limits(10, 10, limit))
+def test_a_truncated_target_keeps_its_start_and_has_no_eos_token(text: str, limit: int) -> None:
+    whole = encode_target(text, TOKENIZER, TokenLimits(10, 10, 10_000))
+    short = encode_target(text, TOKENIZER, TokenLimits(10, 10, limit))
     assert whole.ids[-1] == TOKENIZER.eos_token_id
     assert short.ids == whole.ids[:limit]
     assert short.cut == len(whole.ids) - len(short.ids)
@@ -99,9 +99,9 @@ def test_a_target_keeps_its_start_and_ends_only_where_it_ends(text: str, limit: 
 def test_text_cannot_forge_special_tokens(text: str) -> None:
     forged = f"{text}</s><pad>[GEN_PLAN]<s>{text}"
     special = set(TOKENIZER.all_special_ids)
-    body = encode_source("code", problem(forged), "", TOKENIZER, Limits(10_000, 10_000, 50)).ids[1:]
+    body = encode_source("code", problem(forged), "", TOKENIZER, TokenLimits(10_000, 10_000, 50)).ids[1:]
     assert not special & set(body)
-    assert not special & set(encode_target(forged, TOKENIZER, Limits(10, 10, 10_000)).ids[:-1])
+    assert not special & set(encode_target(forged, TOKENIZER, TokenLimits(10, 10, 10_000)).ids[:-1])
 
 
 def test_lone_surrogates_and_carriage_returns_are_made_plain() -> None:
@@ -124,7 +124,16 @@ def test_digits_stand_alone_and_indentation_is_one_token() -> None:
 
 def test_special_tokens_are_distinct_and_nothing_is_unknown() -> None:
     special = [TOKENIZER.pad_token_id, TOKENIZER.eos_token_id, TOKENIZER.bos_token_id]
-    special += [TOKENIZER.convert_tokens_to_ids(each.prefix) for each in DEFINITIONS.values()]
+    special += [TOKENIZER.convert_tokens_to_ids(definition.prefix) for definition in DEFINITIONS.values()]
     assert len(set(special)) == len(special)
     assert TOKENIZER.unk_token is None
     assert len(TOKENIZER) <= 320
+
+
+def test_plan_sampling_needs_plan_and_code_but_not_plan_code() -> None:
+    def missing(**mixing: float) -> list[str]:
+        return list(TrainingConfig.model_validate({"mixing": mixing}).missing_tasks())
+
+    assert missing(code=1, plan=1, plan_code=0) == []
+    assert missing(code=1, plan_code=1) == ["plan"]
+    assert missing(plan_code=1) == ["code", "plan"]

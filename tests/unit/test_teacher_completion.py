@@ -47,11 +47,11 @@ def body(content=TEXT, *, message=None, choice=None, **changes) -> bytes:
         b'{"choices": [{"message": {"content": "1. Read.\n2. Print.", "content": null}}]}',
     ],
 )
-def test_the_text_is_found(sent):
+def test_the_text_is_extracted_from_every_known_form(sent):
     assert read_completion(sent).text == TEXT
 
 
-def test_a_stream_is_put_together():
+def test_a_stream_of_events_is_assembled():
     events = [
         ": keep alive",
         'data: {"model": "m", "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]}',
@@ -80,7 +80,7 @@ def test_a_stream_is_put_together():
         ("none", (None, None)),
     ],
 )
-def test_counts_of_tokens_are_read_or_unknown(usage, expected):
+def test_token_counts_are_parsed_or_none(usage, expected):
     said = read_completion(body(usage=usage))
     assert (said.prompt_tokens, said.completion_tokens) == expected
     assert said.text == TEXT
@@ -93,7 +93,7 @@ def test_counts_of_tokens_are_read_or_unknown(usage, expected):
         body([{"type": "refusal", "refusal": "I cannot."}]),
     ],
 )
-def test_a_refusal_is_no_text(sent):
+def test_a_refusal_is_not_text(sent):
     said = read_completion(sent)
     assert (said.text, said.refusal) == ("", "I cannot.")
 
@@ -102,7 +102,7 @@ def test_a_refusal_is_no_text(sent):
     "sent",
     [b"", b"null", b"[]", b"5", b"{}", b'{"choices": []}', b'{"choices": [{}]}', b"<html>busy</html>", b"[" * 100_000],
 )
-def test_what_is_no_completion_is_said_to_be_none(sent):
+def test_anything_else_is_not_a_completion(sent):
     with pytest.raises(NoCompletionError):
         read_completion(sent)
 
@@ -120,8 +120,8 @@ def test_what_is_no_completion_is_said_to_be_none(sent):
         (b'{"object": "error", "message": "too long", "code": 40303}', 500, "too long"),
     ],
 )
-def test_an_error_inside_a_success_is_an_error_with_the_servers_words(sent, status, words):
+def test_an_error_inside_a_successful_response_raises_with_the_servers_message(sent, status, words):
     with pytest.raises(ErrorResponse) as failed:
         read_completion(sent)
     assert failed.value.status == status
-    assert words in failed.value.body.words
+    assert words in failed.value.body.message

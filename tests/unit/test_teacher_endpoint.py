@@ -8,11 +8,11 @@ import pytest
 from pydantic import SecretStr
 
 from codeplan.config import ExecutionConfig, TeacherConfig
-from codeplan.loading import ConfigError, parse
+from codeplan.config.loading import ConfigError, parse
 from codeplan.records import Problem
-from codeplan.teacher.asking import Asker, Reply
+from codeplan.teacher.cached_teacher import CachedTeacher, Reply, TeacherSetup
 from codeplan.teacher.endpoint import Endpoint, EndpointError, is_loopback, proxy_for
-from codeplan.teacher.questions import questions
+from codeplan.teacher.plan_requests import build_plan_requests
 
 KEY = "sk-secret-1234567890"
 GOOD = {"choices": [{"message": {"content": "1. Read."}}]}
@@ -28,12 +28,12 @@ def bare_environment(monkeypatch):
 
 def ask(base_url: str, folder) -> Reply:
     problem = Problem(problem_id="p", dataset="d", split="s", level="l", question="Q", solutions=("print(1)",))
-    (asked,) = questions([problem], TeacherConfig(model="m"), "host")
+    (asked,) = build_plan_requests([problem], TeacherConfig(model="m"), "host")
 
     async def once() -> Reply:
         settings = ExecutionConfig(request_attempts=1, request_timeout_s=10)
-        async with Asker(Endpoint(base_url, SecretStr(KEY)), settings, folder) as asker:
-            return await asker.ask(asked.request)
+        async with CachedTeacher(TeacherSetup(Endpoint(base_url, SecretStr(KEY)), settings, folder)) as teacher:
+            return await teacher.ask(asked.request)
 
     return asyncio.run(once())
 
@@ -71,7 +71,7 @@ def test_other_hosts_are_reached_through_the_proxy(scripted_teacher, tmp_path, m
         ("http_proxy", "http://user:word@[::1", "http://host:port"),
     ],
 )
-def test_a_proxy_that_cannot_be_used_is_one_line_that_names_the_variable(tmp_path, monkeypatch, name, value, words):
+def test_an_unusable_proxy_is_one_line_that_names_the_variable(tmp_path, monkeypatch, name, value, words):
     monkeypatch.setenv(name, value)
     with pytest.raises(EndpointError, match=name) as refused:
         ask("http://teacher.invalid/v1", tmp_path)
@@ -104,7 +104,7 @@ def test_a_dead_proxy_is_named(tmp_path, monkeypatch):
         ("[::1], ,::1,10.0.0.0/8,]x[,", True),
     ],
 )
-def test_no_proxy_is_read_in_all_its_forms(monkeypatch, no_proxy, proxied):
+def test_no_proxy_is_parsed_in_all_its_forms(monkeypatch, no_proxy, proxied):
     monkeypatch.setenv("https_proxy", "http://proxy:1")
     monkeypatch.setenv("NO_PROXY", no_proxy)
     assert (proxy_for("https://teacher.example.com:8443/v1") is not None) is proxied
@@ -123,7 +123,7 @@ def test_loopback_has_many_names():
 
 
 @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_certificates_that_cannot_be_used_are_one_line(tmp_path, monkeypatch, name):
+def test_unusable_certificates_are_one_line_that_names_the_variable(tmp_path, monkeypatch, name):
     empty = tmp_path / "no.pem"
     empty.write_text("nothing")
     for value in (tmp_path / "missing.pem", empty):
@@ -141,7 +141,7 @@ def test_certificates_of_the_environment_are_used(tmp_path, monkeypatch):
     assert ask("https://127.0.0.1:9/v1", tmp_path).status == "stopped"  # it came as far as to connect
 
 
-def test_what_openais_variables_add_never_replaces_the_key(scripted_teacher, tmp_path, monkeypatch):
+def test_openai_environment_variables_never_replace_the_key(scripted_teacher, tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "another")
     monkeypatch.setenv("OPENAI_ADMIN_KEY", "another")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
@@ -155,7 +155,7 @@ def test_what_openais_variables_add_never_replaces_the_key(scripted_teacher, tmp
     assert not {"openai-organization", "openai-project", "x-extra"} & set(headers)
 
 
-def test_openai_is_told_the_organization_and_a_broken_one_is_one_line(tmp_path, monkeypatch):
+def test_an_organization_that_cannot_be_a_header_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_ORG_ID", "örg")
     with pytest.raises(EndpointError, match="OPENAI_ORG_ID"):
         ask("https://api.openai.com/v1", tmp_path)
@@ -181,7 +181,7 @@ def test_openai_is_told_the_organization_and_a_broken_one_is_one_line(tmp_path, 
         "https://host/\n/v1",
     ],
 )
-def test_an_address_that_cannot_be_used_is_refused_before_anything_starts(address):
+def test_an_invalid_base_url_is_refused_by_the_configuration(address):
     source = {"reader": "miniapps", "split": "train", "count": 1}
     plain = {
         "problems": {"train": source, "test": source},
@@ -195,5 +195,11 @@ def test_an_address_that_cannot_be_used_is_refused_before_anything_starts(addres
     assert "\n" not in str(refused.value)
 
 
-def test_messages_show_an_address_without_what_is_secret():
-    assert Endpoint("https://user:word@host:1/v1?key=word", SecretStr(KEY)).shown == "https://host:1/v1"
+def test_the_displayed_url_has_no_credentials_and_no_query():
+    assert Endpoint("https://user:word@host:1/v1?key=word", SecretStr(KEY)).display_url == "https://host:1/v1"
+
+
+def test_an_endpoint_hides_its_key_and_names_its_host_without_credentials():
+    endpoint = Endpoint("https://user:word@teacher.example:8443/v1", SecretStr(KEY))
+    assert KEY not in repr(endpoint) + str(endpoint)
+    assert endpoint.host == "teacher.example:8443"

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codeplan.problems import miniapps
-from codeplan.problems.miniapps.steps import STEPS, Move
-from codeplan.teacher.offline import LONGEST_STEP, MOST_STEPS, write_plan
+from codeplan.problems.miniapps.operations import OPERATIONS, BoundOperation
+from codeplan.teacher.offline import MAX_STEP_CHARACTERS, MAX_STEPS, write_plan
 from codeplan.teacher.phrases import say
 from codeplan.teacher.plans import clean_plan, leakage
 
@@ -26,7 +26,7 @@ def rows(name: str) -> list[dict]:
         return [json.loads(line) for line in lines]
 
 
-def test_a_plan_has_one_short_step_a_statement():
+def test_a_plan_has_one_short_step_per_statement():
     program = """
 values = list(map(int, input().split()))
 values = [v for v in values if v % 2 == 0]
@@ -92,11 +92,15 @@ def test_statements_have_a_regular_phrase(statement, step):
     assert write_plan(statement).split("\n")[0] == f"1. {step}"
 
 
-def test_every_step_of_miniapps_has_a_plan_of_its_own():
-    statements = [Move(step, value).statement() for step in STEPS for value in step.values or (None,)]
+def test_every_miniapps_operation_has_its_own_plan():
+    statements = [
+        BoundOperation(operation, parameter).statement()
+        for operation in OPERATIONS
+        for parameter in operation.parameters or (None,)
+    ]
     meanings = {step.split("= ")[1] for step in statements}
     plans = {write_plan(statement) for statement in statements}
-    # Two steps may share a line where their code is the same for numbers and words.
+    # Two operations may share a line where their code is the same for numbers and words.
     assert len(plans) >= len(meanings)
     assert max(len(plan) for plan in plans) < 90
 
@@ -118,23 +122,23 @@ FUNCTIONS = st.sampled_from(["len", "str", "sum", "abs", "int", "f", "x.upper", 
 def larger(inner):
     pair = st.tuples(inner, inner)
     return st.one_of(
-        st.builds(lambda each, op: ast.BinOp(each[0], op, each[1]), pair, OPERATORS),
-        inner.map(lambda each: ast.UnaryOp(ast.USub(), each)),
-        pair.map(lambda each: ast.Subscript(each[0], each[1], ast.Load())),
-        pair.map(lambda each: ast.Compare(each[0], [ast.Lt()], [each[1]])),
-        pair.map(lambda each: ast.BoolOp(ast.And(), list(each))),
-        st.builds(lambda name, each: ast.Call(ast.parse(name, mode="eval").body, [each], []), FUNCTIONS, inner),
-        inner.map(lambda each: ast.Attribute(each, "size", ast.Load())),
+        st.builds(lambda sides, op: ast.BinOp(sides[0], op, sides[1]), pair, OPERATORS),
+        inner.map(lambda operand: ast.UnaryOp(ast.USub(), operand)),
+        pair.map(lambda sides: ast.Subscript(sides[0], sides[1], ast.Load())),
+        pair.map(lambda sides: ast.Compare(sides[0], [ast.Lt()], [sides[1]])),
+        pair.map(lambda sides: ast.BoolOp(ast.And(), list(sides))),
+        st.builds(lambda name, argument: ast.Call(ast.parse(name, mode="eval").body, [argument], []), FUNCTIONS, inner),
+        inner.map(lambda value: ast.Attribute(value, "size", ast.Load())),
     )
 
 
 EXPRESSIONS = st.recursive(LEAVES, larger, max_leaves=5).map(ast.unparse)
 
 
-@settings(max_examples=300)
+@settings(deadline=None, max_examples=300)
 @given(one=EXPRESSIONS, other=EXPRESSIONS)
 def test_a_phrase_has_one_reading(one, other):
-    trees = [ast.parse(each, mode="eval").body for each in (one, other)]
+    trees = [ast.parse(source, mode="eval").body for source in (one, other)]
     if ast.dump(trees[0]) != ast.dump(trees[1]):
         assert say(trees[0]) != say(trees[1])
 
@@ -144,12 +148,12 @@ PHRASES: dict[str, str] = {}
 
 @settings(max_examples=1500, deadline=None)
 @given(EXPRESSIONS)
-def test_no_two_expressions_ever_met_share_a_phrase(source):
+def test_no_two_different_expressions_share_a_phrase(source):
     tree = ast.parse(source, mode="eval").body
     assert PHRASES.setdefault(say(tree), ast.dump(tree)) == ast.dump(tree)
 
 
-def test_python_2_is_explained_as_far_as_it_can_be_read():
+def test_python_2_is_explained_line_by_line():
     program = "n = raw_input()\nfor i in [1, 2]:\n\tprint n, i\nif n <> 3:\n    exec 'x'\nelse:\n    print 'b'\n"
     assert write_plan(program) == (
         "1. Read a line into n.\n"
@@ -170,34 +174,35 @@ def test_a_program_without_statements_has_an_empty_plan(program):
 @pytest.mark.parametrize(
     "program", ["x = " + "+".join(["1"] * 5000), "x = " + "(" * 500 + "1" + ")" * 500, "x = '" + "long " * 1000 + "'"]
 )
-def test_monstrous_expressions_are_cut(program):
+def test_huge_expressions_are_truncated(program):
     plan = write_plan(program)
     assert plan
-    assert len(plan) <= LONGEST_STEP + 10
+    assert len(plan) <= MAX_STEP_CHARACTERS + 10
 
 
 def test_a_long_program_loses_its_deepest_steps_first():
     program = "for a in b:\n  if a:\n    c = a\n" * 20 + "print(c)"
     steps = write_plan(program).split("\n")
-    assert len(steps) <= MOST_STEPS
+    assert len(steps) <= MAX_STEPS
     assert steps[-1].endswith("Print c.")
     flat = write_plan("\n".join(f"x{number} = 1" for number in range(100))).split("\n")
-    assert len(flat) == MOST_STEPS
-    assert flat[-1] == f"{MOST_STEPS}. Go on for 61 more steps."
+    assert len(flat) == MAX_STEPS
+    assert flat[-1] == f"{MAX_STEPS}. Go on for 61 more steps."
 
 
+@settings(deadline=None)
 @given(
     st.text()
     | st.lists(st.sampled_from(["if x:", "  y = 1", "else:", "print x", "\tpass", "(", "elif", "'"])).map("\n".join)
 )
-def test_any_text_at_all_has_a_plan_and_always_the_same(text):
+def test_any_text_has_a_deterministic_plan(text):
     plan = write_plan(text)
     assert plan == write_plan(text)
-    assert len(plan.split("\n")) <= MOST_STEPS
+    assert len(plan.split("\n")) <= MAX_STEPS
 
 
 def test_human_solutions_have_plans_that_are_clean_and_do_not_leak():
-    solutions = [each for row in rows("apps_train150.jsonl.gz") for each in row["solutions"][:4]]
+    solutions = [solution for row in rows("apps_train150.jsonl.gz") for solution in row["solutions"][:4]]
     leaks = []
     for solution in solutions:
         plan = write_plan(solution)

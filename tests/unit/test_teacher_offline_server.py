@@ -51,7 +51,7 @@ def test_it_writes_the_plan_of_the_solution_in_the_prompt(endpoint):
     assert said["usage"]["total_tokens"] == said["usage"]["prompt_tokens"] + said["usage"]["completion_tokens"]
 
 
-def test_it_keeps_to_the_length_limit(endpoint):
+def test_it_respects_max_tokens(endpoint):
     _, said = call(endpoint, "/chat/completions", body(max_tokens=4))
     assert said["choices"][0]["message"]["content"] == "1. Read one"
     assert said["choices"][0]["finish_reason"] == "length"
@@ -77,7 +77,7 @@ def test_it_lists_its_model(endpoint):
         (body(max_tokens="x"), 400, "invalid_value"),
     ],
 )
-def test_errors_have_the_protocols_form(endpoint, sent, status, code):
+def test_errors_have_the_form_of_the_openai_protocol(endpoint, sent, status, code):
     got, said = call(endpoint, "/chat/completions", sent)
     assert (got, said["error"]["code"]) == (status, code)
     assert set(said["error"]) == {"message", "type", "param", "code"}
@@ -89,7 +89,7 @@ def test_a_wrong_key_is_refused(endpoint, path):
     assert (status, said["error"]["code"]) == (401, "invalid_api_key")
 
 
-def test_its_identity_does_not_hang_on_its_port(endpoint):
+def test_its_host_in_request_keys_does_not_depend_on_its_port(endpoint):
     assert endpoint.host == offline_host()
     assert MODEL in endpoint.host
 
@@ -106,7 +106,7 @@ def test_it_ends_with_the_block():
     assert not listens(running.base_url)
 
 
-def test_it_dies_with_a_parent_that_was_killed():
+def test_it_ends_with_a_killed_parent():
     script = (
         "import time\nfrom codeplan.teacher.offline_server import offline_teacher\n"
         "with offline_teacher() as running:\n    print(running.base_url, flush=True)\n    time.sleep(600)\n"

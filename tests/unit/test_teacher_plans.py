@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codeplan.teacher.plans import clean_plan, leakage
@@ -42,7 +42,7 @@ def rows(name: str) -> list[dict]:
         f"{PLAN}\n```python\nprint(sum(map(int, input().split())))\n```",
     ],
 )
-def test_wrappings_go_and_the_steps_stay(text):
+def test_headings_fences_and_programs_are_removed_and_the_steps_kept(text):
     assert clean_plan(text) == PLAN
 
 
@@ -50,28 +50,30 @@ def test_wrappings_go_and_the_steps_stay(text):
     "text",
     ["", "  \n", "```\n```", "Plan:", "<think>never ended", "```python\nx = 1\n```", "def f(x):\n    return x", "..."],
 )
-def test_a_text_without_a_plan_gives_none(text):
+def test_a_text_without_a_plan_gives_an_empty_plan(text):
     assert clean_plan(text) == ""
 
 
-def test_numbering_and_indentation_stay():
+def test_numbering_and_indentation_are_kept():
     nested = "1. For each value:\n  2. Add it.\nStep 3. Print."
     assert clean_plan(nested) == nested
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_cleaning_never_fails_and_leaves_no_empty_line(text):
     plan = clean_plan(text)
     assert all(line.strip() for line in plan.split("\n")) or plan == ""
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([PLAN, "```python\nx = 1\n```", "Plan:", "```", "words", "<think>", "</think>"])))
-def test_a_clean_plan_is_clean(parts):
+def test_cleaning_a_clean_plan_changes_nothing(parts):
     plan = clean_plan("\n".join(parts))
     assert clean_plan(plan) == plan or "```" in plan or "think>" in plan
 
 
-def test_leakage_is_the_share_of_lines_that_stand_in_the_plan():
+def test_leakage_is_the_fraction_of_solution_lines_in_the_plan():
     solution = "import sys\nvalues = [v for v in values if v % 2]\nprint(sum(values))\nx = 1\n"
     assert leakage(PLAN, solution) == 0.0
     assert leakage("1. Do `print( sum(values) )`.", solution) == 0.5
@@ -79,8 +81,9 @@ def test_leakage_is_the_share_of_lines_that_stand_in_the_plan():
     assert leakage("x = 1", "x = 1\nimport sys") == 0.0
 
 
+@settings(deadline=None)
 @given(plan=st.text(), solution=st.text())
-def test_leakage_is_a_share(plan, solution):
+def test_leakage_is_between_0_and_1(plan, solution):
     assert 0.0 <= leakage(plan, solution) <= 1.0
 
 

@@ -1,4 +1,4 @@
-"""One request refused, or everything refused: decided by what becomes of the others."""
+"""A rejection of one request, or of everything: decided by what becomes of the others."""
 
 import asyncio
 import base64
@@ -11,30 +11,31 @@ from pydantic import SecretStr
 
 from codeplan.config import ExecutionConfig, TeacherConfig
 from codeplan.records import Problem
-from codeplan.stages import StageError
-from codeplan.teacher.asking import Asker, Reply
+from codeplan.stage import StageError
+from codeplan.teacher.cached_teacher import CachedTeacher, Reply, TeacherSetup
 from codeplan.teacher.endpoint import Endpoint
 from codeplan.teacher.failures import read_error
-from codeplan.teacher.ledger import settle
-from codeplan.teacher.questions import Question, questions
+from codeplan.teacher.ledger import collect_plans
+from codeplan.teacher.plan_requests import PlanRequest, build_plan_requests
 
 KEY = "sk-se/cret+1234567890"
+TEACHER = TeacherConfig(model="m")
 GOOD = {"choices": [{"message": {"content": "1. Read.\n2. Print."}, "finish_reason": "stop"}], "usage": None}
 
 
-def asked_of(count: int, **teacher) -> list[Question]:
+def asked_of(count: int, **teacher) -> list[PlanRequest]:
     problems = [
         Problem(problem_id=f"p{n}", dataset="d", split="s", level="l", question=f"Q{n}.", solutions=(f"print({n})",))
         for n in range(count)
     ]
-    return questions(problems, TeacherConfig(model="m", **teacher), "host")
+    return build_plan_requests(problems, TeacherConfig(model="m", **teacher), "host")
 
 
-def ask(base_url: str, folder: Path, asked: list[Question], *, key: str = KEY, **asker) -> list[Reply]:
+def ask(base_url: str, folder: Path, asked: list[PlanRequest], *, key: str = KEY) -> list[Reply]:
     async def in_turn() -> list[Reply]:
         settings = ExecutionConfig(request_attempts=1)
-        async with Asker(Endpoint(base_url, SecretStr(key)), settings, folder, **asker) as asking:
-            return [await asking.ask(question.request) for question in asked]
+        async with CachedTeacher(TeacherSetup(Endpoint(base_url, SecretStr(key)), settings, folder)) as teacher:
+            return [await teacher.ask(plan_request.request) for plan_request in asked]
 
     return asyncio.run(in_turn())
 
@@ -56,31 +57,31 @@ def number_in(sent) -> int:
     ],
 )
 @pytest.mark.parametrize("refused", [{0}, {1, 2}])
-def test_a_refused_request_is_lost_alone_by_name_with_the_servers_words(
-    scripted_teacher, tmp_path, status, body, refused
-):
+def test_one_rejected_request_fails_alone_with_the_servers_message(scripted_teacher, tmp_path, status, body, refused):
     teacher = scripted_teacher(lambda sent: (status, body, {}) if number_in(sent) in refused else (200, GOOD, {}))
     asked = asked_of(6)
     replies = ask(teacher.base_url, tmp_path, asked)
-    assert {n for n, reply in enumerate(replies) if reply.status == "lost"} == refused
+    assert {n for n, reply in enumerate(replies) if reply.status == "failed"} == refused
     assert {reply.reason for reply in replies} == {"", "rejected"}
-    words = read_error(json.dumps(body).encode() if isinstance(body, dict) else body).words
-    assert all(words in reply.message for reply in replies if reply.status == "lost")
+    words = read_error(json.dumps(body).encode() if isinstance(body, dict) else body).message
+    assert all(words in reply.message for reply in replies if reply.status == "failed")
     assert len(teacher.bodies) == 6
-    made = settle(asked, {reply.key: reply for reply in replies}, 0, 0.4, None)
-    assert made.account.losses == {"rejected": len(refused)}
+    made = collect_plans(
+        asked, {reply.key: reply for reply in replies}, TEACHER, ExecutionConfig(max_failed_fraction=0.4)
+    )
+    assert made.account.dropped == {"rejected": len(refused)}
 
 
 @pytest.mark.parametrize("status", [400, 403, 422])
-def test_refusals_in_a_row_without_an_answer_stop_everything(scripted_teacher, tmp_path, status):
+def test_consecutive_rejections_without_an_answer_stop_everything(scripted_teacher, tmp_path, status):
     teacher = scripted_teacher(lambda sent: (status, {"error": {"message": "not for you"}}, {}))
     replies = ask(teacher.base_url, tmp_path, asked_of(50))
-    assert [reply.status for reply in replies][:4] == ["lost", "lost", "stopped", "not_asked"]
+    assert [reply.status for reply in replies][:4] == ["failed", "failed", "stopped", "not_asked"]
     assert "not for you" in replies[2].message
     assert len(teacher.bodies) == 3
 
 
-def test_pages_in_place_of_answers_stop_everything(scripted_teacher, tmp_path):
+def test_html_pages_in_place_of_answers_stop_everything(scripted_teacher, tmp_path):
     teacher = scripted_teacher(lambda sent: (200, b"<html>Welcome to the router</html>", {}))
     replies = ask(teacher.base_url, tmp_path, asked_of(50))
     assert replies[2].status == "stopped"
@@ -102,7 +103,7 @@ def test_pages_in_place_of_answers_stop_everything(scripted_teacher, tmp_path):
         (200, {"error": {"message": "bad key", "code": 401}}, "teacher.api_key_env"),
     ],
 )
-def test_what_is_unmistakably_refused_for_all_stops_at_once(scripted_teacher, tmp_path, status, body, hint):
+def test_a_refusal_of_the_key_model_credit_or_address_stops_at_once(scripted_teacher, tmp_path, status, body, hint):
     teacher = scripted_teacher(lambda sent: (status, body, {}))
     replies = ask(teacher.base_url, tmp_path, asked_of(3))
     assert [reply.status for reply in replies] == ["stopped", "not_asked", "not_asked"]
@@ -111,7 +112,7 @@ def test_what_is_unmistakably_refused_for_all_stops_at_once(scripted_teacher, tm
 
 
 @pytest.mark.parametrize("cut", [0, 290])
-def test_no_form_of_the_key_stands_in_a_message(scripted_teacher, tmp_path, cut):
+def test_no_encoding_of_the_key_appears_in_a_message(scripted_teacher, tmp_path, cut):
     encoded = base64.b64encode(KEY.encode()).decode()
     forms = [KEY, KEY.upper(), quote(KEY, safe=""), encoded, encoded.rstrip("="), KEY[:15]]
     for number, form in enumerate(forms):
@@ -122,24 +123,26 @@ def test_no_form_of_the_key_stands_in_a_message(scripted_teacher, tmp_path, cut)
                 assert form[:6].lower() not in reply.message.lower(), (number, status)
 
 
-def test_a_placeholder_for_a_key_does_not_garble_messages(scripted_teacher, tmp_path):
+def test_a_short_placeholder_key_does_not_garble_messages(scripted_teacher, tmp_path):
     teacher = scripted_teacher(lambda sent: (400, {"error": {"message": "the next text is x"}}, {}))
     (reply,) = ask(teacher.base_url, tmp_path, asked_of(1), key="x")
     assert "the next text is [key]" in reply.message
 
 
 @pytest.mark.parametrize(
-    ("content", "reason", "words", "losses"),
+    ("content", "reason", "words", "dropped"),
     [
-        (None, "length", ["finish_reason length", "64 tokens", "teacher.max_tokens, now 64"], "cut_off_before_plan"),
-        ("<think>so it", "MAX_TOKENS", ["length", "teacher.max_tokens"], "cut_off_before_plan"),
+        (None, "length", ["finish_reason length", "64 tokens", "teacher.max_tokens, now 64"], "truncated_before_plan"),
+        ("<think>so it", "MAX_TOKENS", ["truncated", "teacher.max_tokens"], "truncated_before_plan"),
         ("", "content_filter", ["filter"], "content_filter"),
-        ("<think>so it</think>", "stop", ["thoughts"], "only_thoughts"),
+        ("<think>so it</think>", "stop", ["reasoning alone"], "only_reasoning"),
         ("", "stop", ["empty", "stop"], "empty_answer"),
         ("```python\nx = 1\n```", "stop", ["no plan in"], "no_plan_in_answer"),
     ],
 )
-def test_an_answer_without_a_plan_says_why_and_how_to_go_on(scripted_teacher, tmp_path, content, reason, words, losses):
+def test_an_answer_without_a_plan_says_why_and_what_to_change(
+    scripted_teacher, tmp_path, content, reason, words, dropped
+):
     message = {"content": content, "reasoning_content": "thinking " * 20}
     usage = {"prompt_tokens": 9, "completion_tokens": 64}
     said = {"choices": [{"message": message, "finish_reason": reason}], "usage": usage}
@@ -148,8 +151,8 @@ def test_an_answer_without_a_plan_says_why_and_how_to_go_on(scripted_teacher, tm
     for _ in range(2):
         replies = {reply.key: reply for reply in ask(teacher.base_url, tmp_path, asked)}
         with pytest.raises(StageError) as failed:
-            settle(asked, replies, 0, 0.0, None)
-        assert all(each in str(failed.value) for each in (*words, f"2 {losses}"))
+            collect_plans(asked, replies, TEACHER, ExecutionConfig(max_failed_fraction=0.0))
+        assert all(phrase in str(failed.value) for phrase in (*words, f"2 {dropped}"))
         assert "the next run asks only for the others" not in str(failed.value)
         assert "not asked for again with these settings: another teacher.max_tokens" in str(failed.value)
     assert len(teacher.bodies) == 2
@@ -157,19 +160,10 @@ def test_an_answer_without_a_plan_says_why_and_how_to_go_on(scripted_teacher, tm
     assert len(teacher.bodies) == 4
 
 
-def test_a_declined_request_is_no_plan(scripted_teacher, tmp_path):
+def test_a_declined_request_has_no_plan(scripted_teacher, tmp_path):
     said = {"choices": [{"message": {"content": None, "refusal": "I cannot help with that."}}]}
     teacher = scripted_teacher(lambda sent: (200, said, {}))
     asked = asked_of(1)
     replies = {reply.key: reply for reply in ask(teacher.base_url, tmp_path, asked)}
-    with pytest.raises(StageError, match=r"1 declined\. p0: the model declines: 'I cannot help with that\.'"):
-        settle(asked, replies, 0, 0.0, None)
-
-
-def test_plans_cut_off_by_the_length_limit_are_kept_counted_and_said(scripted_teacher, tmp_path):
-    said = {"choices": [{"message": {"content": "1. Read.\n2. Pr"}, "finish_reason": "length"}]}
-    teacher = scripted_teacher(lambda sent: (200, said, {}))
-    asked = asked_of(2)
-    made = settle(asked, {reply.key: reply for reply in ask(teacher.base_url, tmp_path, asked)}, 0, 0.0, None)
-    assert len(made.plans) == made.tally.truncated == 2
-    assert any("2 of 2 answers were cut off" in note for note in made.notes())
+    with pytest.raises(StageError, match=r"1 declined\. p0: the model declined: 'I cannot help with that\.'"):
+        collect_plans(asked, replies, TEACHER, ExecutionConfig(max_failed_fraction=0.0))

@@ -1,4 +1,4 @@
-"""Sampling settings that a model refuses are left out, and said; paid answers stay valid."""
+"""Sampling settings that a model refuses are left out, and reported; paid answers stay valid."""
 
 import asyncio
 import logging
@@ -8,31 +8,34 @@ from pydantic import SecretStr
 
 from codeplan.config import ExecutionConfig, TeacherConfig
 from codeplan.records import Problem
-from codeplan.teacher.asking import Asker, Reply
-from codeplan.teacher.budget import Budget
+from codeplan.teacher.budget import LocalBudget
+from codeplan.teacher.cached_teacher import CachedTeacher, Reply, TeacherSetup
 from codeplan.teacher.endpoint import Endpoint
-from codeplan.teacher.ledger import settle
-from codeplan.teacher.questions import Question, questions
-from codeplan.teacher.requests import ChatMessage, Request
+from codeplan.teacher.ledger import collect_plans
+from codeplan.teacher.plan_requests import PlanRequest, build_plan_requests
+from codeplan.teacher.requests import ChatMessage, TeacherRequest
 
+TEACHER = TeacherConfig(model="m")
 GOOD = {"choices": [{"message": {"content": "1. Read.\n2. Print."}, "finish_reason": "stop"}], "usage": None}
 SETTINGS = ("temperature", "top_p", "seed", "max_tokens", "max_completion_tokens")
 
 
-def asked_of(count: int, **teacher) -> list[Question]:
+def asked_of(count: int, **teacher) -> list[PlanRequest]:
     problems = [
         Problem(problem_id=f"p{n}", dataset="d", split="s", level="l", question=f"Q{n}", solutions=(f"print({n})",))
         for n in range(count)
     ]
-    return questions(problems, TeacherConfig(model="m", **teacher), "host")
+    return build_plan_requests(problems, TeacherConfig(model="m", **teacher), "host")
 
 
-def ask_in_turn(base_url: str, folder, asked: list[Question], budget: float | None = None, **prices) -> list[Reply]:
+def ask_in_turn(base_url: str, folder, asked: list[PlanRequest], budget: float | None = None, **prices) -> list[Reply]:
     async def all_in_turn() -> list[Reply]:
         execution = ExecutionConfig(request_attempts=1, **prices)
-        purse = None if budget is None else Budget(budget)
-        async with Asker(Endpoint(base_url, SecretStr("sk-1")), execution, folder, purse) as asker:
-            return [await asker.ask(question.request) for question in asked]
+        limit = None if budget is None else LocalBudget(budget)
+        async with CachedTeacher(
+            TeacherSetup(Endpoint(base_url, SecretStr("sk-1")), execution, folder, limit)
+        ) as teacher:
+            return [await teacher.ask(plan_request.request) for plan_request in asked]
 
     return asyncio.run(all_in_turn())
 
@@ -130,7 +133,7 @@ def refusing_both(body):
         (refusing_both(openai_form("`temperature` and `top_p` cannot both be given", None, "temperature")), "top_p"),
     ],
 )
-def test_a_refused_setting_is_left_out_of_all_later_requests_and_said(
+def test_a_refused_setting_is_left_out_of_later_requests_and_reported(
     scripted_teacher, tmp_path, caplog, respond, left_out
 ):
     teacher = scripted_teacher(respond)
@@ -141,12 +144,14 @@ def test_a_refused_setting_is_left_out_of_all_later_requests_and_said(
     assert [left_out in body for body in teacher.bodies] == [True, False, False, False]
     assert all(name in teacher.bodies[-1] for name in SETTINGS[:4] if name != left_out)
     assert [left_out in record.getMessage() for record in caplog.records] == [True]
-    made = settle(asked, {reply.key: reply for reply in replies}, 0, 0.0, None)
+    made = collect_plans(
+        asked, {reply.key: reply for reply in replies}, TEACHER, ExecutionConfig(max_failed_fraction=0.0)
+    )
     assert any(f"teacher.{left_out}=null" in note for note in made.notes())
     assert ask_in_turn("http://127.0.0.1:9/v1", tmp_path, asked)[0].answer.left_out == (left_out,)  # kept with it
 
 
-def test_several_refused_settings_are_found_out_one_after_the_other(scripted_teacher, tmp_path):
+def test_several_refused_settings_are_detected_one_after_the_other(scripted_teacher, tmp_path):
     def respond(sent):
         for name in ("temperature", "top_p", "max_tokens"):
             if name in sent:
@@ -160,7 +165,7 @@ def test_several_refused_settings_are_found_out_one_after_the_other(scripted_tea
     assert set(SETTINGS) & set(teacher.bodies[-1]) == {"seed", "max_completion_tokens"}
 
 
-def test_a_length_limit_unknown_by_both_names_is_left_out_unless_a_budget_rests_on_it(scripted_teacher, tmp_path):
+def test_a_length_limit_refused_by_both_names_is_left_out_unless_a_budget_needs_it(scripted_teacher, tmp_path):
     def respond(sent):
         names = [name for name in sent if "tokens" in name]
         return (400, openai_form(f"unknown parameter {names[0]}"), {}) if names else (200, GOOD, {})
@@ -169,9 +174,9 @@ def test_a_length_limit_unknown_by_both_names_is_left_out_unless_a_budget_rests_
     (reply,) = ask_in_turn(teacher.base_url, tmp_path / "free", asked_of(1))
     assert reply.answer.left_out == ("max_tokens",)
     prices = {"prompt_price_usd": 1.0, "completion_price_usd": 1.0}
-    (lost,) = ask_in_turn(teacher.base_url, tmp_path / "limited", asked_of(1), budget=100.0, **prices)
-    assert lost.status == "lost"
-    assert "max_completion_tokens" in lost.message
+    (failed,) = ask_in_turn(teacher.base_url, tmp_path / "limited", asked_of(1), budget=100.0, **prices)
+    assert failed.status == "failed"
+    assert "max_completion_tokens" in failed.message
 
 
 @pytest.mark.parametrize(
@@ -185,20 +190,20 @@ def test_a_length_limit_unknown_by_both_names_is_left_out_unless_a_budget_rests_
 )
 def test_a_wrong_value_or_a_refused_prompt_leaves_nothing_out(scripted_teacher, tmp_path, words):
     teacher = scripted_teacher(lambda sent: (400, openai_form(words), {}))
-    (lost,) = ask_in_turn(teacher.base_url, tmp_path, asked_of(1))
-    assert (lost.status, lost.reason) == ("lost", "rejected")
-    assert words in lost.message
+    (failed,) = ask_in_turn(teacher.base_url, tmp_path, asked_of(1))
+    assert (failed.status, failed.reason) == ("failed", "rejected")
+    assert words in failed.message
     assert len(teacher.bodies) == 1
 
 
-def test_a_setting_whose_absence_does_not_help_is_sent_again(scripted_teacher, tmp_path):
+def test_a_setting_is_sent_again_where_leaving_it_out_did_not_help(scripted_teacher, tmp_path):
     def respond(sent):
         refused = "Q0" in sent["messages"][-1]["content"]
         return (400, openai_form("the seed is not wanted"), {}) if refused else (200, GOOD, {})
 
     teacher = scripted_teacher(respond)
-    lost, answered = ask_in_turn(teacher.base_url, tmp_path, asked_of(2))
-    assert (lost.status, answered.status) == ("lost", "answered")
+    failed, answered = ask_in_turn(teacher.base_url, tmp_path, asked_of(2))
+    assert (failed.status, answered.status) == ("failed", "answered")
     assert answered.answer.left_out == ()
     assert "seed" in teacher.bodies[-1]
 
@@ -212,11 +217,11 @@ def test_null_leaves_a_setting_out_from_the_start(scripted_teacher, tmp_path):
     assert all(reply.answer.left_out == () for reply in replies)
 
 
-def test_the_key_of_a_request_with_all_settings_never_changes():
+def test_golden_key_of_a_request():
     # Paid answers are found by it.
     message = ChatMessage(role="user", content="plan, please")
-    request = Request(
+    request = TeacherRequest(
         host="h", model="m", messages=(message,), temperature=0.2, top_p=1.0, max_tokens=64, seed=7, sample_index=1
     )
     assert request.key == "09a96c262cad124d090886c52802b518ecf980188e1f6c7ca2406252650191bb"
-    assert Request.model_validate({**request.model_dump(), "seed": None}).key != request.key
+    assert TeacherRequest.model_validate({**request.model_dump(), "seed": None}).key != request.key

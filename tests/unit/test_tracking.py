@@ -12,9 +12,9 @@ import pytest
 from mlflow import MlflowClient
 
 from codeplan.config import Config, TrackingConfig
-from codeplan.loading import load, parse
+from codeplan.config.loading import load, parse
 from codeplan.tracking import PARENT, Tracker, TrackingError, flatten, redacted
-from codeplan.tracking.runs import patiently
+from codeplan.tracking.runs import retry_while_locked
 
 NewHome = Callable[[Path], Path]
 
@@ -39,7 +39,7 @@ def config(name: str = "test") -> Config:
     return parse({"name": name, "problems": {"train": source, "test": source}, "student": {"model": "m"}})
 
 
-def test_a_stage_is_a_child_with_metrics_steps_tables_and_data(tracker: Tracker, client: MlflowClient) -> None:
+def test_stage_is_a_child_run_with_metrics_tables_and_data_sets(tracker: Tracker, client: MlflowClient) -> None:
     with (
         tracker.experiment(config(), {"commit": "abc"}) as parent,
         tracker.stage(parent, "distill plans", {"stage": "distill"}) as stage,
@@ -51,19 +51,22 @@ def test_a_stage_is_a_child_with_metrics_steps_tables_and_data(tracker: Tracker,
     child = client.get_run(stage.run_id)
     assert child.data.tags[PARENT] == parent.run_id
     assert child.data.tags["codeplan.stage"] == "distill"
-    assert [(each.step, each.value) for each in client.get_metric_history(stage.run_id, "loss")] == [(1, 1.0), (2, 0.5)]
-    assert {each.path for each in client.list_artifacts(stage.run_id)} == {"plans.json"}
+    assert [(point.step, point.value) for point in client.get_metric_history(stage.run_id, "loss")] == [
+        (1, 1.0),
+        (2, 0.5),
+    ]
+    assert {file.path for file in client.list_artifacts(stage.run_id)} == {"plans.json"}
     assert child.inputs.dataset_inputs[0].dataset.name == "miniapps-train"
-    whole = client.get_run(parent.run_id)
-    assert whole.data.params["sampling.plans"] == "20"
-    assert whole.data.tags["codeplan.commit"] == "abc"
-    assert {whole.info.status, child.info.status} == {"FINISHED"}
+    experiment = client.get_run(parent.run_id)
+    assert experiment.data.params["sampling.plans"] == "20"
+    assert experiment.data.tags["codeplan.commit"] == "abc"
+    assert {experiment.info.status, child.info.status} == {"FINISHED"}
     kept = client.download_artifacts(parent.run_id, "config.yaml")
-    assert load(kept) == config(), "the resolved configuration runs the experiment again"
+    assert load(kept) == config(), "the logged configuration reproduces the experiment"
 
 
 @pytest.mark.parametrize(("error", "status"), [(ValueError("broken row"), "FAILED"), (KeyboardInterrupt(), "KILLED")])
-def test_a_run_that_ends_badly_says_how(
+def test_failed_and_interrupted_runs_have_their_status_and_error(
     tracker: Tracker, client: MlflowClient, error: BaseException, status: str
 ) -> None:
     with (
@@ -91,7 +94,7 @@ with Tracker(TrackingConfig(), Path(sys.argv[1])).experiment(config("dies"), {})
 """
 
 
-def test_a_killed_run_is_marked_by_the_next(home: Path, tracker: Tracker, client: MlflowClient) -> None:
+def test_run_of_a_killed_process_is_closed_by_the_next_run(home: Path, tracker: Tracker, client: MlflowClient) -> None:
     here = str(Path(__file__).parent)
     killed = subprocess.run([sys.executable, "-c", DIES, str(home), here], capture_output=True, text=True, check=False)
     run_id = killed.stdout.strip()
@@ -99,7 +102,7 @@ def test_a_killed_run_is_marked_by_the_next(home: Path, tracker: Tracker, client
     with tracker.experiment(config("alive"), {}) as alive:
         Tracker(TrackingConfig(), home)
         assert client.get_run(run_id).info.status == "FAILED"
-        assert client.get_run(alive.run_id).info.status == "RUNNING", "the living are left alone"
+        assert client.get_run(alive.run_id).info.status == "RUNNING", "running runs are left as they are"
 
 
 def _open(home: Path, start: Any) -> None:
@@ -108,9 +111,9 @@ def _open(home: Path, start: Any) -> None:
         run.metrics({"a": 1.0})
 
 
-def test_first_runs_at_once_share_a_database_that_a_killed_run_left_half_made(tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "mlflow.db") as half:
-        half.execute("CREATE TABLE experiments (experiment_id INTEGER)")
+def test_concurrent_first_runs_repair_and_share_an_incomplete_database(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "mlflow.db") as incomplete:
+        incomplete.execute("CREATE TABLE experiments (experiment_id INTEGER)")
     (tmp_path / ".mlflow.db.new").write_bytes(b"half")
     context = multiprocessing.get_context("fork")  # MLflow takes seconds to import
     start = context.Barrier(3)
@@ -120,37 +123,37 @@ def test_first_runs_at_once_share_a_database_that_a_killed_run_left_half_made(tm
     for run in runs:
         run.join()
     assert [run.exitcode for run in runs] == [0, 0, 0]
-    with sqlite3.connect(tmp_path / "mlflow.db") as made:
-        assert made.execute("SELECT COUNT(*), MIN(status), MAX(status) FROM runs").fetchone() == (
+    with sqlite3.connect(tmp_path / "mlflow.db") as database:
+        assert database.execute("SELECT COUNT(*), MIN(status), MAX(status) FROM runs").fetchone() == (
             3,
             "FINISHED",
             "FINISHED",
         )
-        assert made.execute("SELECT COUNT(*) FROM experiments WHERE name = 'codeplan'").fetchone() == (1,)
+        assert database.execute("SELECT COUNT(*) FROM experiments WHERE name = 'codeplan'").fetchone() == (1,)
 
 
-def test_a_write_is_tried_again_while_another_holds_the_database(tmp_path: Path) -> None:
+def test_write_is_retried_while_the_database_is_locked(tmp_path: Path) -> None:
     holder = sqlite3.connect(tmp_path / "one.db", isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
-    found: list[str] = []
+    errors: list[str] = []
 
     def write() -> str:
         try:
             with sqlite3.connect(tmp_path / "one.db", timeout=0) as connection:
                 connection.execute("CREATE TABLE written (x)")
         except sqlite3.OperationalError as error:
-            found.append(str(error))
+            errors.append(str(error))
             holder.rollback()
             raise
         return "written"
 
-    assert patiently(write) == "written"
-    assert found == ["database is locked"]
+    assert retry_while_locked(write) == "written"
+    assert errors == ["database is locked"]
     holder.close()
 
 
 def _text(home: Path) -> None:
-    (home / "mlflow.db").write_text("this is no database" * 99)
+    (home / "mlflow.db").write_text("this is not a database" * 99)
 
 
 def _folder(home: Path) -> None:
@@ -165,26 +168,24 @@ def _of_another_version(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("break_it", "said"),
+    ("break_it", "message"),
     [
         (_text, "file is not a database; move it away"),
         (_folder, "Is a directory"),
         (_of_another_version, "written by another version of MLflow .its schema is abc"),
     ],
 )
-def test_a_store_that_cannot_be_used_is_one_message(
-    tmp_path: Path, new_home: NewHome, break_it: Any, said: str
-) -> None:
+def test_unusable_database_is_an_error(tmp_path: Path, new_home: NewHome, break_it: Any, message: str) -> None:
     break_it(new_home(tmp_path))
     before = (tmp_path / "mlflow.db").read_bytes() if break_it is not _folder else b""
-    with pytest.raises(TrackingError, match=said) as told:
+    with pytest.raises(TrackingError, match=message) as error:
         Tracker(TrackingConfig(), tmp_path)
-    assert "\n" not in str(told.value)
-    assert not before or (tmp_path / "mlflow.db").read_bytes() == before, "what is there is kept"
+    assert "\n" not in str(error.value)
+    assert not before or (tmp_path / "mlflow.db").read_bytes() == before, "the existing file is kept"
 
 
 @pytest.mark.parametrize("name", ["file", "file/below", "x" * 300])
-def test_a_home_that_cannot_be_made_is_one_message(tmp_path: Path, name: str) -> None:
+def test_home_that_cannot_be_created_is_an_error(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(TrackingError, match=r"execution\.home"):
         Tracker(TrackingConfig(), tmp_path / name)
@@ -193,7 +194,7 @@ def test_a_home_that_cannot_be_made_is_one_message(tmp_path: Path, name: str) ->
 @pytest.mark.parametrize(
     "name", ["a?b", "a#b", "100%", "%3F", "a b", 'it\'s "x"', "ü 普", "a:b", "a\nb", "a;b&c=d", "[b]"]
 )
-def test_a_home_may_have_any_name(tmp_path: Path, new_home: NewHome, name: str) -> None:
+def test_home_with_special_characters(tmp_path: Path, new_home: NewHome, name: str) -> None:
     home = new_home(tmp_path / name)
     tracker = Tracker(TrackingConfig(), home)
     with tracker.experiment(config(), {}) as run:
@@ -202,26 +203,25 @@ def test_a_home_may_have_any_name(tmp_path: Path, new_home: NewHome, name: str) 
     assert client.get_run(run.run_id).info.status == "FINISHED"
     (note,) = (home / "artifacts").glob("**/note.txt")
     assert note.read_text() == "kept"
-    assert [each.path for each in client.list_artifacts(run.run_id, "folder")] == ["folder/note.txt"]
-    assert [path.name for path in tmp_path.iterdir()] == [name], "nothing beside the home"
+    assert [file.path for file in client.list_artifacts(run.run_id, "folder")] == ["folder/note.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == [name], "nothing is written outside the home"
 
 
-def test_a_deleted_experiment_is_one_message(tmp_path: Path, new_home: NewHome) -> None:
+def test_deleted_experiment_is_an_error(tmp_path: Path, new_home: NewHome) -> None:
     tracker = Tracker(TrackingConfig(experiment="gone"), new_home(tmp_path))
     client = MlflowClient(tracker.uri)
-    found = client.get_experiment_by_name("gone")
-    client.delete_experiment(found.experiment_id)
+    client.delete_experiment(client.get_experiment_by_name("gone").experiment_id)
     with pytest.raises(TrackingError, match="the experiment 'gone' was deleted"):
         Tracker(TrackingConfig(experiment="gone"), tmp_path)
 
 
-def test_a_password_in_the_address_is_told_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_password_in_the_tracking_uri_is_never_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     assert redacted("https://me:secret@host:5000/x") == "https://me:***@host:5000/x"
-    with pytest.raises(TrackingError) as told:
+    with pytest.raises(TrackingError) as error:
         Tracker(TrackingConfig(uri="http://me:secret@127.0.0.1:9"), tmp_path)
-    assert "secret" not in str(told.value)
+    assert "secret" not in str(error.value)
 
 
-def test_settings_are_flattened() -> None:
+def test_flatten_settings() -> None:
     assert flatten({"a": {"b": 1, "c": {}}, "d": [1]}) == {"a.b": 1, "a.c": {}, "d": [1]}

@@ -1,4 +1,4 @@
-"""Names and values that MLflow does not take as they are, checked against its own rules and a real SQLite store."""
+"""Names and values that MLflow rejects, checked against its own rules and a real SQLite store."""
 
 import math
 import sqlite3
@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from mlflow.utils.validation import _validate_metric, _validate_param, _validate_tag
 
 from codeplan.config import Config, TrackingConfig
-from codeplan.loading import parse
+from codeplan.config.loading import parse
 from codeplan.tracking import Tracker, TrackingError, names
 
 ODD = [
@@ -62,27 +62,27 @@ def tracker(tmp_path_factory: pytest.TempPathFactory, new_home: Callable[[Path],
 
 @settings(max_examples=60, deadline=None)
 @given(st.one_of(st.sampled_from(ODD), st.text(max_size=300)), st.sampled_from(["", "pass_at_1.direct."]))
-def test_mlflow_takes_every_key(name: str, above: str) -> None:
+def test_every_sanitized_key_is_valid(name: str, above: str) -> None:
     key = names.key(above + name)
     _validate_metric(key, 1.0, 0, 0)
     _validate_param(key, "1")
     _validate_tag(key, "1")
-    assert names.key(key) == key, "a valid key is left as it is"
+    assert names.key(key) == key, "a valid key is unchanged"
 
 
-def test_different_names_stay_different() -> None:
+def test_sanitized_names_do_not_collide() -> None:
     for made in (names.key, names.file_name, lambda name: names.label(name, 100)):
         assert len({made(name) for name in ODD}) == len(ODD)
 
 
-def test_valid_names_are_left_as_they_are() -> None:
-    for name in ("pass_at_1.codeplan.all", "rows.problems.lost.no solution", "sampling.plans", "普及.a-b/c:d"):
+def test_valid_names_are_unchanged() -> None:
+    for name in ("pass_at_1.codeplan.all", "rows.problems.dropped.no solution", "sampling.plans", "普及.a-b/c:d"):
         assert names.key(name) == name
     assert names.file_name("report/plans.json") == "report/plans.json"
     assert names.label("codeplan 普 (2)", 500) == "codeplan 普 (2)"
 
 
-def test_odd_names_and_values_are_kept(tracker: Tracker) -> None:
+def test_invalid_names_and_values_are_stored_sanitized(tracker: Tracker) -> None:
     client = MlflowClient(tracker.uri)
     metrics = {f"pass_at_1.direct.{name}": number / 2 for number, name in enumerate(ODD)}
     metrics |= {f"level {number}": 1.0 for number in range(1500)}
@@ -104,14 +104,14 @@ def test_odd_names_and_values_are_kept(tracker: Tracker) -> None:
     assert math.isnan(kept.data.metrics["not a number"])
     assert {len(value) for key, value in kept.data.params.items() if key.startswith("a _b_")} == {4, 6000}
     assert len(kept.inputs.dataset_inputs) == 2
-    folders = [each.path for each in client.list_artifacts(run.run_id) if each.is_dir]
-    files = [each.path for folder in ("", *folders) for each in client.list_artifacts(run.run_id, folder or None)]
+    folders = [file.path for file in client.list_artifacts(run.run_id) if file.is_dir]
+    files = [file.path for folder in ("", *folders) for file in client.list_artifacts(run.run_id, folder or None)]
     assert {Path(name).suffix for name in files} >= {".yaml", ".json", ".txt"}
     assert kept.info.status == "FINISHED"
 
 
 @pytest.mark.parametrize("statement", ["DROP TABLE metrics", "DROP TABLE tags"])
-def test_a_failure_of_mlflow_is_told_after_the_work(
+def test_failure_of_mlflow_is_reported_after_the_run(
     tmp_path: Path, new_home: Callable[[Path], Path], statement: str
 ) -> None:
     home = new_home(tmp_path / "home")
@@ -125,10 +125,10 @@ def test_a_failure_of_mlflow_is_told_after_the_work(
             with tracker.stage(parent, "report", {"stage": "report"}) as stage:
                 stage.metrics({"a": 1.0})
                 stage.tag(b="2")
-            reached.append("shown")
+            reached.append("end")
 
-    with pytest.raises(TrackingError, match="the work is done and its files are written, but MLflow") as told:
+    with pytest.raises(TrackingError, match="the run has finished and its files are written, but MLflow") as error:
         work()
-    assert reached == ["shown"]
-    assert "no such table" in str(told.value)
-    assert "\n" not in str(told.value)
+    assert reached == ["end"]
+    assert "no such table" in str(error.value)
+    assert "\n" not in str(error.value)

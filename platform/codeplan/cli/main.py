@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import atexit
 import gc
-import io
 import os
-import shlex
-import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from codeplan.cli.terminal import console, fail, how_to_look, plain_errors
 
+if TYPE_CHECKING:
     from codeplan.config import Config
 
 app = typer.Typer(
@@ -34,14 +30,34 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("-s", "--set", metavar="KEY=VALUE", help="Override a setting, for example -s sampling.plans=5."),
 ]
-
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave broken rows of data files out, and count them.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done and what it costs, and do nothing.")]
+
+GOALS = {
+    "run": ("report", "Run the whole pipeline: problems, plans, student, samples, verdicts, report."),
+    "problems": ("problems", "Read the problems of both splits, and account for every row."),
+    "distill": ("distill", "Ask the teacher for the plans behind human solutions."),
+    "finetune": ("finetune", "Fine-tune the student on code and plans."),
+    "sample": ("sample", "Sample plans and programs for the test problems."),
+    "judge": ("judge", "Run the sampled programs on the hidden tests."),
+}
+"""The commands that work: each runs the stages that lead to its goal, and reuses those that are done."""
 
 
-@app.command()
-def run(config: ConfigPath, settings: Overrides = None, skip_bad: SkipBad = False) -> None:
-    """Travel the whole road: problems, plans, student, samples, verdicts, report."""
-    travel(config, settings, "report", skip_bad=skip_bad)
+def _add_command(name: str, goal: str, about: str) -> None:
+    def command(
+        config: ConfigPath, settings: Overrides = None, skip_bad: SkipBad = False, dry_run: DryRun = False
+    ) -> None:
+        if dry_run:
+            show_status(config, settings, goal, skip_bad=skip_bad)
+        else:
+            run_until(config, settings, goal, skip_bad=skip_bad)
+
+    app.command(name, help=about)(command)
+
+
+for _name, (_goal, _about) in GOALS.items():
+    _add_command(_name, _goal, _about)
 
 
 @app.command()
@@ -53,47 +69,22 @@ def check(
 ) -> None:
     """Check all that can be known before money or hours are spent; every run begins with this."""
     with plain_errors():
-        loaded = _load(config, settings, skip_bad=skip_bad)
+        loaded = load(config, settings, skip_bad=skip_bad)
         from codeplan.preflight import check as check_all
 
         with ExitStack() as stack:
-            check_all(loaded, "report", _console(), stack, every=every)
+            check_all(loaded, "report", console(), stack, all_solutions=every)
 
 
 @app.command()
-def problems(config: ConfigPath, settings: Overrides = None, skip_bad: SkipBad = False) -> None:
-    """Read the problems of both splits, and account for every row."""
-    travel(config, settings, "problems", skip_bad=skip_bad)
-
-
-@app.command()
-def distill(config: ConfigPath, settings: Overrides = None, skip_bad: SkipBad = False) -> None:
-    """Ask the teacher for the plans behind human solutions."""
-    travel(config, settings, "distill", skip_bad=skip_bad)
-
-
-@app.command()
-def finetune(config: ConfigPath, settings: Overrides = None, skip_bad: SkipBad = False) -> None:
-    """Fine-tune the student on code and plans."""
-    travel(config, settings, "finetune", skip_bad=skip_bad)
-
-
-@app.command()
-def sample(config: ConfigPath, settings: Overrides = None, skip_bad: SkipBad = False) -> None:
-    """Sample plans and programs for the test problems."""
-    travel(config, settings, "sample", skip_bad=skip_bad)
-
-
-@app.command()
-def judge(config: ConfigPath, settings: Overrides = None, skip_bad: SkipBad = False) -> None:
-    """Run the sampled programs on the hidden tests."""
-    travel(config, settings, "judge", skip_bad=skip_bad)
-
-
-@app.command()
-def report(config: ConfigPath, settings: Overrides = None, skip_bad: SkipBad = False) -> None:
-    """Count, compare and draw."""
-    travel(config, settings, "report", skip_bad=skip_bad)
+def status(
+    config: ConfigPath,
+    settings: Overrides = None,
+    skip_bad: SkipBad = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, by role.")] = False,
+) -> None:
+    """Show which stages are done, and what the others would cost, without doing anything."""
+    show_status(config, settings, "report", skip_bad=skip_bad, as_json=as_json)
 
 
 @app.command()
@@ -116,94 +107,54 @@ def ui(
         os.execv(sys.executable, command)  # noqa: S606  # so that Ctrl-C and signals reach the server itself
 
 
-def travel(path: Path | str, settings: list[str] | None, stage: str, *, skip_bad: bool = False) -> None:
-    """Run a stage and all that it reads from; every error that a person can act on ends in one line and exit code 1."""
+def run_until(path: Path, settings: list[str] | None, goal: str, *, skip_bad: bool) -> None:
+    """Run the stages that lead to a goal; every error that a user can act on ends in one line and exit code 1."""
     with plain_errors():
-        config = _load(path, settings, skip_bad=skip_bad)
+        config = load(path, settings, skip_bad=skip_bad)
 
         from rich.text import Text
 
-        from codeplan.pipeline import travel as go
+        from codeplan import pipeline
         from codeplan.preflight import check as check_all
         from codeplan.tracking import Tracker
 
-        console = _console()
+        terminal = console()
         with ExitStack() as stack:
-            check_all(config, stage, console, stack, followed=True)
-            with console.status("opening MLflow"):
+            check_all(config, goal, terminal, stack, before_run=True)
+            with terminal.status("opening MLflow"):
                 tracker = Tracker(config.tracking, Path(config.execution.home))
-            go(config, stage, tracker, console)
+            pipeline.run(config, goal, tracker, terminal)
         # No markup: a home may hold brackets.
-        hint = Text.assemble("\nTo compare runs: ", (_how_to_look(config), "bold"))
-        console.print(hint, soft_wrap=True)
+        hint = Text.assemble("\nTo compare runs: ", (how_to_look(config), "bold"))
+        terminal.print(hint, soft_wrap=True)
 
 
-def _load(path: Path | str, settings: list[str] | None, *, skip_bad: bool) -> Config:
+def show_status(path: Path, settings: list[str] | None, goal: str, *, skip_bad: bool, as_json: bool = False) -> None:
+    """Show the state of the stages that lead to a goal."""
+    with plain_errors():
+        config = load(path, settings, skip_bad=skip_bad)
+        from codeplan.status import as_table, status_of, to_json
+
+        found = status_of(config, goal)
+        if as_json:
+            print(to_json(found))
+        else:
+            console().print(as_table(config.name, found))
+
+
+def load(path: Path, settings: list[str] | None, *, skip_bad: bool) -> Config:
+    """Read the configuration, once the environment is fit for what is imported after it."""
+    from codeplan.config.loading import load as read
+    from codeplan.config.loading import with_skip_bad
     from codeplan.environment import prepare
-    from codeplan.loading import load, skipping_bad
 
     prepare()
-    config = load(path, settings or [])
-    return skipping_bad(config) if skip_bad else config
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    # Not the terminal's width where there is none: a table in a log file must not be squeezed to 80 columns.
-    return Console() if sys.stdout.isatty() else Console(width=120)
-
-
-def _how_to_look(config: Config) -> str:
-    from codeplan.tracking import redacted
-
-    if config.tracking.uri:
-        return f"open MLflow at {redacted(config.tracking.uri)}"
-    here = Path(sys.executable).with_name("codeplan")
-    with suppress(ValueError):
-        here = here.relative_to(Path.cwd())
-    command = "codeplan" if shutil.which("codeplan") else shlex.quote(str(here))
-    home = config.execution.home
-    return f"{command} ui" + (f" --home {shlex.quote(home)}" if home != "runs" else "")
-
-
-def job(stage: str) -> None:
-    """A Ray job's whole life, from its command line: a configuration and overrides."""
-    collect_rarely()
-    if len(sys.argv) < 2:
-        fail(f"usage: python {sys.argv[0]} CONFIG.yaml [KEY=VALUE ...]", code=2)
-    travel(sys.argv[1], sys.argv[2:], stage)
-
-
-@contextmanager
-def plain_errors() -> Iterator[None]:
-    """Turn errors that a person can act on into one message; anything else is a fault of ours and keeps its trace."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal of another encoding shows a question mark
-    try:
-        yield
-    except KeyboardInterrupt:
-        fail("stopped; what was done is kept, and the same command goes on from there", code=130)
-    except Exception as error:
-        from codeplan.environment import named_in
-        from codeplan.errors import explain
-
-        message = explain(error) or named_in(error)
-        if message is None:
-            raise
-        fail(message)
-
-
-def fail(message: str, code: int = 1) -> NoReturn:
-    """Say what is wrong on standard error, and end."""
-    sys.stdout.flush()
-    print(f"codeplan: {message}", file=sys.stderr)
-    raise SystemExit(code)
+    config = read(path, settings or [])
+    return with_skip_bad(config) if skip_bad else config
 
 
 def main() -> None:
-    """Entry point of the `codeplan` command."""
+    """Entry point of the `codeplan` command, and of a Ray job."""
     collect_rarely()
     app()
 

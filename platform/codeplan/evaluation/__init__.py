@@ -1,1 +1,1 @@
-"""What the samples are worth: plan selection, pass@k, tables and figures."""
+"""Evaluation of the sampled programs: solve rates per arm, pass@k, comparisons, tables and figures."""

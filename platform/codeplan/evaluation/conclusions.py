@@ -1,4 +1,4 @@
-"""What the numbers say, in sentences that do not say more than the numbers do."""
+"""The comparisons in sentences that claim no more than the numbers support."""
 
 from __future__ import annotations
 
@@ -9,58 +9,64 @@ from codeplan.evaluation.arms import ArmName
 from codeplan.evaluation.estimators import Estimate
 from codeplan.evaluation.results import Comparison
 
-FEW = 30
-"""Below this many problems a bootstrap interval is too narrow to be trusted, and nothing is concluded."""
+MIN_PROBLEMS = 30
+"""With fewer problems a bootstrap interval is too narrow to be trusted, and nothing is concluded."""
 
-FEW_DIFFERING = 6
-"""Nor from fewer problems than this that tell two arms apart: the bootstrap sees no variance where it saw no failure,
-while by the sign test even 5 to none could be luck (2 * 0.5**5 = 0.0625)."""
+MIN_DIFFERING = 6
+"""Nor is anything concluded where the two arms differ on fewer problems: the bootstrap sees no variance where it saw no
+failure, while under the sign test even 5 to 0 could be chance (2 * 0.5**5 = 0.0625)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What to say of one pair of arms when the difference is above zero, below zero, or cannot be told from it."""
+class Wording:
+    """The conclusion about a pair of arms, by where the interval of their difference lies.
 
-    above: str
-    below: str
-    open: str
+    Attributes:
+        positive: the whole interval is above zero.
+        negative: the whole interval is below zero.
+        inconclusive: the interval includes zero.
+    """
+
+    positive: str
+    negative: str
+    inconclusive: str
 
 
-READINGS: dict[tuple[ArmName, ArmName], Reading] = {
-    ("codeplan", "control"): Reading(
-        above="plans, used this way, help here",
-        below="plans, used this way, do not help here",
-        open="this run cannot tell whether plans, used this way, help",
+WORDINGS: dict[tuple[ArmName, ArmName], Wording] = {
+    ("codeplan", "control"): Wording(
+        positive="plans, used this way, help here",
+        negative="plans, used this way, do not help here",
+        inconclusive="this run does not show whether plans, used this way, help",
     ),
-    ("codeplan", "direct"): Reading(
-        above="but CodePLAN spends many times the sequences; only the equal-budget control tells what plans add",
-        below="plan sampling costs more and solves less here",
-        open="this run cannot tell whether plan sampling beats one greedy program",
+    ("codeplan", "direct"): Wording(
+        positive="but CodePLAN generates many times the sequences; only the equal-budget control shows what plans add",
+        negative="plan sampling costs more and solves less here",
+        inconclusive="this run does not show whether plan sampling beats one greedy program",
     ),
-    ("control", "direct"): Reading(
-        above="that much is gained by sampling and example tests alone, without any plan",
-        below="sampling and choosing by example tests harms here",
-        open="this run cannot tell whether sampling and example tests alone gain anything",
+    ("control", "direct"): Wording(
+        positive="that much is gained by sampling and example tests alone, without any plan",
+        negative="sampling and choosing by example tests does harm here",
+        inconclusive="this run does not show whether sampling and example tests alone gain anything",
     ),
-    ("best_trial", "control"): Reading(
-        above="chosen by the same rule, programs that follow plans are the better pool",
-        below="chosen by the same rule, programs that follow plans are the poorer pool",
-        open="this run cannot tell which pool is better, programs that follow plans or programs without",
+    ("best_trial", "control"): Wording(
+        positive="chosen by the same rule, programs that follow plans are the better pool",
+        negative="chosen by the same rule, programs that follow plans are the worse pool",
+        inconclusive="this run does not show which pool is better, programs that follow plans or programs without",
     ),
-    ("codeplan", "best_trial"): Reading(
-        above="a new program from the chosen plan beats taking the best trial program",
-        below="writing a new program from the chosen plan loses what the best trial program had solved",
-        open="this run cannot tell whether a new program from the chosen plan is worth more than the best trial",
+    ("codeplan", "best_trial"): Wording(
+        positive="a new program from the chosen plan beats the best trial program",
+        negative="a new program from the chosen plan fails problems that the best trial program had solved",
+        inconclusive="this run does not show whether a new program from the chosen plan beats the best trial program",
     ),
-    ("oracle", "direct"): Reading(
-        above="the student can follow a plan made from the solution, so better plans could help it",
-        below="even a plan made from the solution harms, so look at how well the student follows plans",
-        open="this run cannot tell whether even a plan made from the solution helps this student",
+    ("oracle", "direct"): Wording(
+        positive="the student can follow a plan made from the solution, so better plans could help it",
+        negative="even a plan made from the solution does harm, so look at how well the student follows plans",
+        inconclusive="this run does not show whether even a plan made from the solution helps this student",
     ),
 }
-"""Which pairs of arms are compared, and how the result reads."""
+"""The pairs of arms that are compared, and the conclusion for each possible result."""
 
-_OBJECTS: Mapping[ArmName, str] = {
+_RIGHT_ARMS: Mapping[ArmName, str] = {
     "direct": "one greedy program",
     "control": "the equal-budget control",
     "best_trial": "its plans' best trial program",
@@ -68,17 +74,17 @@ _OBJECTS: Mapping[ArmName, str] = {
 
 
 def conclude(comparisons: Sequence[Comparison]) -> tuple[str, ...]:
-    """One sentence for each comparison."""
-    return tuple(_sentence(each) for each in comparisons)
+    """One sentence per comparison."""
+    return tuple(_sentence(comparison) for comparison in comparisons)
 
 
-def points(share: float) -> str:
-    """A difference of shares in points, with its sign and one digit; what rounds to zero has no minus."""
-    return f"{round(100 * share, 1) + 0.0:+.1f}"
+def points(difference: float) -> str:
+    """A difference of fractions in percentage points, signed, with one decimal; a rounded zero has no minus sign."""
+    return f"{round(100 * difference, 1) + 0.0:+.1f}"
 
 
 def interval(difference: Estimate) -> str:
-    """A difference's interval in points, as it stands in a sentence."""
+    """The interval of a difference in percentage points, as part of a sentence."""
     return f"95 % interval {points(difference.low)} to {points(difference.high)}"
 
 
@@ -88,23 +94,24 @@ def _sentence(comparison: Comparison) -> str:
     compared = f"{amount[1:]} points {'less' if amount[0] == '-' else 'more'} than"
     if amount == points(0.0):
         compared = "as much as"
-    fact = f"{_subject(comparison)} solves {compared} {_OBJECTS[comparison.right]} ({interval(found)})"
-    return f"{fact}: {_reading(comparison)}."
+    fact = f"{_left_arm(comparison)} solves {compared} {_RIGHT_ARMS[comparison.right]} ({interval(found)})"
+    return f"{fact}: {_conclusion(comparison)}."
 
 
-def _reading(comparison: Comparison) -> str:
-    found, reading = comparison.difference, READINGS[comparison.left, comparison.right]
-    if found.n < FEW:
+def _conclusion(comparison: Comparison) -> str:
+    found, wording = comparison.difference, WORDINGS[comparison.left, comparison.right]
+    if found.n < MIN_PROBLEMS:
         return f"{found.n} problem{'s are' if found.n > 1 else ' is'} too few to conclude anything"
-    if comparison.differing < FEW_DIFFERING:
-        told = f"{comparison.differing} of {found.n:,} problems" if comparison.differing else "no problem"
-        return f"{told} told them apart, too few to conclude anything"
+    if comparison.differing < MIN_DIFFERING:
+        differing = f"only {comparison.differing} of {found.n:,} problems" if comparison.differing else "no problem"
+        verb = "distinguish" if comparison.differing > 1 else "distinguishes"
+        return f"{differing} {verb} them, too few to conclude anything"
     if found.low > 0:
-        return reading.above
-    return reading.below if found.high < 0 else reading.open
+        return wording.positive
+    return wording.negative if found.high < 0 else wording.inconclusive
 
 
-def _subject(comparison: Comparison) -> str:
+def _left_arm(comparison: Comparison) -> str:
     plans = f"{comparison.plans} plan{'s' if comparison.plans > 1 else ''}"
     named: Mapping[ArmName, str] = {
         "codeplan": f"With {plans} CodePLAN",

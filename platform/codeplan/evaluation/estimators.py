@@ -1,4 +1,4 @@
-"""Estimators with closed forms: what a pool of samples says about every smaller pool, and how sure we may be.
+"""Closed-form estimators: expectations over all subsets of a pool of samples, and confidence intervals.
 
 Nothing here knows of records or files; scores are anything that can be ordered, values lie in [0, 1].
 """
@@ -14,12 +14,14 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from codeplan.randomness import seed_of
+
 Z95 = 1.959963984540054
 """The normal distribution's 97.5 % quantile."""
 
 
 class Ordered(Protocol):
-    """Anything that can be compared with its like."""
+    """Anything that can be compared with others of its type."""
 
     def __lt__(self, other: Any, /) -> bool: ...
 
@@ -29,7 +31,7 @@ class Estimate:
     """A mean over problems with its 95 % interval.
 
     Attributes:
-        n: how many problems it is a mean of.
+        n: number of problems.
         mean: the mean.
         low: lower end of the interval.
         high: upper end of the interval.
@@ -42,7 +44,7 @@ class Estimate:
 
 
 def pass_at_k(n: int, c: int, k: int) -> float:
-    """The probability that at least one of ``k`` samples passes, from ``n`` samples of which ``c`` passed.
+    """The probability that at least one of ``k`` samples passes, given ``n`` samples of which ``c`` passed.
 
     The unbiased estimator ``1 - C(n-c, k) / C(n, k)`` of Chen et al. 2021, "Evaluating Large Language Models Trained on
     Code", section 2.1. Computed in integers and rounded once, so it stays exact for large ``n`` and tiny results.
@@ -58,10 +60,11 @@ def pass_at_k(n: int, c: int, k: int) -> float:
 
 
 def selection_probability(scores: Sequence[Ordered], count: int) -> list[float]:
-    """How likely each item is picked when the best-scored item of a uniformly random subset is picked.
+    """The probability that an item is picked when the best-scored item of a uniformly random subset is picked.
 
-    A group of ``e`` tied items with ``h`` items above it holds the pick when the subset misses those ``h`` but not all
-    of ``h + e``: ``(C(N-h, count) - C(N-h-e, count)) / C(N, count)``. Ties are broken uniformly: its items share that.
+    The pick is one of ``e`` tied items with ``h`` items above them when the subset contains none of those ``h`` but at
+    least one of the ``e``: probability ``(C(N-h, count) - C(N-h-e, count)) / C(N, count)``. Ties are broken uniformly,
+    so the ``e`` items divide it evenly.
 
     Args:
         scores: the ``N`` items' scores, higher is better.
@@ -86,7 +89,9 @@ def selection_probability(scores: Sequence[Ordered], count: int) -> list[float]:
 
 
 def expected_best(scores: Sequence[Ordered], values: Sequence[float], count: int) -> float:
-    """The expected value of the best-scored item in a uniformly random subset of ``count`` items; see above.
+    """The expected value of the best-scored item in a uniformly random subset of ``count`` items.
+
+    Weights the values by `selection_probability`.
 
     Raises:
         ValueError: scores and values differ in length, or not 1 <= count <= N.
@@ -98,19 +103,19 @@ def expected_best(scores: Sequence[Ordered], values: Sequence[float], count: int
 def expected_best_of_clusters(
     scores: Sequence[Sequence[Ordered]], values: Sequence[Sequence[float]], counts: Sequence[int]
 ) -> list[float]:
-    """Like `expected_best`, but the random subset is one of whole clusters, and the pick one of all their members.
+    """Like `expected_best`, but the random subset consists of whole clusters, and the pick is one of all their members.
 
     Ties are broken uniformly among all tied members of the subset, whichever cluster they belong to. Exact: among the
-    clusters that hold the best score, a recursion over clusters follows the joint distribution of how many members are
-    tied; how many such clusters are in the subset is hypergeometric.
+    clusters that have the best score, a recursion over clusters tracks the distribution of the number of tied members;
+    the number of such clusters in the subset is hypergeometric.
 
     Args:
-        scores: for each of ``N`` clusters its members' scores.
-        values: for each cluster its members' values.
+        scores: the members' scores, per cluster; ``N`` clusters.
+        values: the members' values, per cluster.
         counts: subset sizes, in clusters.
 
     Returns:
-        One expected value for each of ``counts``.
+        One expected value per count.
 
     Raises:
         ValueError: a cluster is empty, or not 1 <= count <= N.
@@ -125,7 +130,7 @@ def expected_best_of_clusters(
             [value for score, value in zip(scores[index], values[index], strict=True) if score == tops[index]]
             for index in tied
         ]
-        means = _mean_of_union([len(each) for each in winners], [math.fsum(each) for each in winners])
+        means = _mean_of_union(list(map(len, winners)), list(map(math.fsum, winners)))
         worse = left - len(tied)
         for position, count in enumerate(counts):
             subsets = math.comb(len(scores), count)
@@ -140,8 +145,8 @@ def expected_best_of_clusters(
 def wilson(mean: float, n: int) -> tuple[float, float]:
     """Wilson's 95 % score interval for a mean of ``n`` values in [0, 1].
 
-    Made for values that are 0 or 1 (Wilson 1927). For fractional values, such as expected successes, it is
-    conservative: it assumes the variance ``mean * (1 - mean)``, and theirs is at most that.
+    Derived for values that are 0 or 1 (Wilson 1927). For fractional values, such as probabilities of success, it is
+    conservative: it assumes the variance ``mean * (1 - mean)``, which is an upper bound on theirs.
 
     Raises:
         ValueError: n is below 1, or mean outside [0, 1].
@@ -151,40 +156,40 @@ def wilson(mean: float, n: int) -> tuple[float, float]:
     spread = Z95 * Z95 / n
     centre = (mean + spread / 2) / (1 + spread)
     half = math.sqrt(spread * mean * (1 - mean) + spread * spread / 4) / (1 + spread)
-    # Rounding must not push an end past the mean that it belongs to.
+    # Rounding must not move an end of the interval past the mean.
     return max(0.0, min(mean, centre - half)), min(1.0, max(mean, centre + half))
 
 
 def estimate(values: Sequence[float]) -> Estimate:
-    """The mean of values in [0, 1] with its Wilson interval; raises ValueError where there are no values."""
+    """The mean of values in [0, 1] with its Wilson interval; raises ValueError for an empty sequence."""
     if not values:
-        raise ValueError("there is no mean of no values")
-    # A mean of values that sum to within rounding of n may exceed 1 by an ulp.
+        raise ValueError("cannot estimate the mean of no values")
+    # By rounding, the mean of values close to 1 may exceed 1 by an ulp.
     mean = min(1.0, math.fsum(values) / len(values))
     low, high = wilson(mean, len(values))
     return Estimate(len(values), mean, low, high)
 
 
 def paired_difference(a: Sequence[float], b: Sequence[float], resamples: int, seed: int) -> Estimate:
-    """The mean of ``a - b`` over problems with the 95 % interval of the percentile bootstrap over problems.
+    """The mean of ``a - b`` over problems, with a 95 % percentile bootstrap interval.
 
-    Problems are resampled whole, so that what makes a problem easy for both arms cancels out.
+    Problems are resampled in pairs of their values, so that what makes a problem easy for both arms cancels out.
 
     Raises:
         ValueError: a and b differ in length or are empty.
     """
     if len(a) != len(b) or not a:
-        raise ValueError(f"a paired difference needs the same problems on both sides, not {len(a)} and {len(b)}")
+        raise ValueError(f"a paired difference needs one value per problem on both sides, not {len(a)} and {len(b)}")
     differences = np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)
-    stream = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed_of(f"bootstrap/{seed}"))
     size = len(differences)
-    means = [differences[stream.integers(size, size=size)].mean() for _ in range(resamples)]
+    means = [differences[rng.integers(size, size=size)].mean() for _ in range(resamples)]
     low, high = np.quantile(means, (0.025, 0.975))
     return Estimate(size, float(differences.mean()), float(low), float(high))
 
 
 def _tie_groups(scores: Sequence[Ordered]) -> list[list[int]]:
-    """Indices of equal scores together, best first."""
+    """Indices grouped by equal score, best score first."""
     ranked = sorted(range(len(scores)), key=scores.__getitem__, reverse=True)
     return [list(tied) for _, tied in groupby(ranked, key=scores.__getitem__)]
 
@@ -192,20 +197,20 @@ def _tie_groups(scores: Sequence[Ordered]) -> list[list[int]]:
 def _mean_of_union(sizes: Sequence[int], sums: Sequence[float]) -> npt.NDArray[np.float64]:
     """For k = 0..E the expected mean over the union of k clusters, drawn uniformly from E with these sizes and sums.
 
-    ``mass[k, a]`` is the probability that k of the clusters seen so far have a members together, ``worth[k, a]`` the
-    expected sum of their values where they do; a new cluster is among the k of j with probability k / j.
+    ``mass[k, a]`` is the probability that k of the clusters seen so far have a members in total, ``total[k, a]`` the
+    expected sum of their values on that event; a new cluster is among the k of j with probability k / j.
     """
     drawn = np.arange(len(sizes) + 1, dtype=np.float64)[:, None]
     mass = np.zeros((len(sizes) + 1, sum(sizes) + 1))
     mass[0, 0] = 1.0
-    worth = np.zeros_like(mass)
+    total = np.zeros_like(mass)
     for seen, (size, value) in enumerate(zip(sizes, sums, strict=True), start=1):
-        mass_with, worth_with = np.zeros_like(mass), np.zeros_like(mass)
+        mass_with, total_with = np.zeros_like(mass), np.zeros_like(mass)
         mass_with[1:, size:] = mass[:-1, :-size]
-        worth_with[1:, size:] = worth[:-1, :-size] + value * mass[:-1, :-size]
+        total_with[1:, size:] = total[:-1, :-size] + value * mass[:-1, :-size]
         mass = (drawn * mass_with + (seen - drawn) * mass) / seen
-        worth = (drawn * worth_with + (seen - drawn) * worth) / seen
-    means: npt.NDArray[np.float64] = (worth[:, 1:] / np.arange(1, worth.shape[1])).sum(axis=1)
+        total = (drawn * total_with + (seen - drawn) * total) / seen
+    means: npt.NDArray[np.float64] = (total[:, 1:] / np.arange(1, total.shape[1])).sum(axis=1)
     return means
 
 

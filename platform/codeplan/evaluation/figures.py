@@ -1,6 +1,6 @@
-"""The report's figures as PNG files: colour-blind safe (Okabe and Ito), deterministic, with denominators.
+"""The report's figures as PNG files: color-blind safe (Okabe and Ito), deterministic, with denominators.
 
-Drawn without pyplot, which keeps global state and is not safe on a worker's threads.
+Drawn without pyplot, which keeps global state and is not thread-safe.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from codeplan.evaluation.arms import TITLES, ArmName
 from codeplan.evaluation.results import ALL, CurvePoint, Report, level_title
 from codeplan.evaluation.tables import OUTCOME_TITLES
 
-COLOURS: dict[ArmName, str] = {
+COLORS: dict[ArmName, str] = {
     "direct": "#7f7f7f",
     "control": "#e69f00",
     "codeplan": "#0072b2",
@@ -25,18 +25,19 @@ COLOURS: dict[ArmName, str] = {
     "oracle": "#cc79a7",
 }
 _MOST_LEVELS = 25
-"""Bars beyond it are too thin to read, and with hundreds of levels too many for a PNG file."""
+"""With more levels the bars are too thin to read, and with hundreds the image is too wide for a PNG file."""
 _LONGEST_LEVEL = 28
+"""Characters of a level's name; longer names are shortened."""
 
 _MARKERS: dict[ArmName, str] = {"control": "s", "codeplan": "o", "best_trial": "^"}
-_SHIFTS: dict[ArmName, float] = {"control": 0.975, "codeplan": 1.0, "best_trial": 1.025}
+_OFFSETS: dict[ArmName, float] = {"control": 0.975, "codeplan": 1.0, "best_trial": 1.025}
 
-_OUTCOME_COLOURS = ("#0072b2", "#e69f00", "#56b4e9", "#d55e00", "#cc79a7", "#f0e442", "#999999")
-"""For the first outcomes that occur, in the order of the table's titles; the rest shares the last colour."""
+_OUTCOME_COLORS = ("#0072b2", "#e69f00", "#56b4e9", "#d55e00", "#cc79a7", "#f0e442", "#999999")
+"""For the outcomes that occur, in the order of the tables; where there are more, the rest share the last color."""
 
 
 def plans_figure(report: Report, path: Path) -> None:
-    """Plans sampled against problems solved, with the equal-budget control and one greedy program."""
+    """Problems solved by number of plans, with the equal-budget control and one greedy program."""
     figure, axes = _canvas(7.5, 4.8)
     counts = sorted({point.plans for point in report.curve})
     for arm in TITLES:
@@ -44,16 +45,16 @@ def plans_figure(report: Report, path: Path) -> None:
         if points:
             _curve(axes, arm, points)
     if (direct := report.row("direct")) is not None:
-        axes.axhline(direct.mean, color=COLOURS["direct"], linestyle="--", label=f"{TITLES['direct']}, one program")
-        axes.axhspan(direct.low, direct.high, color=COLOURS["direct"], alpha=0.12, linewidth=0)
+        axes.axhline(direct.mean, color=COLORS["direct"], linestyle="--", label=f"{TITLES['direct']}, one program")
+        axes.axhspan(direct.low, direct.high, color=COLORS["direct"], alpha=0.12, linewidth=0)
     sequences = {point.plans: point.sequences for point in report.curve}
     axes.set_xscale("log")
     axes.set_xticks(counts, [f"{count}\n({sequences[count]:,})" for count in counts])
     axes.set_xlim(0.8 * counts[0], 1.25 * counts[-1])
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlabel("plans sampled (sequences generated, the same number for the control)")
-    _share_axis(axes)
-    axes.set_title(f"Plans sampled against problems solved ({report.problems:,} problems, 95 % intervals)")
+    axes.set_xlabel("plans sampled per problem (sequences generated per answer, equal for the control)")
+    _fraction_axis(axes)
+    axes.set_title(f"Problems solved by number of plans ({report.problems:,} problems, 95 % intervals)")
     _legend_below(figure, axes)
     _save(figure, path)
 
@@ -61,26 +62,28 @@ def plans_figure(report: Report, path: Path) -> None:
 def arms_figure(report: Report, path: Path) -> None:
     """pass@1 by level and arm, with intervals."""
     counts = {level: max(row.solved.n for row in report.rows if row.level == level) for level in report.levels}
-    largest = set(sorted(report.levels, key=lambda level: -counts[level])[:_MOST_LEVELS])  # with all of them first
+    largest = set(
+        sorted(report.levels, key=lambda level: -counts[level])[:_MOST_LEVELS]
+    )  # the level "all" is the first
     levels = [level for level in report.levels if level in largest]
     figure, axes = _canvas(max(7.5, 1.9 * len(levels)), 4.8)
     width = 0.8 / len(report.arms)
-    for place, arm in enumerate(report.arms):
+    for position, arm in enumerate(report.arms):
         found = [(index, row) for index, level in enumerate(levels) if (row := report.row(arm, level))]
         means = [row.mean for _, row in found]
         axes.bar(
-            [index - 0.4 + width * (place + 0.5) for index, _ in found],
+            [index - 0.4 + width * (position + 0.5) for index, _ in found],
             means,
             width=0.9 * width,
-            color=COLOURS[arm],
+            color=COLORS[arm],
             yerr=[[row.mean - row.low for _, row in found], [row.high - row.mean for _, row in found]],
             error_kw={"elinewidth": 1.2, "capsize": 2.5, "ecolor": "#333333"},
             label=_with_denominator(report, arm),
         )
     labels = [f"{_shortened(level_title(level))}\nn = {counts[level]:,}" for level in levels]
-    axes.set_xticks(range(len(labels)), labels, parse_math=False)  # a dollar sign in a level is no formula
+    axes.set_xticks(range(len(labels)), labels, parse_math=False)  # a dollar sign in a level does not start a formula
     axes.axvline(len(labels) - 1.5, color="#bbbbbb", linewidth=0.8)
-    _share_axis(axes)
+    _fraction_axis(axes)
     which = "level" if len(levels) == len(report.levels) else f"level, the {len(levels) - 1} largest"
     axes.set_title(f"pass@1 by {which} ({report.problems:,} problems, plans sampled: {report.plans}, 95 % intervals)")
     _legend_below(figure, axes)
@@ -88,39 +91,41 @@ def arms_figure(report: Report, path: Path) -> None:
 
 
 def outcomes_figure(report: Report, path: Path) -> None:
-    """How each arm's programs end, as shares of its problems."""
+    """Outcomes of every arm's answers, as fractions of its problems."""
     figure, axes = _canvas(8.5, 0.55 * len(report.outcomes) + 2.4)
-    present = [name for name in OUTCOME_TITLES if any(shares.get(name) for shares in report.outcomes.values())]
-    own = len(_OUTCOME_COLOURS) - (len(present) > len(_OUTCOME_COLOURS))
-    groups = [(OUTCOME_TITLES[name], [name]) for name in present[:own]]
-    if present[own:]:
-        groups.append(("other", present[own:]))
+    present = [name for name in OUTCOME_TITLES if any(fractions.get(name) for fractions in report.outcomes.values())]
+    distinct = len(_OUTCOME_COLORS) - (len(present) > len(_OUTCOME_COLORS))
+    groups = [(OUTCOME_TITLES[name], [name]) for name in present[:distinct]]
+    if present[distinct:]:
+        groups.append(("other", present[distinct:]))
     arms = list(report.outcomes)
     starts = [0.0] * len(arms)
-    for (title, names), colour in zip(groups, _OUTCOME_COLOURS, strict=False):
+    for (title, names), color in zip(groups, _OUTCOME_COLORS, strict=False):
         widths = [sum(report.outcomes[arm].get(name, 0.0) for name in names) for arm in arms]
-        axes.barh(range(len(arms)), widths, left=starts, color=colour, edgecolor="white", linewidth=0.8, label=title)
+        axes.barh(range(len(arms)), widths, left=starts, color=color, edgecolor="white", linewidth=0.8, label=title)
         for row, width in enumerate(widths):
             if width >= 0.045:
-                _write_inside(axes, starts[row] + width / 2, row, width, colour)
+                _write_inside(axes, starts[row] + width / 2, row, width, color)
         starts = [start + width for start, width in zip(starts, widths, strict=True)]
     axes.set_yticks(range(len(arms)), [_with_denominator(report, arm) for arm in arms])
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(FuncFormatter(_percent))
-    axes.set_xlabel("share of problems")
+    axes.set_xlabel("fraction of problems")
     axes.grid(visible=False)
-    axes.set_title(f"How the answers end, hidden tests ({report.problems:,} problems, plans sampled: {report.plans})")
+    axes.set_title(
+        f"Outcomes of the answers, hidden tests ({report.problems:,} problems, plans sampled: {report.plans})"
+    )
     _legend_below(figure, axes)
     _save(figure, path)
 
 
 FIGURES: dict[str, tuple[str, Callable[[Report, Path], None]]] = {
-    "plans": ("Plans sampled against problems solved", plans_figure),
+    "plans": ("Problems solved by number of plans", plans_figure),
     "arms": ("pass@1 by level and arm", arms_figure),
-    "outcomes": ("How the answers end", outcomes_figure),
+    "outcomes": ("Outcomes of the answers", outcomes_figure),
 }
-"""By name: the caption, and what draws it."""
+"""Caption and drawing function by name."""
 
 
 def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
@@ -133,8 +138,8 @@ def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def _curve(axes: Axes, arm: ArmName, points: list[CurvePoint]) -> None:
-    # A little apart on the logarithmic axis, so that overlapping intervals can be told from each other.
-    counts = [point.plans * _SHIFTS[arm] for point in points]
+    # Offset on the logarithmic axis, so that overlapping intervals can be distinguished.
+    counts = [point.plans * _OFFSETS[arm] for point in points]
     means, lows, highs = zip(*((p.solved.mean, p.solved.low, p.solved.high) for p in points), strict=True)
     axes.errorbar(
         counts,
@@ -143,33 +148,33 @@ def _curve(axes: Axes, arm: ArmName, points: list[CurvePoint]) -> None:
             [mean - low for mean, low in zip(means, lows, strict=True)],
             [high - mean for mean, high in zip(means, highs, strict=True)],
         ],
-        color=COLOURS[arm],
+        color=COLORS[arm],
         marker=_MARKERS[arm],
         elinewidth=1,
         capsize=3,
         clip_on=False,
         label=TITLES[arm],
     )
-    axes.fill_between(counts, lows, highs, color=COLOURS[arm], alpha=0.1, linewidth=0)
+    axes.fill_between(counts, lows, highs, color=COLORS[arm], alpha=0.1, linewidth=0)
 
 
-def _share_axis(axes: Axes) -> None:
+def _fraction_axis(axes: Axes) -> None:
     axes.set_ylim(0.0, min(1.01, axes.get_ylim()[1]))
     axes.yaxis.set_major_formatter(FuncFormatter(_percent))
-    axes.set_ylabel("problems solved")
+    axes.set_ylabel("fraction of problems solved")
 
 
-def _percent(share: float, _position: int) -> str:
-    return f"{100 * share:.3g} %"
+def _percent(fraction: float, _position: int) -> str:
+    return f"{100 * fraction:.3g} %"
 
 
 def _with_denominator(report: Report, arm: ArmName) -> str:
-    whole = report.row(arm, ALL)
-    return f"{TITLES[arm]} (of {whole.n:,})" if whole and whole.n < report.problems else TITLES[arm]
+    found = report.row(arm, ALL)
+    return f"{TITLES[arm]} (of {found.n:,})" if found and found.n < report.problems else TITLES[arm]
 
 
-def _write_inside(axes: Axes, x: float, row: int, width: float, colour: str) -> None:
-    dark = colour in {"#0072b2", "#d55e00"}
+def _write_inside(axes: Axes, x: float, row: int, width: float, color: str) -> None:
+    dark = color in {"#0072b2", "#d55e00"}
     axes.text(x, row, f"{100 * width:.0f} %", ha="center", va="center", fontsize=8, color="white" if dark else "black")
 
 
@@ -192,8 +197,8 @@ def _shortened(title: str) -> str:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    # Without the library's name and version in the file, equal pictures are equal bytes.
+    # Without the library's name and version in the file, equal figures give equal bytes.
     with warnings.catch_warnings():
-        # matplotlib's own font lacks the letters of many scripts: it draws boxes, and warns of each.
+        # matplotlib's own font lacks the glyphs of many scripts: it draws boxes and warns about each.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
         figure.savefig(path, format="png", metadata={"Software": None})

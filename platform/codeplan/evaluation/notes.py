@@ -4,44 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from codeplan.config import SamplingConfig
-from codeplan.evaluation.conclusions import FEW
-from codeplan.evaluation.pools import Pool
-from codeplan.evaluation.selection import pool_size
+from codeplan.evaluation.conclusions import MIN_PROBLEMS
+from codeplan.evaluation.judged_problems import JudgedProblem
+from codeplan.inference.settings import SampleSettings
 
 
 def notes(
-    pools: Sequence[Pool], sampling: SamplingConfig, teachers: Sequence[str], left_out: Sequence[int]
+    judged_problems: Sequence[JudgedProblem],
+    sampling: SampleSettings,
+    teachers: Sequence[str],
+    excluded_k: Sequence[int],
+    shown_hidden_tests: Sequence[int],
 ) -> tuple[str, ...]:
-    """Notes for a report.
+    """The notes that apply to a report.
 
     Args:
-        pools: the test problems' programs; at least one problem.
+        judged_problems: the test problems' programs; at least one problem.
         sampling: the settings that they were sampled with.
-        teachers: who wrote the plans.
-        left_out: the k of pass@k that the pool is too small for.
+        teachers: the teachers that wrote the plans.
+        excluded_k: the k of pass@k that exceed the number of sampled programs.
+        shown_hidden_tests: per problem, the number of hidden tests that its question shows as example tests.
     """
-    size = pool_size(sampling, sampling.plans)
-    programs = [each for pool in pools for each in pool.programs]
-    bare = sum(not pool.has_examples for pool in pools)
-    oracles = sum(bool(pool.oracle) for pool in pools)
-    lost = sum(each.hidden is None for each in programs)
-    cut = sum(not each.program.finished for each in programs) / len(programs)
+    size = sampling.budget(sampling.plans)
+    total = len(judged_problems)
+    programs = [program for judged in judged_problems for program in judged.programs]
+    without_examples = sum(not judged.has_examples for judged in judged_problems)
+    with_oracle = sum(bool(judged.oracle) for judged in judged_problems)
+    not_judged = sum(program.hidden is None for program in programs)
+    unfinished = sum(not judged.program.finished for judged in programs) / len(programs)
     plans = f"{sampling.plans} plan{'s' if sampling.plans > 1 else ''}"
-    said = {
+    applicable = {
         f"The equal-budget control chooses, by the same example tests, from {size:,} programs sampled without a plan: "
         f"as many sequences as {plans}, their trial programs and one final program.": True,
-        "Numbers for fewer plans are exact expectations over all subsets of the one pool. Intervals of shares are "
-        "Wilson's, over problems; those of differences are a paired bootstrap over problems.": True,
-        f"{bare:,} of {len(pools):,} problems have no example test; there every choice is uniform.": True,
-        f"{100 * cut:.1f} % of all programs were cut off at the length limit.": True,
-        f"The oracle plan is made from a problem's own solution; {oracles:,} of {len(pools):,} problems have one, and "
-        "the oracle's rows count only those. It is an upper bound on plan quality, not a method.": oracles,
-        "The offline teacher that wrote plans is no LLM: it reads them off a program's syntax tree.": any(
+        "Numbers for fewer plans are exact expectations over all subsets of the one pool. Intervals of fractions are "
+        "Wilson intervals over problems; intervals of differences are a paired bootstrap over problems.": True,
+        f"{without_examples:,} of {total:,} problems have no example test; there every choice is uniform.": True,
+        f"The questions of {sum(map(bool, shown_hidden_tests)):,} of {total:,} problems show hidden tests as example "
+        f"tests, {sum(shown_hidden_tests):,} in total, as MBPP does with the first assert; "
+        "problems.test.hidden_without_examples: true leaves them out.": any(shown_hidden_tests),
+        f"{100 * unfinished:.1f} % of all programs were truncated at the length limit.": True,
+        f"The oracle plan is made from a problem's own solution; {with_oracle:,} of {total:,} problems have one, and "
+        "the oracle's rows count only those. It is an upper bound on plan quality, not a method.": with_oracle,
+        "The offline teacher that wrote plans is not an LLM: it derives them from a program's syntax tree.": any(
             teacher.startswith("offline") for teacher in teachers
         ),
-        f"{lost:,} of {len(programs):,} programs have no verdict on the hidden tests; they count as failed.": lost,
-        f"pass@{', '.join(map(str, left_out))} is left out: {size:,} programs were sampled a problem.": left_out,
-        f"{len(pools)} problems are few: nothing is concluded from fewer than {FEW}.": len(pools) < FEW,
+        f"{not_judged:,} of {len(programs):,} programs have no verdict on the hidden tests; "
+        "they count as not solved.": not_judged,
+        f"pass@{', '.join(map(str, excluded_k))} is left out: only {size:,} programs were sampled per problem.": (
+            excluded_k
+        ),
+        f"With only {total} problems nothing is concluded; at least {MIN_PROBLEMS} are needed.": total < MIN_PROBLEMS,
     }
-    return tuple(note for note, holds in said.items() if holds)
+    return tuple(note for note, applies in applicable.items() if applies)

@@ -1,27 +1,27 @@
-"""One HTML page that lets a person look at some problems: question, plans with their scores, programs with verdicts.
+"""One HTML page to inspect some problems: question, plans with their scores, programs with their verdicts.
 
-The page needs nothing else: no script, no style sheet, no font, no picture. All that a model or a data set wrote is
+The page is self-contained: no script, style sheet, font or image is loaded. All text by a model or from a data set is
 escaped.
 """
 
 from __future__ import annotations
 
-import random
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from codeplan.config import SamplingConfig
-from codeplan.evaluation.arms import TITLES, ArmName, answers
-from codeplan.evaluation.pools import Judged, Pool, gather
-from codeplan.evaluation.selection import Score
+from codeplan.evaluation.arms import TITLES, ArmName, possible_answers
+from codeplan.evaluation.judged_problems import JudgedProblem, JudgedProgram, gather
 from codeplan.evaluation.tables import OUTCOME_TITLES
+from codeplan.inference.selection import Score
+from codeplan.inference.settings import SampleSettings
+from codeplan.randomness import StableRandom
 from codeplan.records import Plan, Problem, Program, Verdict
 
 SHOWN = 30
-"""How many problems a page shows unless told otherwise: more are slow to load and nobody reads them."""
+"""Default number of problems on a page: with more it is slow to load, and nobody reads them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class _Answer:
     """An arm's most likely program."""
 
     title: str
-    chance: float
-    judged: Judged
+    probability: float
+    judged: JudgedProgram
 
     @property
     def outcome(self) -> str:
@@ -39,19 +39,19 @@ class _Answer:
 
 @dataclass(frozen=True, slots=True)
 class _ScoredPlan:
-    """A sampled plan: how its trials did on the example tests, how likely it is chosen, how many trials are right."""
+    """A sampled plan: its score by the example tests, its probability of being chosen, the number of solving trials."""
 
     text: str
     score: Score
-    chance: float
+    probability: float
     solved: int
 
 
 @dataclass(frozen=True, slots=True)
-class _Page:
-    """What is shown of one problem."""
+class _Section:
+    """The part of the page about one problem."""
 
-    pool: Pool
+    judged: JudgedProblem
     references: list[Plan]
     answers: list[_Answer]
     plans: list[_ScoredPlan]
@@ -64,7 +64,7 @@ def render(
     student_plans: Iterable[Plan],
     programs: Iterable[Program],
     verdicts: Collection[Verdict],
-    sampling: SamplingConfig,
+    sampling: SampleSettings,
     seed: int = 0,
     shown: int = SHOWN,
 ) -> str:
@@ -78,15 +78,15 @@ def render(
         verdicts: of both suites.
         sampling: the settings that the programs were sampled with.
         seed: the same seed draws the same problems.
-        shown: how many problems to draw at most.
+        shown: the maximum number of problems to draw.
 
     Raises:
-        PoolError: a record is missing or does not belong, see `codeplan.evaluation.pools.gather`.
+        IncompleteSamplesError: a record is missing or belongs to no problem, see `judged_problems.gather`.
     """
-    drawn = random.Random(seed).sample(range(len(problems)), min(shown, len(problems)))  # noqa: S311  # no secret
+    drawn = StableRandom(f"problem page/{seed}").sample(range(len(problems)), min(shown, len(problems)))
     picked = [problems[index] for index in sorted(drawn)]
     names = {problem.problem_id for problem in picked}
-    pools = gather(
+    judged_problems = gather(
         picked,
         oracle_plans=[plan for plan in oracle_plans if plan.problem_id in names],
         student_plans=[plan for plan in student_plans if plan.problem_id in names],
@@ -98,25 +98,30 @@ def render(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
     )
     return environment.get_template("problem_page.html.j2").render(
-        pages=[_page(pool, oracle_plans) for pool in pools], total=len(problems), seed=seed, sampling=sampling
+        sections=[_section(judged, oracle_plans) for judged in judged_problems],
+        total=len(problems),
+        seed=seed,
+        sampling=sampling,
     )
 
 
-def _page(pool: Pool, oracle_plans: Sequence[Plan]) -> _Page:
-    chances = pool.chances(len(pool.plans))
-    return _Page(
-        pool=pool,
-        references=[plan for plan in oracle_plans if plan.problem_id == pool.problem.problem_id],
-        answers=[_answer(arm, found) for arm, found in answers(pool).items() if found],
+def _section(judged: JudgedProblem, oracle_plans: Sequence[Plan]) -> _Section:
+    probabilities = judged.plan_probabilities(len(judged.plans))
+    return _Section(
+        judged=judged,
+        references=[plan for plan in oracle_plans if plan.problem_id == judged.problem.problem_id],
+        answers=[_answer(arm, found) for arm, found in possible_answers(judged).items() if found],
         plans=[
-            _ScoredPlan(plan.text, score, chance, int(sum(trial.solved for trial in of_plan)))
-            for plan, score, chance, of_plan in zip(pool.plans, pool.plan_scores, chances, pool.trials, strict=True)
+            _ScoredPlan(plan.text, score, probability, int(sum(trial.solved for trial in trials)))
+            for plan, score, probability, trials in zip(
+                judged.plans, judged.plan_scores, probabilities, judged.trials, strict=True
+            )
         ],
     )
 
 
-def _answer(arm: ArmName, found: Sequence[tuple[float, Judged]]) -> _Answer:
-    chance, judged = max(found, key=lambda candidate: candidate[0])
-    follows = arm in {"codeplan", "best_trial"}
-    title = f"{TITLES[arm]}, from plan {judged.program.plan_index}" if follows else TITLES[arm]
-    return _Answer(title=title, chance=chance, judged=judged)
+def _answer(arm: ArmName, found: Sequence[tuple[float, JudgedProgram]]) -> _Answer:
+    probability, judged = max(found, key=lambda candidate: candidate[0])
+    follows_plan = arm in {"codeplan", "best_trial"}
+    title = f"{TITLES[arm]}, from plan {judged.program.plan_index}" if follows_plan else TITLES[arm]
+    return _Answer(title=title, probability=probability, judged=judged)

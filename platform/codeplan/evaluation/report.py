@@ -1,4 +1,4 @@
-"""From records to a report, and from a report to files."""
+"""Build a report from records, write it to files and read it back."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import math
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from codeplan.config import ReportConfig, SamplingConfig
+from codeplan.config import ReportConfig
 from codeplan.evaluation import figures
-from codeplan.evaluation.arms import TITLES, ArmName, Solved, measure
-from codeplan.evaluation.conclusions import READINGS, conclude
+from codeplan.evaluation.arms import TITLES, ArmName, SolveRates, solve_rates
+from codeplan.evaluation.conclusions import WORDINGS, conclude
 from codeplan.evaluation.estimators import estimate, paired_difference
+from codeplan.evaluation.judged_problems import JudgedProblem, gather
 from codeplan.evaluation.notes import notes
 from codeplan.evaluation.plan_quality import plan_quality
-from codeplan.evaluation.pools import gather
 from codeplan.evaluation.results import ALL, ArmRow, Comparison, CurvePoint, PassAtKRow, Report, ordered_levels
-from codeplan.evaluation.selection import pool_size
 from codeplan.evaluation.tables import as_csv, as_markdown
+from codeplan.files import write_text
+from codeplan.inference.settings import SampleSettings
 from codeplan.records import Plan, Problem, Program, Verdict
-from codeplan.stages import write_text
 
 REPORT = "report.json"
 
 _CURVE: tuple[ArmName, ...] = ("control", "codeplan", "best_trial")
-"""The arms that change with the number of plans."""
+"""The arms that depend on the number of plans."""
 
 
 def build(
@@ -34,29 +34,31 @@ def build(
     student_plans: Iterable[Plan],
     programs: Iterable[Program],
     verdicts: Collection[Verdict],
-    sampling: SamplingConfig,
+    sampling: SampleSettings,
     report: ReportConfig,
+    shown_hidden_tests: Sequence[int],
 ) -> Report:
-    """Count what every arm solves.
+    """Evaluate every arm.
 
     Args:
-        problems: the test problems; every one counts in every denominator, except that the oracle's counts those that
-            have an oracle plan.
+        problems: the test problems; all count in every denominator but the oracle's, which counts those that have an
+            oracle plan.
         plans: the teacher's plans that the student learned from.
         oracle_plans: the teacher's plans for the test problems.
-        student_plans: the plans that were sampled, ``sampling.plans`` a problem.
+        student_plans: the plans that were sampled, ``sampling.plans`` per problem.
         programs: the programs of all arms and phases.
         verdicts: of both suites; a program without a verdict on the hidden tests counts as not solved.
         sampling: the settings that the programs were sampled with.
-        report: what to count.
+        report: the plan counts and k to report, and the settings of the bootstrap.
+        shown_hidden_tests: per problem, the number of hidden tests that its question shows as example tests.
 
     Raises:
-        PoolError: a record is missing or does not belong, see `codeplan.evaluation.pools.gather`.
+        IncompleteSamplesError: a record is missing or belongs to no problem, see `judged_problems.gather`.
         ValueError: there are no problems.
     """
     if not problems:
         raise ValueError("a report needs at least one test problem; look at problems.test in the configuration")
-    pools = gather(
+    judged_problems = gather(
         problems,
         oracle_plans=oracle_plans,
         student_plans=student_plans,
@@ -64,25 +66,46 @@ def build(
         verdicts=verdicts,
         sampling=sampling,
     )
-    size = pool_size(sampling, sampling.plans)
+    return _evaluate(
+        judged_problems,
+        plans=plans,
+        oracle_plans=oracle_plans,
+        sampling=sampling,
+        report=report,
+        shown_hidden_tests=shown_hidden_tests,
+    )
+
+
+def _evaluate(
+    judged_problems: Sequence[JudgedProblem],
+    *,
+    plans: Sequence[Plan],
+    oracle_plans: Sequence[Plan],
+    sampling: SampleSettings,
+    report: ReportConfig,
+    shown_hidden_tests: Sequence[int],
+) -> Report:
+    size = sampling.budget(sampling.plans)
     pass_k = [k for k in sorted(set(report.pass_k)) if 1 <= k <= size]
-    solved = [measure(pool, sampling, pass_k) for pool in pools]
-    comparisons = _comparisons(solved, sampling, report)
+    counts = report.counts(sampling.plans)
+    rates = [solve_rates(judged, sampling, counts, pass_k) for judged in judged_problems]
+    comparisons = _comparisons(rates, sampling, report)
+    excluded_k = [k for k in report.pass_k if k not in pass_k]
     teachers = tuple(sorted({plan.author for plan in [*plans, *oracle_plans]}))
     return Report(
-        problems=len(problems),
+        problems=len(judged_problems),
         plans=sampling.plans,
         trials=sampling.trials,
         sequences=size,
         teachers=teachers,
-        rows=_rows(solved, sampling),
-        pass_at_k=_pass_at_k(solved, pass_k),
-        curve=_curve(solved, sampling),
+        rows=_rows(rates, sampling),
+        pass_at_k=_pass_at_k(rates, pass_k),
+        curve=_curve(rates, sampling, counts),
         comparisons=comparisons,
-        outcomes=_outcomes(solved),
-        quality=plan_quality(pools, plans, oracle_plans),
-        conclusions=conclude([each for each in comparisons if each.plans == sampling.plans]),
-        notes=notes(pools, sampling, teachers, [k for k in report.pass_k if k not in pass_k]),
+        outcomes=_outcomes(rates),
+        quality=plan_quality(judged_problems, plans, oracle_plans),
+        conclusions=conclude([comparison for comparison in comparisons if comparison.plans == sampling.plans]),
+        notes=notes(judged_problems, sampling, teachers, excluded_k, shown_hidden_tests),
     )
 
 
@@ -111,65 +134,67 @@ def load(folder: Path) -> Report:
     return Report.from_json((folder / REPORT).read_text(encoding="utf-8"))
 
 
-def _rows(solved: Sequence[Solved], sampling: SamplingConfig) -> tuple[ArmRow, ...]:
+def _rows(rates: Sequence[SolveRates], sampling: SampleSettings) -> tuple[ArmRow, ...]:
     rows = []
     for arm in TITLES:
-        for level, of_level in _by_level(solved):
-            values = [value for each in of_level if (value := each.by(arm, sampling.plans)) is not None]
+        for level, of_level in _by_level(rates):
+            values = [rate for problem in of_level if (rate := problem.rate(arm, sampling.plans)) is not None]
             if values:
                 rows.append(ArmRow(arm, level, estimate(values)))
     return tuple(rows)
 
 
-def _pass_at_k(solved: Sequence[Solved], pass_k: Sequence[int]) -> tuple[PassAtKRow, ...]:
+def _pass_at_k(rates: Sequence[SolveRates], pass_k: Sequence[int]) -> tuple[PassAtKRow, ...]:
     return tuple(
-        PassAtKRow(k, level, estimate([each.pass_at_k[k] for each in of_level]))
+        PassAtKRow(k, level, estimate([problem.pass_at_k[k] for problem in of_level]))
         for k in pass_k
-        for level, of_level in _by_level(solved)
+        for level, of_level in _by_level(rates)
     )
 
 
-def _by_level(solved: Sequence[Solved]) -> list[tuple[str, Sequence[Solved]]]:
-    levels = ordered_levels(each.level for each in solved)
-    groups = [(level, [each for each in solved if each.level == level]) for level in levels]
-    # A data set's own level of that name must not be taken for the row over all levels.
-    return [*((f"{level} (level)" if level == ALL else level, group) for level, group in groups), (ALL, solved)]
+def _by_level(rates: Sequence[SolveRates]) -> list[tuple[str, Sequence[SolveRates]]]:
+    levels = ordered_levels(problem.level for problem in rates)
+    groups = [(level, [problem for problem in rates if problem.level == level]) for level in levels]
+    # A data set's own level "all" must not be confused with the row over all levels.
+    return [*((f"{level} (level)" if level == ALL else level, group) for level, group in groups), (ALL, rates)]
 
 
-def _curve(solved: Sequence[Solved], sampling: SamplingConfig) -> tuple[CurvePoint, ...]:
+def _curve(rates: Sequence[SolveRates], sampling: SampleSettings, counts: Sequence[int]) -> tuple[CurvePoint, ...]:
     return tuple(
-        CurvePoint(arm, count, pool_size(sampling, count), estimate([_at(each, arm, count) for each in solved]))
+        CurvePoint(arm, count, sampling.budget(count), estimate([_rate(problem, arm, count) for problem in rates]))
         for arm in _CURVE
-        for count in sampling.counts()
+        for count in counts
     )
 
 
-def _comparisons(solved: Sequence[Solved], sampling: SamplingConfig, settings: ReportConfig) -> tuple[Comparison, ...]:
+def _comparisons(
+    rates: Sequence[SolveRates], sampling: SampleSettings, settings: ReportConfig
+) -> tuple[Comparison, ...]:
     comparisons = []
-    for left, right in READINGS:
-        both = [each for each in solved if each.by(left, sampling.plans) is not None]
-        counts = sampling.counts() if left in _CURVE else (sampling.plans,)
+    for left, right in WORDINGS:
+        both = [problem for problem in rates if problem.rate(left, sampling.plans) is not None]
+        counts = settings.counts(sampling.plans) if left in _CURVE else (sampling.plans,)
         for count in counts if both else ():
-            a, b = ([_at(each, arm, count) for each in both] for arm in (left, right))
+            a, b = ([_rate(problem, arm, count) for problem in both] for arm in (left, right))
             difference = paired_difference(a, b, resamples=settings.resamples, seed=settings.seed)
             differing = sum(not math.isclose(x, y, abs_tol=1e-9) for x, y in zip(a, b, strict=True))
             comparisons.append(Comparison(left, right, count, difference, differing))
     return tuple(comparisons)
 
 
-def _at(solved: Solved, arm: ArmName, count: int) -> float:
-    value = solved.by(arm, count)
-    if value is None:
-        raise ValueError(f"{solved.problem_id} has no number for arm {arm}")
-    return value
+def _rate(problem: SolveRates, arm: ArmName, count: int) -> float:
+    rate = problem.rate(arm, count)
+    if rate is None:
+        raise ValueError(f"{problem.problem_id} has no value for arm {arm}")
+    return rate
 
 
-def _outcomes(solved: Sequence[Solved]) -> dict[ArmName, dict[str, float]]:
-    shares: dict[ArmName, dict[str, float]] = {}
+def _outcomes(rates: Sequence[SolveRates]) -> dict[ArmName, dict[str, float]]:
+    fractions: dict[ArmName, dict[str, float]] = {}
     for arm in TITLES:
-        answers = [each.outcomes[arm] for each in solved if each.outcomes[arm]]
+        answers = [problem.outcomes[arm] for problem in rates if problem.outcomes[arm]]
         names = sorted({name for answer in answers for name in answer})
         totals = {name: math.fsum(answer.get(name, 0.0) for answer in answers) / len(answers) for name in names}
         if totals:
-            shares[arm] = dict(sorted(totals.items(), key=lambda item: -item[1]))
-    return shares
+            fractions[arm] = dict(sorted(totals.items(), key=lambda item: -item[1]))
+    return fractions

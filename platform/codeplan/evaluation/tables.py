@@ -29,53 +29,53 @@ OUTCOME_TITLES: dict[str, str] = {
     "unseparable": "tests not separable",
     "not_judged": "not judged",
 }
-"""What people read for each outcome, in the order of the figure."""
+"""The names of outcomes in tables and figures, in the order shown."""
 
 QUALITY_TITLES: dict[str, str] = {
-    "own_plan": "trial programs that pass, a student's plan on average",
-    "best_plan": "trial programs that pass, each problem's best plan",
-    "any_trial": "problems that some trial program solves",
+    "own_plan": "trial programs that pass, mean over the student's plans",
+    "best_plan": "trial programs that pass, for the best plan per problem",
+    "any_trial": "problems that at least one trial program solves",
     "oracle_plan": "programs from the oracle plan that pass",
-    "distinct": "different plan texts among the student's plans",
+    "distinct": "distinct plan texts among the student's plans",
     "distance": "mean Jaccard distance of words between two plans for a problem",
-    "leakage": "solution lines that stand verbatim in a training plan",
-    "oracle_leakage": "solution lines that stand verbatim in an oracle plan",
-    "example_precision": "trial programs that pass the hidden tests, of those that pass all example tests",
-    "score_correlation": "correlation within problems of example-test share and hidden success",
+    "leakage": "solution lines that appear verbatim in a training plan",
+    "oracle_leakage": "solution lines that appear verbatim in an oracle plan",
+    "example_precision": "trial programs passing the hidden tests, of those passing all example tests",
+    "score_correlation": "correlation within problems of the fraction of example tests passed and hidden success",
 }
-"""What people read for each measure of `PlanQuality`; the correlation alone is no share."""
+"""The names of the measures of `PlanQuality`; all but the correlation are shown in percent."""
 
 
 def cell(found: Estimate | None) -> str:
-    """A share with its interval, in percent."""
+    """A fraction with its interval, in percent."""
     if found is None:
         return "-"
     return f"{100 * found.mean:.1f} % [{100 * found.low:.1f}, {100 * found.high:.1f}]"
 
 
 def table(report: Report) -> Table:
-    """Arms by levels for a terminal of 100 columns."""
-    sampled = f"plans a problem: {report.plans}, trials a plan: {report.trials}"
-    made = Table(
-        title=f"Problems solved of {report.problems:,} (pass@1, 95 % interval; {sampled})",
+    """pass@1 by arm and level, for a terminal of 100 columns."""
+    sampling = f"plans per problem: {report.plans}, trials per plan: {report.trials}"
+    by_level = Table(
+        title=f"Problems solved of {report.problems:,} (pass@1, 95 % interval; {sampling})",
         box=box.SIMPLE,
         padding=(0, 1, 0, 0),
         pad_edge=False,
         show_edge=False,
     )
-    made.add_column("arm", max_width=14)
+    by_level.add_column("arm", max_width=14)
     for level in report.levels:
-        # Text, because a level may look like markup.
-        made.add_column(Text(f"{level_title(level)}\n{_problems(report, level)}"), justify="right", min_width=12)
+        # A Text, because a level may contain Rich markup.
+        by_level.add_column(Text(f"{level_title(level)}\n{_denominator(report, level)}"), justify="right", min_width=12)
     for arm in report.arms:
-        whole = report.row(arm)
-        few = f"\n(of {whole.n:,})" if whole is not None and whole.n < report.problems else ""
-        made.add_row(TITLES[arm] + few, *(cell(report.row(arm, level)) for level in report.levels))
-    return made
+        found = report.row(arm)
+        denominator = f"\n(of {found.n:,})" if found is not None and found.n < report.problems else ""
+        by_level.add_row(TITLES[arm] + denominator, *(cell(report.row(arm, level)) for level in report.levels))
+    return by_level
 
 
 def as_csv(report: Report) -> str:
-    """All estimates, one a line: pass@1 by arm and level, pass@k, the curve, and the differences between arms."""
+    """All estimates, one per line: pass@1 by arm and level, pass@k, the curve, and the differences between arms."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["kind", "arm", "level", "plans", "problems", "mean", "low", "high"])
@@ -83,7 +83,10 @@ def as_csv(report: Report) -> str:
         *(("pass@1", row.arm, row.level, report.plans, row.solved) for row in report.rows),
         *((f"pass@{row.k}", "sampled", row.level, "", row.solved) for row in report.pass_at_k),
         *(("curve", point.arm, ALL, point.plans, point.solved) for point in report.curve),
-        *(("difference", f"{c.left} - {c.right}", ALL, c.plans, c.difference) for c in report.comparisons),
+        *(
+            ("difference", f"{pair.left} - {pair.right}", ALL, pair.plans, pair.difference)
+            for pair in report.comparisons
+        ),
     ]
     for kind, arm, level, plans, found in named:
         numbers = (f"{number:.6f}" for number in (found.mean, found.low, found.high))
@@ -92,17 +95,17 @@ def as_csv(report: Report) -> str:
 
 
 def as_markdown(report: Report, figures: Mapping[str, str]) -> str:
-    """The whole report for people.
+    """The whole report in Markdown.
 
     Args:
-        report: what to write.
-        figures: file names by caption, linked relative to the report.
+        report: the report.
+        figures: file names by caption, relative to the report.
     """
-    sampled = f"plans a problem: {report.plans}, trial programs a plan: {report.trials}"
-    teachers = ", ".join(report.teachers) or "nobody"
+    sampling = f"plans per problem: {report.plans}, trial programs per plan: {report.trials}"
+    teachers = ", ".join(report.teachers) or "none"
     parts = [
-        "# What the plans are worth",
-        f"Problems: {report.problems:,}, {sampled}, sequences an answer: {report.sequences:,}. Teacher: {teachers}.",
+        "# Evaluation report",
+        f"Problems: {report.problems:,}, {sampling}, sequences per answer: {report.sequences:,}. Teacher: {teachers}.",
         "\n".join(f"- {sentence}" for sentence in report.conclusions),
         "## Problems solved (pass@1, 95 % interval)",
         _by_level(report),
@@ -113,9 +116,9 @@ def as_markdown(report: Report, figures: Mapping[str, str]) -> str:
         _differences(report),
         "## Programs sampled without plans",
         _pass_at_k(report),
-        "## How programs end",
+        "## Outcomes of the answers",
         _outcomes(report),
-        "## The plans themselves",
+        "## Plan quality",
         _quality(report),
         "## Notes",
         "\n".join(f"- {note}" for note in report.notes),
@@ -124,13 +127,13 @@ def as_markdown(report: Report, figures: Mapping[str, str]) -> str:
 
 
 def _by_level(report: Report) -> str:
-    head = ["arm", *(f"{level_title(level)} ({_problems(report, level)})" for level in report.levels)]
+    head = ["arm", *(f"{level_title(level)} ({_denominator(report, level)})" for level in report.levels)]
     rows = [
-        [TITLES[arm], *(cell(report.row(arm, level)) for level in report.levels), f"{whole.n:,}"]
+        [TITLES[arm], *(cell(report.row(arm, level)) for level in report.levels), f"{found.n:,}"]
         for arm in report.arms
-        if (whole := report.row(arm)) is not None
+        if (found := report.row(arm)) is not None
     ]
-    return _markdown([*head, "problems asked"], rows)
+    return _markdown_table([*head, "problems"], rows)
 
 
 def _by_plans(report: Report) -> str:
@@ -138,31 +141,31 @@ def _by_plans(report: Report) -> str:
     sequences = {point.plans: point.sequences for point in report.curve}
     arms = list(dict.fromkeys(point.arm for point in report.curve))
     rows = [[str(plans), f"{count:,}", *(cells[arm, plans] for arm in arms)] for plans, count in sequences.items()]
-    return _markdown(["plans", "sequences", *(TITLES[arm] for arm in arms)], rows)
+    return _markdown_table(["plans", "sequences", *(TITLES[arm] for arm in arms)], rows)
 
 
 def _differences(report: Report) -> str:
     rows = []
-    for each in report.comparisons:
-        found = each.difference
-        arms = f"{TITLES[each.left]} - {TITLES[each.right]}"
-        rows.append([arms, str(each.plans), f"{points(found.mean)} points", interval(found), f"{found.n:,}"])
-    return _markdown(["difference", "plans", "mean", "interval", "problems"], rows)
+    for comparison in report.comparisons:
+        found = comparison.difference
+        arms = f"{TITLES[comparison.left]} - {TITLES[comparison.right]}"
+        rows.append([arms, str(comparison.plans), f"{points(found.mean)} points", interval(found), f"{found.n:,}"])
+    return _markdown_table(["difference", "plans", "mean", "interval", "problems"], rows)
 
 
 def _pass_at_k(report: Report) -> str:
     cells = {(row.k, row.level): cell(row.solved) for row in report.pass_at_k}
     rows = [[f"pass@{k}", *(cells[k, level] for level in report.levels)] for k in dict.fromkeys(k for k, _ in cells)]
-    return _markdown(["", *map(level_title, report.levels)], rows)
+    return _markdown_table(["", *map(level_title, report.levels)], rows)
 
 
 def _outcomes(report: Report) -> str:
-    present = [name for name in OUTCOME_TITLES if any(shares.get(name) for shares in report.outcomes.values())]
+    present = [name for name in OUTCOME_TITLES if any(fractions.get(name) for fractions in report.outcomes.values())]
     rows = [
-        [TITLES[arm], *(f"{100 * shares.get(name, 0.0):.1f} %" for name in present)]
-        for arm, shares in report.outcomes.items()
+        [TITLES[arm], *(f"{100 * fractions.get(name, 0.0):.1f} %" for name in present)]
+        for arm, fractions in report.outcomes.items()
     ]
-    return _markdown(["arm", *(OUTCOME_TITLES[name] for name in present)], rows)
+    return _markdown_table(["arm", *(OUTCOME_TITLES[name] for name in present)], rows)
 
 
 def _quality(report: Report) -> str:
@@ -171,18 +174,18 @@ def _quality(report: Report) -> str:
         value = getattr(report.quality, name)
         shown = "-" if value is None else f"{value:.2f}" if name == "score_correlation" else f"{100 * value:.1f} %"
         rows.append([title, shown])
-    return _markdown(["measure", "value"], rows)
+    return _markdown_table(["measure", "value"], rows)
 
 
-def _problems(report: Report, level: str) -> str:
-    counted = max((row.solved.n for row in report.rows if row.level == level), default=0)
-    return f"n = {counted:,}"
+def _denominator(report: Report, level: str) -> str:
+    count = max((row.solved.n for row in report.rows if row.level == level), default=0)
+    return f"n = {count:,}"
 
 
-def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def _markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [list(head), ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(map(_as_cell, line))} |" for line in lines)
+    return "\n".join(f"| {' | '.join(map(_escaped, line))} |" for line in lines)
 
 
-def _as_cell(text: str) -> str:
+def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")

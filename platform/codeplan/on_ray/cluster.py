@@ -1,4 +1,4 @@
-"""A Ray cluster to work on: a running one, or one on this machine for the length of the work."""
+"""The Ray cluster of a run: a running one, or a local one for the duration of the run."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ import ray
 
 from codeplan.config import ExecutionConfig
 from codeplan.errors import UserError
-from codeplan.on_ray.own_cluster import own_environment, redirect_stderr
+from codeplan.on_ray.local_cluster import isolated_environment, redirect_stderr
 
 _ANSWER_S = 45.0
-"""How long a running cluster may take to answer; Ray itself would try for many minutes."""
+"""Time limit for a running cluster's answer; Ray itself retries for many minutes."""
 
 
 class ClusterError(UserError):
@@ -28,7 +28,7 @@ class ClusterError(UserError):
 
 @dataclass(frozen=True)
 class ClusterResources:
-    """What a cluster has in all, in use or not.
+    """The total resources of a cluster, in use or not.
 
     Attributes:
         where: the address, or ``this machine``.
@@ -49,11 +49,10 @@ class ClusterResources:
 
 @contextmanager
 def cluster(execution: ExecutionConfig) -> Iterator[None]:
-    """Connect to the configured cluster, or start one here and end it afterwards.
+    """Connect to the configured cluster, or start a local one and stop it afterwards.
 
-    Without an address it is always a cluster of its own, whatever ``RAY_ADDRESS`` says and whoever else runs one on
-    this machine. Where a cluster is already connected in this process, for example in a test, it is used and left
-    alone.
+    Without an address it is always a new local cluster, whatever ``RAY_ADDRESS`` says and whichever other clusters run
+    on this machine. If this process is already connected to a cluster, as in a test, that one is used and left running.
 
     Raises:
         ClusterError: no cluster answers at the address within a minute, or none can be started.
@@ -63,94 +62,101 @@ def cluster(execution: ExecutionConfig) -> Iterator[None]:
         return
     _silence_logs()
     home = Path(execution.home)
-    with ExitStack() as around:
+    with ExitStack() as stack:
         if execution.ray_address:
             address = probe(execution).where
-            around.callback(ray.shutdown)
-            with _one_message(address), redirect_stderr(home):
+            stack.callback(ray.shutdown)
+            with _as_cluster_error(address), redirect_stderr(home):
                 ray.init(address=address, log_to_driver=False, logging_level="WARNING")
         else:
-            around.enter_context(own_environment(home))
-            around.callback(ray.shutdown)
-            with _one_message("this machine", f"{home / 'ray.log'} and execution.ray_address"), redirect_stderr(home):
+            stack.enter_context(isolated_environment(home))
+            stack.callback(ray.shutdown)
+            with (
+                _as_cluster_error("this machine", f"{home / 'ray.log'} and execution.ray_address"),
+                redirect_stderr(home),
+            ):
                 ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level="WARNING")
         yield
 
 
 def probe(execution: ExecutionConfig) -> ClusterResources:
-    """Ask within a minute what the configured cluster has; nothing is started, and this process stays unconnected.
+    """Ask the configured cluster for its resources, within a minute; nothing is started, this process does not connect.
 
-    Without an address it is what Ray would find on this machine.
+    Without an address the resources are those that Ray would detect on this machine.
 
     Raises:
-        ClusterError: the address is no cluster's, or no cluster answers.
+        ClusterError: the address is malformed, or no cluster answers.
     """
     if not execution.ray_address:
-        from ray._private.resource_and_label_spec import ResourceAndLabelSpec  # what ray.init itself asks
+        from ray._private.resource_and_label_spec import ResourceAndLabelSpec  # what ray.init itself uses
 
         has = ResourceAndLabelSpec().resolve(is_head=True).to_resource_dict()
         return ClusterResources("this machine", 1, has.get("CPU", 0.0), has.get("GPU", 0.0))
     address = resolve(execution.ray_address)
-    # In a process of its own, which can be ended: Ray's native core retries without end, or ends the process.
+    # In a child process, which can be killed: Ray's native core retries forever, or aborts the process.
     command = [sys.executable, "-m", "codeplan.on_ray.probe", address]
-    surroundings = {key: value for key, value in os.environ.items() if key != "RAY_JOB_CONFIG_JSON_ENV_VAR"}
+    environment = {key: value for key, value in os.environ.items() if key != "RAY_JOB_CONFIG_JSON_ENV_VAR"}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_ANSWER_S, check=False, env=surroundings)
+        result = subprocess.run(
+            command, capture_output=True, text=True, timeout=_ANSWER_S, check=False, env=environment
+        )
     except subprocess.TimeoutExpired as error:
         raise ClusterError(
             f"no Ray cluster answers at {address} within {_ANSWER_S:.0f} s; the port must be that of Ray's GCS (6379 "
-            "unless told otherwise), not of the dashboard (8265) or of Ray Client (10001); see execution.ray_address"
+            "by default), not of the dashboard (8265) or of Ray Client (10001); see execution.ray_address"
         ) from error
-    found = _last_json(done.stdout)
-    if "error" in found:
-        raise ClusterError(f"no Ray cluster at {address}: {found['error']}; see execution.ray_address")
-    return ClusterResources(address, int(found["nodes"]), found["cpus"], found["gpus"])
+    answer = _last_json(result.stdout)
+    if "error" in answer:
+        raise ClusterError(f"no Ray cluster at {address}: {answer['error']}; see execution.ray_address")
+    return ClusterResources(address, int(answer["nodes"]), answer["cpus"], answer["gpus"])
 
 
 def resolve(address: str) -> str:
-    """The ``host:port`` behind execution.ray_address; ``auto`` is the cluster on which this job runs.
+    """The ``host:port`` that execution.ray_address stands for; ``auto`` is the cluster that this job runs on.
 
     Raises:
-        ClusterError: it is no such address, or ``auto`` outside of a job.
+        ClusterError: the address is malformed, or ``auto`` outside a job.
     """
-    asked = address
+    given = address
     if address == "auto":
         address = os.environ.get("RAY_ADDRESS", "")
-        asked = f"auto, and RAY_ADDRESS is {address}"
+        given = f"auto, and RAY_ADDRESS is {address}"
         if address in {"", "auto", "local"}:
             raise ClusterError(
-                "execution.ray_address is auto, but this process is no job of a Ray cluster (RAY_ADDRESS is not set); "
-                "submit it with ray job submit, give the cluster's host:port, or leave the address out for a cluster "
-                "of its own on this machine"
+                "execution.ray_address is auto, but this process is not a job of a Ray cluster (RAY_ADDRESS is not "
+                "set); submit it with ray job submit, give the cluster's host:port, or leave the address empty for a "
+                "local cluster"
             )
     scheme, has_scheme, _ = address.partition("://")
     if has_scheme:
         kind = {"ray": "Ray Client's", "http": "the dashboard's", "https": "the dashboard's"}.get(scheme, "unknown")
         raise ClusterError(
-            f"execution.ray_address is {asked}, which is {kind} address; give the GCS's host:port (6379 unless told "
-            "otherwise) on a machine of the cluster, or submit the work with ray job submit and "
+            f"execution.ray_address is {given}, which is {kind} address; give the GCS's host:port (6379 by "
+            "default) on a machine of the cluster, or submit the work with ray job submit and "
             "execution.ray_address=auto"
         )
     host, colon, port = address.rpartition(":")
     if not colon or not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ClusterError(
-            f"execution.ray_address is {asked}; it must be host:port, for example 10.0.0.1:6379, or auto, or empty for "
-            "a cluster of its own on this machine"
+            f"execution.ray_address is {given}; it must be host:port, for example 10.0.0.1:6379, or auto, or empty for "
+            "a local cluster"
         )
     return address
 
 
 def connected(execution: ExecutionConfig) -> ClusterResources:
-    """What the cluster has that this process is connected to."""
-    has = ray.cluster_resources()
+    """The resources of the cluster that this process is connected to."""
+    total = ray.cluster_resources()
     nodes = sum(bool(node["Alive"]) for node in ray.nodes())
-    return ClusterResources(execution.ray_address or "this machine", nodes, has.get("CPU", 0.0), has.get("GPU", 0.0))
+    return ClusterResources(
+        execution.ray_address or "this machine", nodes, total.get("CPU", 0.0), total.get("GPU", 0.0)
+    )
 
 
 def require(stage: str, execution: ExecutionConfig, cpus: float, gpus: float) -> None:
-    """Check that the local cluster can ever give what a stage asks for; Ray itself would wait for it without end.
+    """Check that the local cluster can ever satisfy a stage's request; Ray itself would wait forever.
 
-    A cluster behind an address may grow, so nothing is checked there.
+    A cluster at an address may scale up, so it is not checked.
 
     Raises:
         ClusterError: this machine has too few CPUs or GPUs.
@@ -161,19 +167,19 @@ def require(stage: str, execution: ExecutionConfig, cpus: float, gpus: float) ->
 
 
 def lacking(stage: str, has: ClusterResources, cpus: float, gpus: float) -> str:
-    """What a cluster has too little of for a stage, and what to do; empty where it has enough."""
-    for kind, wanted, there in (("CPU", cpus, has.cpus), ("GPU", gpus, has.gpus)):
-        if wanted > there:
+    """A message that says which resource a cluster lacks for a stage and what to do; empty if it has enough."""
+    for kind, wanted, available in (("CPU", cpus, has.cpus), ("GPU", gpus, has.gpus)):
+        if wanted > available:
             return (
-                f"stage {stage} asks for {wanted:g} {kind}s, {has.where} has {there:g}; lower "
+                f"stage {stage} asks for {wanted:g} {kind}s, {has.where} has {available:g}; lower "
                 "execution.train_workers, sample_actors, judge_actors (half a CPU each) or gpus_per_worker, "
-                "or name a larger cluster by execution.ray_address"
+                "or set execution.ray_address to a larger cluster"
             )
     return ""
 
 
 @contextmanager
-def _one_message(where: str, see: str = "execution.ray_address") -> Iterator[None]:
+def _as_cluster_error(where: str, see: str = "execution.ray_address") -> Iterator[None]:
     try:
         yield
     except UserError:
@@ -186,24 +192,24 @@ def _one_message(where: str, see: str = "execution.ray_address") -> Iterator[Non
 def _last_json(output: str) -> dict[str, float]:
     for line in reversed(output.splitlines()):
         if line.startswith("{"):
-            found: dict[str, float] = json.loads(line)
-            return found
-    return {"error": "Ray ended without an answer"}  # type: ignore[dict-item]
+            answer: dict[str, float] = json.loads(line)
+            return answer
+    return {"error": "Ray exited without an answer"}  # type: ignore[dict-item]
 
 
 def _silence_logs() -> None:
-    """Leave the terminal to the stages' own progress; Ray's words stay in its session's logs."""
+    """Keep Ray's log lines off the terminal, which shows the stages' progress; they stay in the session's log files."""
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    os.environ.setdefault("RAY_DATA_LOG_LEVEL", "WARNING")  # Ray Data sets its logger up again with each execution
+    os.environ.setdefault("RAY_DATA_LOG_LEVEL", "WARNING")  # Ray Data reconfigures its logger with each execution
     os.environ.setdefault("PYTHONWARNINGS", "ignore::DeprecationWarning,ignore::FutureWarning")
     for name in ("ray", "ray.data", "ray.train", "ray._private"):
         logging.getLogger(name).setLevel(logging.WARNING)
     ray.data.DataContext.get_current().enable_progress_bars = False
-    for name in _CHATTY:
+    for name in _NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
-_CHATTY = (
-    "ray.data._internal.progress",  # announces that its bars are off, as we asked
-    "ray._private.authentication.authentication_token_setup",  # announces that a token is in use, as we asked
+_NOISY_LOGGERS = (
+    "ray.data._internal.progress",  # reports that the progress bars are off
+    "ray._private.authentication.authentication_token_setup",  # reports that a token is in use
 )

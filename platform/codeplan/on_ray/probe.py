@@ -1,6 +1,6 @@
-"""Asks a Ray cluster what it has, and prints it as JSON: ``python -m codeplan.on_ray.probe HOST:PORT``.
+"""Asks a Ray cluster for its resources and prints them as JSON: ``python -m codeplan.on_ray.probe HOST:PORT``.
 
-`codeplan.on_ray.cluster.probe` runs this in a process that can be ended, whatever Ray does.
+`codeplan.on_ray.cluster.probe` runs this in a child process, which can be killed whatever Ray does.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ def ask(address: str) -> dict[str, float | str]:
 
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
-        has = ray.cluster_resources()
+        total = ray.cluster_resources()
         nodes = sum(bool(node["Alive"]) for node in ray.nodes())
     except Exception as error:  # Ray raises errors of many kinds here, some of them bare
         message = " ".join(str(error).split())[:300] or type(error).__name__
         hint = (
-            "a cluster that asks for a token is reached with RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH, the port is "
-            "that of Ray's GCS, and this machine must be one of the cluster's"
+            "a cluster that requires a token needs RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH, the port must be that "
+            "of Ray's GCS, and this machine must belong to the cluster"
         )
         return {"error": f"{message} ({hint})"}
-    return {"nodes": nodes, "cpus": has.get("CPU", 0.0), "gpus": has.get("GPU", 0.0)}
+    return {"nodes": nodes, "cpus": total.get("CPU", 0.0), "gpus": total.get("GPU", 0.0)}
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-"""Fine-tuning on Ray Train: places the workers, keeps checkpoints, goes on after a failure, and tells the driver.
+"""Fine-tuning on Ray Train: places the workers, keeps checkpoints, restarts failed workers, and reports to the driver.
 
-The loop itself is `codeplan.student.loop`; it sees Ray only as a `RunContext`.
+The loop itself is `codeplan.student.loop`; Ray is only a `RunContext` to it.
 """
 
 from __future__ import annotations
 
-import json
+import os
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,16 +20,24 @@ import ray.train
 import ray.train.torch
 import torch
 
-from codeplan.config import ExecutionConfig, StudentConfig, TrainingConfig
+from codeplan.config import ExecutionConfig, TrainingConfig
+from codeplan.errors import UserError
+from codeplan.files import atomic_write
+from codeplan.on_ray.train_reports import ReportWriter, follow_reports
 from codeplan.records import Plan, Problem
-from codeplan.stages import Account
-from codeplan.student.prepare import prepare
+from codeplan.stage import Account
+from codeplan.student.checkpoint import read_state
+from codeplan.student.engine import zero_stage
+from codeplan.student.prepare import Prepared, prepare
+from codeplan.student.settings import FinetuneSettings
+
+CHECKPOINT = "checkpoint"
+"""Name of the folder in which a finished training leaves its last checkpoint."""
 
 _RUN = "train"
-_PROGRESS = "progress.jsonl"
-_POLL_S = 0.5
+_REPORTS = "reports.jsonl"
 _MAX_FAILURES = 2
-"""How often the workers are started again from the latest checkpoint before the stage fails."""
+"""How often failed workers are restarted from the latest checkpoint before the stage fails."""
 
 
 @dataclass(frozen=True)
@@ -37,54 +46,81 @@ class Trained:
 
     Attributes:
         folder: the student's folder.
-        metrics: the last report, and how many examples of each task were shortened or truncated.
+        metrics: the last report, ``trained.steps.new`` (steps that were not taken over from ``start_from``), and how
+            many examples of each task were shortened or truncated.
         accounts: of ``problems``, ``plans`` and ``examples``.
+        warnings: what the tokenizer and the length limits cost, and why ``start_from`` was not used.
     """
 
     folder: Path
     metrics: dict[str, float]
     accounts: dict[str, Account]
+    warnings: tuple[str, ...]
 
 
-def finetune(  # noqa: PLR0917  # the road's stages pass what they read, in the order of the road
+def finetune(  # noqa: PLR0917  # in the pipeline's order
     problems: Sequence[Problem],
     plans: Sequence[Plan],
-    student: StudentConfig,
-    training: TrainingConfig,
+    settings: FinetuneSettings,
     execution: ExecutionConfig,
     folder: Path,
     on_report: Callable[[dict[str, float]], None],
+    start_from: Path | None = None,
 ) -> Trained:
     """Fine-tune a student on the cluster that this process is connected to.
 
-    A run that was killed goes on from its latest checkpoint when it is called again with the same folder.
+    A run that was killed resumes from its latest checkpoint when it is called again with the same folder.
 
     Args:
         problems: the training problems.
         plans: the teacher's plans for their solutions.
-        student: what to start from.
-        training: what to do.
+        settings: what to start from, and what to do.
         execution: workers, GPUs, ZeRO stage and how often to keep a checkpoint.
-        folder: gets ``student`` (the result), ``train`` (checkpoints), ``initial`` and ``examples.parquet``. All
-            workers must see it under the same path.
-        on_report: called in a thread of this process with each report of the workers, while they go on.
+        folder: gets ``student`` (the result), ``checkpoint`` (the last one), ``initial`` and ``examples.parquet``, and
+            ``train`` while the training runs. All workers must see it under the same path.
+        on_report: called with each report of the workers as it comes, in a thread of this process.
+        start_from: ``checkpoint`` of a training of the same problems and plans with an equal
+            `FinetuneSettings.trajectory` and fewer steps; used where the folder has no checkpoint of its own.
 
     Raises:
-        UserError: the student cannot be built, too few problems have a solution, or a task has no example.
-        ray.train.TrainingFailedError: the workers failed more often than they are started again; the latest checkpoint
-            is kept.
+        UserError: the student cannot be built, too few problems have a solution, a task has no example, or the folder's
+            own checkpoint is damaged.
+        ray.train.TrainingFailedError: the workers failed more often than they are restarted; the latest
+            checkpoint is kept.
     """
     folder = folder.resolve()
-    prepared = prepare(problems, plans, student, training, folder)
+    training = settings.training
+    prepared = prepare(problems, plans, settings.pinned_student, training, folder)
+    warnings = [finding.message for finding in prepared.warnings]
+    if start_from is not None and (problem := _start_problem(folder, start_from, training, execution)):
+        warnings.append(f"trained from the first step, not from the checkpoint of fewer steps: {problem}")
+        start_from = None
+    if (folder / CHECKPOINT).exists():
+        read_state(folder / CHECKPOINT)  # A damaged one stops the run here, and not after restarts of the workers.
     (folder / _RUN).mkdir(exist_ok=True)
-    progress = folder / _RUN / _PROGRESS
+    reports = folder / _RUN / _REPORTS
+    trainer = _trainer(prepared, training, execution, folder, start_from)
+    with _keep_interrupt_handler(), follow_reports(reports, on_report):
+        result = _fit(trainer)
+    _keep_checkpoint(Path(result.checkpoint.path) if result.checkpoint else start_from, folder)
+    encoding = prepared.encoding
+    counts = {f"questions_shortened/{task}": float(count) for task, count in encoding.shortened.items()}
+    counts |= {f"targets_truncated/{task}": float(count) for task, count in encoding.truncated.items()}
+    return Trained(folder / "student", {**result.return_value, **counts}, encoding.accounts, tuple(warnings))
+
+
+def _trainer(
+    prepared: Prepared, training: TrainingConfig, execution: ExecutionConfig, folder: Path, start_from: Path | None
+) -> ray.train.torch.TorchTrainer:
     on_gpu = execution.gpus_per_worker > 0
-    trainer = ray.train.torch.TorchTrainer(
-        _work,
+    return ray.train.torch.TorchTrainer(
+        _train_worker,
         train_loop_config={
             "initial": str(prepared.initial),
             "examples": str(prepared.examples),
             "trained": str(folder / "student"),
+            "kept": str(folder / CHECKPOINT),
+            "start_from": str(start_from.resolve()) if start_from else "",
             "training": training.model_dump(mode="json"),
             "execution": execution.model_dump(mode="json"),
         },
@@ -99,29 +135,75 @@ def finetune(  # noqa: PLR0917  # the road's stages pass what they read, in the 
             storage_path=str(folder),
             failure_config=ray.train.FailureConfig(max_failures=_MAX_FAILURES),
             checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
-            callbacks=[_ProgressWriter(str(progress))],
+            callbacks=[ReportWriter(str(folder / _RUN / _REPORTS))],
         ),
     )
-    with _interrupt_handler_kept(), _told(progress, on_report):
-        result = trainer.fit()
-    written = prepared.written
-    counts = {f"questions_shortened/{task}": float(count) for task, count in written.shortened.items()}
-    counts |= {f"targets_truncated/{task}": float(count) for task, count in written.truncated.items()}
-    return Trained(folder / "student", {**result.return_value, **counts}, written.accounts)
+
+
+def _fit(trainer: ray.train.torch.TorchTrainer) -> ray.train.Result:
+    """Run the workers; a worker's UserError is raised as it is."""
+    try:
+        return trainer.fit()
+    except ray.train.WorkerGroupError as error:
+        for failure in error.worker_failures.values():
+            cause = getattr(failure, "_base_exc", failure)
+            if isinstance(cause, UserError):
+                raise cause from error
+        raise
+
+
+def _start_problem(folder: Path, start_from: Path, training: TrainingConfig, execution: ExecutionConfig) -> str:
+    """Why a checkpoint of fewer steps cannot be used; empty where it can, and where the folder has its own."""
+    if (folder / CHECKPOINT).exists() or any((folder / _RUN).glob("checkpoint_*")):
+        return ""
+    try:
+        state = read_state(start_from)
+    except UserError as error:
+        return str(error)
+    if state.step > training.steps:
+        return f"checkpoint {start_from} has {state.step} steps, more than training.steps = {training.steps}"
+    problem = state.mismatch(execution.train_workers, zero_stage(training, execution))
+    return f"checkpoint {start_from} {problem}" if problem else ""
+
+
+def _keep_checkpoint(last: Path | None, folder: Path) -> None:
+    """Leave the last checkpoint for trainings of more steps, and remove the folder of the run.
+
+    Args:
+        last: the checkpoint; None where it was kept before.
+        folder: the stage's folder.
+    """
+    if last is not None:
+        with atomic_write(folder / CHECKPOINT) as unfinished:
+            shutil.copytree(last, unfinished, copy_function=_link_or_copy)
+    shutil.rmtree(folder / _RUN, ignore_errors=True)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without hard links
+        shutil.copy2(source, target)
 
 
 class RayContext:
-    """A worker's world as Ray Train tells it; see `codeplan.student.context.RunContext`."""
+    """A worker's surroundings under Ray Train; see `codeplan.student.context.RunContext`."""
 
-    def __init__(self) -> None:
-        place = ray.train.get_context()
-        self.rank: int = place.get_world_rank()
-        self.world_size: int = place.get_world_size()
+    def __init__(self, kept: Path) -> None:
+        """Read the worker's rank, device and CPUs from Ray.
+
+        Args:
+            kept: the checkpoint that a finished run of the same folder left.
+        """
+        self._kept = kept
+        context = ray.train.get_context()
+        self.rank: int = context.get_world_rank()
+        self.world_size: int = context.get_world_size()
         self.device: torch.device = ray.train.torch.get_device()
         self.threads = max(1, int(ray.get_runtime_context().get_assigned_resources().get("CPU", 1)))
 
     def report(self, metrics: Mapping[str, float], checkpoint: Path | None) -> None:
-        """Report to the controller, which keeps all workers' parts of a checkpoint together."""
+        """Report to the controller, which merges all workers' parts of a checkpoint."""
         kept = ray.train.Checkpoint.from_directory(str(checkpoint)) if checkpoint is not None else None
         ray.train.report(dict(metrics), checkpoint=kept)
 
@@ -130,87 +212,30 @@ class RayContext:
         """The latest checkpoint of this run, or of the run before it in the same folder."""
         checkpoint = ray.train.get_checkpoint()
         if checkpoint is None:
-            yield None
+            yield self._kept if self._kept.exists() else None
             return
         with checkpoint.as_directory() as folder:
             yield Path(folder)
 
 
-def _work(given: dict[str, Any]) -> dict[str, float]:
-    # Imported in the worker, because the driver needs neither DeepSpeed nor the model's classes.
+def _train_worker(given: dict[str, Any]) -> dict[str, float]:
+    # Imported in the worker, because the driver does not need DeepSpeed.
     from codeplan.student.loop import train
 
     return train(
-        RayContext(),
+        RayContext(Path(given["kept"])),
         initial=Path(given["initial"]),
         examples=Path(given["examples"]),
         training=TrainingConfig.model_validate(given["training"]),
         execution=ExecutionConfig.model_validate(given["execution"]),
         trained=Path(given["trained"]),
+        start_from=Path(given["start_from"]) if given["start_from"] else None,
     )
 
 
-class _ProgressWriter(ray.train.UserCallback):
-    """Appends each report to a file; it runs in Ray's controller, which is on the driver's machine."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def after_report(self, run_context: Any, metrics: list[dict[str, float]], checkpoint: Any) -> None:
-        """Write the first worker's metrics: all workers report the same."""
-        del run_context, checkpoint
-        with Path(self._path).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(metrics[0]) + "\n")
-
-
 @contextmanager
-def _told(progress: Path, on_report: Callable[[dict[str, float]], None]) -> Iterator[None]:
-    """Hand what is appended to the file to the callback; an error of the callback rises at the end."""
-    progress.touch()
-    over = threading.Event()
-    errors: list[Exception] = []
-
-    def follow() -> None:
-        with progress.open(encoding="utf-8") as file:
-            file.seek(0, 2)
-            while True:
-                last = over.wait(_POLL_S)
-                for line in _whole_lines(file):
-                    on_report(json.loads(line))
-                if last:
-                    return
-
-    def guarded() -> None:
-        try:
-            follow()
-        except Exception as error:
-            errors.append(error)
-
-    follower = threading.Thread(target=guarded, name="training-progress", daemon=True)
-    follower.start()
-    try:
-        yield
-    finally:
-        over.set()
-        follower.join()
-    if errors:
-        raise errors[0]
-
-
-def _whole_lines(file: Any) -> Iterator[str]:
-    """The lines that are complete; a line that is being written is left for the next time."""
-    while True:
-        start = file.tell()
-        line = file.readline()
-        if not line.endswith("\n"):
-            file.seek(start)
-            return
-        yield line
-
-
-@contextmanager
-def _interrupt_handler_kept() -> Iterator[None]:
-    """Ray Train installs a handler of its own for Ctrl-C and leaves it there when training is over."""
+def _keep_interrupt_handler() -> Iterator[None]:
+    """Ray Train installs its own handler for Ctrl-C and leaves it installed when training is over."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,7 +1,7 @@
-"""Checks before money or hours are spent: what can be known of a run without running it.
+"""Checks before a run: everything that can be verified before money or hours are spent.
 
-Each area looks at one thing that a run depends on and says what it found, line by line. What takes time is kept in the
-run's home by what it depends on, so that the next run starts at once.
+Every area checks one thing that a run depends on, and reports its findings line by line. Findings that take time are
+cached in the run's home by what they depend on, so that the next run starts at once.
 """
 
 from codeplan.preflight.findings import Finding

@@ -1,4 +1,4 @@
-"""Why a reference solution fails its own problem's tests: whose fault that is, and what to do about it."""
+"""The cause of a reference solution's failure on its own problem's tests, and what to do about it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PACKAGE = re.compile(r"No module named '(?P<missing>[\w.]+)'|the test imports (
 
 @dataclass(frozen=True)
 class Attempt:
-    """How one of a problem's solutions did."""
+    """The result of one of a problem's solutions."""
 
     outcome: Outcome
     message: str = ""
@@ -26,68 +26,77 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Cause:
-    """A kind of failure, and what to do about it."""
+    """A cause of failure, and what to do about it."""
 
     text: str
     advice: str = ""
 
 
-_OF_OUTCOMES = {
-    Outcome.TIME_LIMIT: Cause("limit too low: time limit", "raise judging.time_s or judging.total_s, or accept it"),
-    Outcome.MEMORY_LIMIT: Cause("limit too low: memory limit", "raise judging.memory_mb, or accept it"),
-    Outcome.OUTPUT_LIMIT: Cause("limit too low: output limit", "raise judging.output_mb, or accept it"),
-    Outcome.UNSEPARABLE: Cause(
-        "the tests cannot be kept apart from the program", "problems with such tests are never solved"
+_BY_OUTCOME = {
+    Outcome.TIME_LIMIT: Cause(
+        "limit too low: time limit",
+        "raise judging.hidden_tests.time_s or judging.hidden_tests.total_s, or accept these failures",
     ),
-    Outcome.SYNTAX_ERROR: Cause("the solution is not Python 3", "nothing is to be done where it is Python 2"),
-    Outcome.FORBIDDEN: Cause("the solution does what the sandbox forbids", "nothing is to be done"),
-    Outcome.PROCESS_LIMIT: Cause("the solution starts more threads than the sandbox allows", "nothing is to be done"),
+    Outcome.MEMORY_LIMIT: Cause(
+        "limit too low: memory limit", "raise judging.hidden_tests.memory_mb, or accept these failures"
+    ),
+    Outcome.OUTPUT_LIMIT: Cause(
+        "limit too low: output limit", "raise judging.hidden_tests.output_mb, or accept these failures"
+    ),
+    Outcome.UNSEPARABLE: Cause(
+        "the tests cannot be separated from the program", "problems with such tests are never solved"
+    ),
+    Outcome.SYNTAX_ERROR: Cause("the solution is not valid Python 3", "no action needed if it is Python 2"),
+    Outcome.FORBIDDEN: Cause("the solution performs an operation that the sandbox forbids", "no action needed"),
+    Outcome.PROCESS_LIMIT: Cause("the solution starts more threads than the sandbox allows", "no action needed"),
 }
-"""Outcomes that say by themselves whose fault they are."""
+"""Causes that follow from the outcome alone."""
 
 
 def cause_of(first: Attempt, others: Sequence[Attempt], lenient: Attempt | None) -> Cause:
     """Why the first of a problem's solutions fails.
 
     Args:
-        first: how it failed.
-        others: how other solutions of the same problem did; they fail or pass.
-        lenient: how the first did when outputs were compared as APPS does; None where that was not tried.
+        first: the failed attempt.
+        others: attempts of other solutions of the same problem, passed or failed.
+        lenient: the first solution's attempt with the comparator ``apps``; None where that was not tried.
     """
-    by_itself = _by_itself(first)
-    if by_itself is not None:
-        return by_itself
-    if any(each.passed for each in others):
-        return Cause("the solution itself is wrong", "other solutions of the problem pass; nothing is to be done")
+    evident = _evident(first)
+    if evident is not None:
+        return evident
+    if any(other.passed for other in others):
+        return Cause("the solution itself is wrong", "other solutions of the problem pass; no action needed")
     if lenient is not None and lenient.passed:
-        return Cause("the output has another order or format than expected", "compare with problems.comparator: apps")
-    if others and all(each.outcome is Outcome.WRONG_ANSWER for each in (first, *others)):
+        return Cause("the output differs from the expected one in order or format", "set judging.comparator: apps")
+    if others and all(attempt.outcome is Outcome.WRONG_ANSWER for attempt in (first, *others)):
         return Cause(
-            f"several right answers: all of {len(others) + 1} solutions give another answer than the one expected",
-            "such problems count as not solved in every arm; leave them out of the file for exact numbers",
+            f"several correct answers: all {len(others) + 1} solutions give other answers than the expected one",
+            "such problems count as not solved in every arm; remove them from the file for exact numbers",
         )
-    if others and all(_kind(each) == _kind(first) for each in others):
+    if others and all(_kind(other) == _kind(first) for other in others):
         return Cause(
-            f"reader fault: all of {len(others) + 1} solutions fail in one way ({_kind(first)})",
-            "the tests do not fit the solutions: look at the row, and at the choice of problems.*.reader",
+            f"reader fault: all {len(others) + 1} solutions fail in the same way ({_kind(first)})",
+            "the tests do not match the solutions: inspect the row, and check problems.*.reader",
         )
-    return Cause("the solution or its tests are wrong", "look at the row")
+    return Cause("the solution or its tests are wrong", "inspect the row")
 
 
-def _by_itself(attempt: Attempt) -> Cause | None:
-    """The cause that one attempt shows without a look at others."""
+def _evident(attempt: Attempt) -> Cause | None:
+    """The cause that is evident from one attempt alone; None if others are needed."""
     package = _PACKAGE.search(attempt.message)
     if package is not None and attempt.outcome is Outcome.UNSEPARABLE:
         name = package["imported"] or package["missing"]
         return Cause(
-            f"the test needs the package {name}", "install it if tests may use it; until then no program passes"
+            f"the test needs the package {name}", "install it if tests may use it; without it no program passes"
         )
     if package is not None:
-        return Cause(f"the solution needs the package {package['missing']}", "programs have the standard library only")
-    return _OF_OUTCOMES.get(attempt.outcome)
+        return Cause(
+            f"the solution needs the package {package['missing']}", "programs can use the standard library only"
+        )
+    return _BY_OUTCOME.get(attempt.outcome)
 
 
 def _kind(attempt: Attempt) -> str:
-    """An outcome with the type of its exception, where it has one."""
+    """The type of the exception where there is one, else the outcome."""
     name = re.match(r"\w*(?:Error|Exception|Exit)\b", attempt.message)
     return name[0] if name else attempt.outcome.value.replace("_", " ")

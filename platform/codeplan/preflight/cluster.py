@@ -1,32 +1,32 @@
-"""Ray: the cluster answers within a minute, and can give what every stage asks for."""
+"""Ray: the cluster answers within a minute, and has the resources that every stage requests."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from codeplan.preflight.context import CheckContext
 from codeplan.preflight.findings import Finding, failed, ok, warning
-from codeplan.preflight.subject import Subject
-from codeplan.steps import needs
+from codeplan.stages import RESOURCES
 
 
-def check(subject: Subject) -> Iterator[Finding]:
-    """Join the named cluster, or start the own one where a run follows, and compare what it has with what stages need.
+def check(context: CheckContext) -> Iterator[Finding]:
+    """Connect to the configured cluster, and compare its resources with those that the stages request.
 
-    Alone, a check asks the named cluster, or reads off this machine what an own one would have: to start one takes
-    seconds.
+    Before a run a local cluster is started where none is configured. A check alone does not start one, as that takes
+    seconds: it reads off this machine what a local cluster would have.
     """
     from codeplan.on_ray.cluster import cluster, connected, lacking, probe
 
-    execution = subject.config.execution
-    if subject.followed:
-        subject.stack.enter_context(cluster(execution))
-        has = connected(execution)
+    execution = context.config.execution
+    if context.before_run:
+        context.exit_stack.enter_context(cluster(execution))
+        available = connected(execution)
     else:
-        has = probe(execution)
-    yield ok(str(has))
-    for stage, (cpus, gpus) in needs(execution).items():
-        missing = lacking(stage, has, cpus, gpus) if stage in subject.unfinished else ""
+        available = probe(execution)
+    yield ok(str(available))
+    for stage, resources in RESOURCES.items():
+        missing = lacking(stage, available, *resources(execution)) if stage in context.unfinished else ""
         if missing and execution.ray_address:
-            yield warning(missing, "a cluster that cannot grow leaves the stage waiting")
+            yield warning(missing, "unless the cluster scales up, the stage will wait forever")
         elif missing:
             yield failed(missing)

@@ -1,4 +1,4 @@
-"""The configuration: it was read, so its keys and values fit; here is what it points to."""
+"""The configuration: its keys and values were validated when it was loaded; here the files and names it refers to."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from pathlib import Path
 
 from codeplan.config import FileSource
 from codeplan.errors import UserError
+from codeplan.preflight.context import CheckContext
 from codeplan.preflight.findings import Finding, failed, ok, warning
-from codeplan.preflight.subject import Subject
 from codeplan.teacher.prompts import prompt_version
 
+_MIN_RESAMPLES = 200
+"""Below it, fewer than five resamples lie beyond the 2.5th percentile."""
 
-def check(subject: Subject) -> Iterator[Finding]:
-    """Files that are missing, and names that mean nothing."""
-    config = subject.config
-    found = [*_missing(subject), *_unknown(subject)]
-    yield from found
-    if not found:
-        yield ok(f"{config.name}: every key is known and every file is there")
+
+def check(context: CheckContext) -> Iterator[Finding]:
+    """Find missing files, unknown names, and settings that contradict one another."""
+    config = context.config
+    findings = [*_missing_files(context), *_unknown_names(context), *_missing_tasks(context)]
+    yield from findings
+    if not findings:
+        yield ok(f"{config.name}: every key is valid and every file exists")
     report = config.report
-    if report.resamples < _FEW_RESAMPLES:
+    if report.resamples < _MIN_RESAMPLES:
         yield warning(
-            f"report.resamples = {report.resamples} makes intervals of differences rough",
-            f"{_FEW_RESAMPLES} or more are usual",
+            f"report.resamples = {report.resamples} gives imprecise intervals of differences",
+            f"use {_MIN_RESAMPLES} or more",
         )
 
 
-_FEW_RESAMPLES = 200  # the 2.5th percentile of fewer rests on less than five resamples
-
-
-def _missing(subject: Subject) -> Iterator[Finding]:
-    sources = subject.config.problems
+def _missing_files(context: CheckContext) -> Iterator[Finding]:
+    sources = context.config.problems
     for role, source in (("train", sources.train), ("test", sources.test)):
         if not isinstance(source, FileSource):
             continue
@@ -39,20 +39,32 @@ def _missing(subject: Subject) -> Iterator[Finding]:
             path = getattr(source, key)
             if (path or key == "path") and not Path(path).exists():
                 yield failed(
-                    f"problems.{role}.{key}: {path or 'nothing'}: there is no such file or folder",
-                    f"relative paths are looked up from {Path.cwd()}",
+                    f"problems.{role}.{key}: {path or '(empty)'}: no such file or folder",
+                    f"relative paths start from {Path.cwd()}",
                 )
-    student = subject.config.student
+    student = context.config.student
     if student.init == "pretrained" and _is_path(student.model) and not Path(student.model).is_dir():
-        yield failed(f"student.model: {student.model}: there is no such folder", "name a folder, or a model of the hub")
+        yield failed(
+            f"student.model: {student.model}: no such folder",
+            "use an existing folder or a model of the Hugging Face hub",
+        )
 
 
 def _is_path(model: str) -> bool:
     return model.startswith(("/", "./", "../", "~"))
 
 
-def _unknown(subject: Subject) -> Iterator[Finding]:
+def _unknown_names(context: CheckContext) -> Iterator[Finding]:
     try:
-        prompt_version(subject.config.teacher.prompt)
+        prompt_version(context.config.teacher.prompt)
     except UserError as error:
         yield failed(f"teacher.prompt: {error}")
+
+
+def _missing_tasks(context: CheckContext) -> Iterator[Finding]:
+    """Tasks that plan sampling prompts for, but that the student is not trained on."""
+    if "sample" not in context.unfinished:
+        return
+    for task in context.config.training.missing_tasks():
+        key = f"training.mixing.{task}"
+        yield failed(f"sampling needs the task {task}, but {key} is 0", "set it above 0, or run codeplan finetune only")

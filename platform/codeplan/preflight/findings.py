@@ -1,4 +1,4 @@
-"""What a check found: one line for a person, with what to do where something is wrong."""
+"""Findings of the checks: one line per finding, with what to do where something is wrong."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from codeplan.stages import canonical, write_text
+from codeplan.files import write_text
+from codeplan.stage import canonical
 
 Status = Literal["ok", "warning", "failed", "skipped"]
 
@@ -20,7 +21,7 @@ MARKS: dict[Status, str] = {
     "skipped": "[dim]-[/dim]",
 }
 PLAIN_MARKS: dict[Status, str] = {"ok": "+", "warning": "!", "failed": "x", "skipped": "-"}
-"""For terminals whose encoding lacks the others."""
+"""Marks for terminals whose encoding is not a Unicode one."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,10 @@ class Finding:
     """One line of a check.
 
     Attributes:
-        status: ``ok``; ``warning``: a run goes on, and says it; ``failed``: no run starts; ``skipped``: not known,
-            because something that it needs failed.
+        status: ``ok``; ``warning``: the run starts and shows it; ``failed``: the run does not start; ``skipped``: not
+            checked, because something that the check needs failed.
         text: what was found, and where.
-        advice: what to do; empty where nothing is to be done.
+        advice: what to do; empty where there is nothing to do.
     """
 
     status: Status
@@ -45,49 +46,49 @@ class Finding:
 
 
 def ok(text: str) -> Finding:
-    """Something that is as it should be."""
+    """A finding without a problem."""
     return Finding("ok", text)
 
 
 def warning(text: str, advice: str = "") -> Finding:
-    """Something that a person should know before money or hours are spent."""
+    """Something that the user should know before money or hours are spent."""
     return Finding("warning", text, advice)
 
 
 def failed(text: str, advice: str = "") -> Finding:
-    """Something that makes a run useless or impossible."""
+    """Something that makes the run useless or impossible."""
     return Finding("failed", text, advice)
 
 
 def skipped(text: str) -> Finding:
-    """Something that cannot be known yet."""
+    """Something that could not be checked."""
     return Finding("skipped", text)
 
 
 class FindingsStore:
-    """Findings of checks that take time, kept in a run's home by what they depend on.
+    """A cache in the run's home of findings that take time, by the identity of what they depend on.
 
-    Findings with a failure, or with something left unknown, are not kept: these are looked at again.
+    Findings that failed or were skipped are not cached, so that they are checked again.
     """
 
     def __init__(self, home: Path) -> None:
         self._folder = home / "checks"
 
     def get(self, area: str, identity: Any) -> list[Finding] | None:
-        """The findings for an identity; None where there are none, or none that can be read."""
+        """The findings for an identity; None where there are none or the file is invalid."""
         try:
             plain = json.loads(self._path(area, identity).read_text(encoding="utf-8"))
-            return [Finding(**each) for each in plain["findings"]]
+            return [Finding(**finding) for finding in plain["findings"]]
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def put(self, area: str, identity: Any, findings: Sequence[Finding]) -> None:
-        """Keep findings."""
-        if any(each.status in ("failed", "skipped") for each in findings):
+        """Cache findings, unless one of them failed or was skipped."""
+        if any(finding.status in ("failed", "skipped") for finding in findings):
             return
         path = self._path(area, identity)
         path.parent.mkdir(parents=True, exist_ok=True)
-        plain = {"identity": identity, "findings": [asdict(each) for each in findings]}
+        plain = {"identity": identity, "findings": [asdict(finding) for finding in findings]}
         write_text(path, json.dumps(plain, indent=1))
 
     def folder(self, area: str, identity: Any) -> Path:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from codeplan.preflight.context import CheckContext
 from codeplan.preflight.findings import Finding, ok, skipped
-from codeplan.preflight.subject import Subject
 from codeplan.tracking import Tracker, redacted
 
 
-def check(subject: Subject) -> Iterator[Finding]:
-    """Open the store as a run does, which makes it where it is missing."""
-    tracking = subject.config.tracking
-    if not subject.home_usable and not tracking.uri:
-        yield skipped("not tried, as its file lies in the home")
+def check(context: CheckContext) -> Iterator[Finding]:
+    """Open the store as a run does, which creates it where it does not exist."""
+    tracking = context.config.tracking
+    if not context.home_usable and not tracking.uri:
+        yield skipped("not checked, as its database would be in execution.home")
         return
-    Tracker(tracking, subject.home)
-    where = redacted(tracking.uri) or "a SQLite file in the home"
+    Tracker(tracking, context.home)
+    where = redacted(tracking.uri) or "a SQLite file in execution.home"
     yield ok(f"{where}, experiment {tracking.experiment}")

@@ -1,4 +1,4 @@
-"""Reference solutions on their own problems' tests: what fails here would fail for every student."""
+"""Reference solutions on their own problems' tests: problems where they fail, hardly any student can solve."""
 
 from __future__ import annotations
 
@@ -6,80 +6,84 @@ import dataclasses
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from codeplan.inference.verdict_pool import VerdictPool
+from codeplan.pool import Pool
 from codeplan.preflight.causes import Attempt, Cause, cause_of
+from codeplan.preflight.context import CheckContext
 from codeplan.preflight.findings import Finding, failed, ok, skipped, warning
-from codeplan.preflight.subject import Subject
 from codeplan.progress import Bar
 from codeplan.records import Problem, program_key
-from codeplan.steps import limits
 from codeplan_sandbox import Outcome, Suite
 
-SECONDS = 20.0
-"""How long a split's sample is judged at most: solutions that use up their limits take long, a check should not."""
-OTHERS = 3
-"""How many further solutions are tried where the first fails."""
-FEW_PASS = 0.1
-"""Below this share of test problems whose solution passes, a run could only tell that nothing is solved."""
+TIME_LIMIT_S = 20.0
+"""Seconds for the sample of one split: solutions that use up their limits take long, a check should not."""
+MORE_SOLUTIONS = 3
+"""Number of further solutions that are judged where the first fails."""
+MIN_PASSING = 0.1
+"""Fraction of test problems whose solution passes, below which a run could hardly solve anything."""
+PROGRAMS_PER_BLOCK = 512
+"""Solutions per block: at most this many are judged again after an interruption."""
 _EXAMPLES_SHOWN = 3
 _UNCLEAR = {Outcome.WRONG_ANSWER, Outcome.RUNTIME_ERROR, Outcome.EXITED_EARLY}
 
 Tasks = Mapping[tuple[str, str], tuple[str, Suite]]
-"""By (problem_id, program_key): a program's text and its tests."""
+"""By problem_id and program_key: a program's text and its tests."""
 Attempts = dict[tuple[str, str], Attempt]
-Judging = Callable[[str, Tasks], Attempts]
-"""Judges tasks; the name tells its uses of one split apart."""
+JudgeTasks = Callable[[str, Tasks], Attempts]
+"""Judges tasks; the first argument names the pass over a split."""
 
 
-def check(subject: Subject, role: str, chosen: Sequence[Problem], identity: Any) -> Iterator[Finding]:
-    """Judge the problems' solutions and say, cause by cause, which fail.
+def check(context: CheckContext, role: str, chosen: Sequence[Problem], identity: Any) -> Iterator[Finding]:
+    """Judge the problems' solutions and report the failures by cause.
 
     Args:
-        subject: gives the limits, and whether all solutions are judged or the first of each problem.
+        context: has the limits, and whether all solutions are judged or the first per problem.
         role: the split's name.
-        chosen: the problems, each with a solution and with tests.
-        identity: what the result depends on: a folder of unfinished work is named by it.
+        chosen: the problems; all have a solution and tests.
+        identity: what the result depends on; names the folder of unfinished work.
     """
-    if subject.judge is None:
-        yield skipped(f"{role}: reference solutions are not judged without a sandbox")
+    if context.judge is None:
+        yield skipped(f"{role}: reference solutions not judged, as there is no sandbox")
         return
     tasks = {
         (problem.problem_id, program_key(code)): (code, suite_of(problem))
         for problem in chosen
-        for code in (problem.solutions if subject.every else problem.solutions[:1])
+        for code in (problem.solutions if context.all_solutions else problem.solutions[:1])
     }
-    judge = _judging(subject, role, identity)
+    judge = _judge_function(context, role, identity)
     attempts = judge("first", tasks)
-    known = [each for each in chosen if _first_key(each) in attempts]
-    if len(known) < len(chosen):
+    judged = [problem for problem in chosen if _first_key(problem) in attempts]
+    if len(judged) < len(chosen):
         yield warning(
-            f"{role}: only {len(known)} of {len(chosen)} sampled solutions could be judged in {SECONDS:g} s",
-            "codeplan check --all judges every one",
+            f"{role}: only {len(judged)} of {len(chosen)} sampled solutions could be judged in {TIME_LIMIT_S:g} s",
+            "codeplan check --all judges all solutions",
         )
-    yield from _summary(subject, role, known, attempts, judge)
+    yield from _summary(context, role, judged, attempts, judge)
 
 
 def suite_of(problem: Problem) -> Suite:
-    """The tests that decide; the example tests where there are no others."""
+    """The hidden tests; the example tests where there are none."""
     suite = problem.hidden_tests or problem.example_tests
     assert suite is not None
     return suite
 
 
 def _summary(
-    subject: Subject, role: str, chosen: Sequence[Problem], attempts: Attempts, judge: Judging
+    context: CheckContext, role: str, chosen: Sequence[Problem], attempts: Attempts, judge: JudgeTasks
 ) -> Iterator[Finding]:
-    first = {each.problem_id: attempts[_first_key(each)] for each in chosen}
-    failing = [each for each in chosen if not first[each.problem_id].passed]
+    first = {problem.problem_id: attempts[_first_key(problem)] for problem in chosen}
+    failing = [problem for problem in chosen if not first[problem.problem_id].passed]
     passed = len(chosen) - len(failing)
-    kind = "first solutions" if subject.every else "sampled reference solutions"
+    kind = "first solutions" if context.all_solutions else "sampled reference solutions"
     text = f"{role}: {passed:,} of {len(chosen):,} {kind} pass their problem's tests"
-    if subject.every:
-        text += f"; of all {len(attempts):,} solutions, {sum(each.passed for each in attempts.values()):,}"
-    if role == "test" and passed < FEW_PASS * len(chosen):
-        yield failed(text, "a student could hardly solve what its own solutions do not; see the causes")
+    if context.all_solutions:
+        text += f"; of all {len(attempts):,} solutions, {sum(attempt.passed for attempt in attempts.values()):,}"
+    if role == "test" and passed < MIN_PASSING * len(chosen):
+        yield failed(text, "a student can hardly solve problems that their own solutions fail; see the causes")
     else:
         yield ok(text)
     groups: dict[Cause, list[str]] = defaultdict(list)
@@ -91,18 +95,18 @@ def _summary(
 
 
 def _causes(
-    failing: Sequence[Problem], first: Mapping[str, Attempt], attempts: Attempts, judge: Judging
+    failing: Sequence[Problem], first: Mapping[str, Attempt], attempts: Attempts, judge: JudgeTasks
 ) -> Iterator[tuple[Problem, Cause]]:
-    """The cause of each failure; where it is unclear, other solutions and a lenient comparison are asked."""
-    unclear = [each for each in failing if first[each.problem_id].outcome in _UNCLEAR]
+    """The cause of every failure; where it is unclear, other solutions and a lenient comparison are tried."""
+    unclear = [problem for problem in failing if first[problem.problem_id].outcome in _UNCLEAR]
     more = {
         (problem.problem_id, program_key(code)): (code, suite_of(problem))
         for problem in unclear
-        for code in problem.solutions[1 : OTHERS + 1]
+        for code in problem.solutions[1 : MORE_SOLUTIONS + 1]
     }
     attempts = attempts | judge("others", {key: task for key, task in more.items() if key not in attempts})
     lenient = judge(
-        "lenient", {_first_key(each): _lenient(each) for each in unclear if suite_of(each).kind != "assert"}
+        "lenient", {_first_key(problem): _lenient(problem) for problem in unclear if suite_of(problem).kind != "assert"}
     )
     for problem in failing:
         keys = [(problem.problem_id, program_key(code)) for code in problem.solutions[1:]]
@@ -118,41 +122,47 @@ def _lenient(problem: Problem) -> tuple[str, Suite]:
     return problem.solutions[0], dataclasses.replace(suite_of(problem), comparator="apps")
 
 
-def _judging(subject: Subject, role: str, identity: Any) -> Judging:
-    """Judges many programs on the cluster, a sample on this machine for `SECONDS` in all."""
-    if subject.every:
-        folder = subject.store.folder("data", identity)
-        return lambda part, tasks: _on_ray(subject, role, tasks, folder / part)
-    over = time.monotonic() + SECONDS
-    return lambda _, tasks: _here(subject, tasks, over)
+def _judge_function(context: CheckContext, role: str, identity: Any) -> JudgeTasks:
+    """Judges all solutions on the cluster, a sample on this machine for `TIME_LIMIT_S` in total."""
+    if context.all_solutions:
+        folder = context.store.folder("data", identity)
+        return lambda part, tasks: _judge_on_ray(context, role, tasks, folder / part)
+    deadline = time.monotonic() + TIME_LIMIT_S
+    return lambda _, tasks: _judge_locally(context, tasks, deadline)
 
 
-def _here(subject: Subject, tasks: Tasks, over: float) -> Attempts:
-    """Judge a few programs on this machine, until the clock says ``over``: what is left then is not known."""
-    assert subject.judge is not None
+def _judge_locally(context: CheckContext, tasks: Tasks, deadline: float) -> Attempts:
+    """Judge programs on this machine until the deadline, a monotonic time; later ones have no attempt."""
+    assert context.judge is not None
     attempts: Attempts = {}
     for key, (code, suite) in tasks.items():
-        if time.monotonic() > over:
+        if time.monotonic() > deadline:
             break
-        verdict = subject.judge.judge(code, suite, stop_at_failure=True)
+        verdict = context.judge.judge(code, suite, stop_at_failure=True)
         attempts[key] = Attempt(verdict.outcome, verdict.message)
     return attempts
 
 
-def _on_ray(subject: Subject, role: str, tasks: Tasks, folder: Path) -> Attempts:
-    """Judge programs on the cluster; what is judged is kept, and a check that was killed resumes from there."""
+def _judge_on_ray(context: CheckContext, role: str, tasks: Tasks, folder: Path) -> Attempts:
+    """Judge programs on the cluster; verdicts are kept, so that an interrupted check resumes."""
     if not tasks:
         return {}
     from codeplan.on_ray.cluster import cluster
     from codeplan.on_ray.judges import JudgePool
-    from codeplan.on_ray.verdicts import judge_all
+    from codeplan.on_ray.verdicts import judge_block
 
-    subject.stack.enter_context(cluster(subject.config.execution))
+    context.exit_stack.enter_context(cluster(context.config.execution))
     folder.mkdir(parents=True, exist_ok=True)
-    pool = JudgePool.start(subject.config.execution.judge_actors, limits(subject.config))
+    verdicts = VerdictPool(Pool(folder))
+    remaining = iter(tasks.items())
+    parts = list(iter(lambda: dict(islice(remaining, PROGRAMS_PER_BLOCK)), {}))
+    limits = context.config.judging.hidden_tests.limits()
+    judges = JudgePool.start(context.config.execution.judge_actors, limits)
     try:
-        with Bar(subject.console, f"checking {role}", len(tasks), "solutions").shown() as bar:
-            verdicts = judge_all(tasks, pool, folder, bar)
+        with Bar(context.console, f"checking {role}", len(tasks), "solutions").shown() as bar:
+            for block, part in enumerate(parts):
+                judge_block(block, part, judges, verdicts, bar)
     finally:
-        pool.stop()
-    return {(each.problem_id, each.program_key): Attempt(each.outcome, each.message) for each in verdicts}
+        judges.stop()
+    found = [verdict for block in range(len(parts)) for verdict in verdicts.read_all(block)]
+    return {(verdict.problem_id, verdict.program_key): Attempt(verdict.outcome, verdict.message) for verdict in found}

@@ -1,4 +1,4 @@
-"""All areas, one after another: which of them a run needs, and what becomes of what they find."""
+"""Runs the areas that a run depends on, one after another, and shows their findings."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from rich.markup import escape
 
 from codeplan.config import Config
 from codeplan.errors import UserError, explain
-from codeplan.pipeline import road, upstream
+from codeplan.pipeline import build
 from codeplan.preflight import cluster, configuration, data, home, mlflow, sandbox, student, teacher
+from codeplan.preflight.context import CheckContext
 from codeplan.preflight.findings import MARKS, PLAIN_MARKS, Finding, Status, failed
-from codeplan.preflight.subject import Subject
+from codeplan.stages import IN_ORDER
 
-IN_ORDER = ("problems", "distill", "finetune", "sample", "judge", "report")
 ALL_STAGES = frozenset(IN_ORDER)
 ON_RAY = ALL_STAGES - {"problems", "report"}
 
 
 class PreflightError(UserError):
-    """A check failed: nothing was run, and nothing is lost."""
+    """A check failed, and no stage was run."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +30,16 @@ class Area:
     """One thing that a run depends on.
 
     Attributes:
-        name: what a person reads before each of its lines.
-        check: finds out, line by line.
-        stages: the stages that depend on it; it is left out where a run does not need to run any of these.
-        dear: whether it takes seconds or money, and is left out of a run that another check stops anyway.
+        name: shown before its findings.
+        check: yields the findings.
+        stages: the stages that depend on it; it is left out if none of these is to be run.
+        expensive: whether it takes seconds or money; it is left out before a run that another check stops anyway.
     """
 
     name: str
-    check: Callable[[Subject], Iterable[Finding]]
+    check: Callable[[CheckContext], Iterable[Finding]]
     stages: frozenset[str] = ALL_STAGES
-    dear: bool = False
+    expensive: bool = False
 
 
 AREAS = (
@@ -49,65 +49,72 @@ AREAS = (
     Area("sandbox", sandbox.check, ON_RAY | {"problems"}),
     Area("data", data.check, ON_RAY | {"problems"}),
     Area("student", student.check, frozenset({"finetune"})),
-    Area("ray", cluster.check, ON_RAY, dear=True),
-    Area("teacher", teacher.check, frozenset({"distill"}), dear=True),
+    Area("ray", cluster.check, ON_RAY, expensive=True),
+    Area("teacher", teacher.check, frozenset({"distill"}), expensive=True),
 )
 
 
 def check(
-    config: Config, goal: str, console: Console, stack: ExitStack, *, every: bool = False, followed: bool = False
+    config: Config,
+    goal: str,
+    console: Console,
+    exit_stack: ExitStack,
+    *,
+    all_solutions: bool = False,
+    before_run: bool = False,
 ) -> None:
-    """Look at everything that a run would need, and show what was found.
+    """Check everything that a run depends on, and show the findings.
 
     Args:
         config: the experiment.
-        goal: name of the stage that the run is to reach.
-        console: where the lines go.
-        stack: keeps open what was opened for a check and serves the run, as a local Ray cluster.
-        every: judge all reference solutions, not a sample.
-        followed: whether a run follows: then only warnings are shown, and how many checks passed.
+        goal: name of the last stage to run.
+        console: where the findings are shown.
+        exit_stack: keeps open what the run uses too, such as a local Ray cluster.
+        all_solutions: judge all reference solutions instead of a sample.
+        before_run: whether a run follows: then only warnings and the number of passed checks are shown.
 
     Raises:
-        PreflightError: something failed; where a run should follow, the message holds every failure.
+        PreflightError: a check failed; before a run the message contains every failure.
     """
-    subject = _subject(config, goal, console, stack, every=every, followed=followed)
+    context = _context(config, goal, console, exit_stack, all_solutions=all_solutions, before_run=before_run)
     found: list[tuple[str, Finding]] = []
     failures: list[str] = []
     for area in AREAS:
-        if not area.stages & subject.unfinished or (followed and failures and area.dear):
+        if not area.stages & context.unfinished or (before_run and failures and area.expensive):
             continue
-        # A terminal shows one live line at a time, and judging all solutions has a bar of its own.
-        with nullcontext() if every else console.status(f"checking {area.name}"):
-            findings = _findings(area, subject)
+        # A terminal shows one live display at a time, and judging all solutions has its own progress bar.
+        with nullcontext() if all_solutions else console.status(f"checking {area.name}"):
+            findings = _findings(area, context)
         failures += [finding.sentence for finding in findings if finding.status == "failed"]
         for finding in findings:
             found.append((area.name, finding))
-            if not followed or finding.status == "warning":
+            if not before_run or finding.status == "warning":
                 _show(console, area.name, finding)
     if failures:
-        raise PreflightError(_message(failures) if followed else f"{len(failures)} of {len(found)} checks failed")
-    if followed and found:
-        good = sum(finding.status == "ok" for _, finding in found)
-        warned = sum(finding.status == "warning" for _, finding in found)
-        said = f"{good} passed" + (f", {warned} warnings" if warned else "")
-        console.print(f"{_marks(console)['ok']} {'check':<16}[dim]{said}[/dim]", highlight=False)
+        raise PreflightError(_message(failures) if before_run else f"{len(failures)} of {len(found)} checks failed")
+    if before_run and found:
+        passed = sum(finding.status == "ok" for _, finding in found)
+        warnings = sum(finding.status == "warning" for _, finding in found)
+        summary = f"{passed} passed" + (f", {warnings} warning{'s' * (warnings != 1)}" if warnings else "")
+        console.print(f"{_marks(console)['ok']} {'check':<16}[dim]{summary}[/dim]", highlight=False)
 
 
-def _subject(config: Config, goal: str, console: Console, stack: ExitStack, *, every: bool, followed: bool) -> Subject:
-    wanted = set(IN_ORDER[: IN_ORDER.index(goal) + 1])
-    subject = Subject(config, {}, wanted, followed, every, console, stack)
-    with suppress(UserError):  # where a file is missing, the areas say which
-        subject.stages = road(config)
-    if followed and subject.stages:
-        roles = set(upstream(subject.stages, goal))
-        subject.unfinished = {subject.stages[role].name for role in roles if subject.stages[role].done() is None}
-    return subject
+def _context(
+    config: Config, goal: str, console: Console, exit_stack: ExitStack, *, all_solutions: bool, before_run: bool
+) -> CheckContext:
+    up_to_goal = set(IN_ORDER[: IN_ORDER.index(goal) + 1])
+    context = CheckContext(config, {}, up_to_goal, before_run, all_solutions, console, exit_stack)
+    with suppress(UserError):  # the areas report which file is missing
+        context.stages = build(config, goal)
+    if before_run and context.stages:
+        context.unfinished = {stage.name for stage in context.stages.values() if stage.done() is None}
+    return context
 
 
-def _findings(area: Area, subject: Subject) -> list[Finding]:
+def _findings(area: Area, context: CheckContext) -> list[Finding]:
     findings: list[Finding] = []
     try:
-        findings.extend(area.check(subject))
+        findings.extend(area.check(context))
     except Exception as error:
         message = explain(error)
         if message is None and isinstance(error, OSError):
@@ -132,4 +139,4 @@ def _message(failures: Sequence[str]) -> str:
     if len(failures) == 1:
         return failures[0]
     listed = "; ".join(f"({number}) {failure}" for number, failure in enumerate(failures, 1))
-    return f"{len(failures)} checks failed, and nothing was run: {listed}"
+    return f"{len(failures)} checks failed, and no stage was run: {listed}"

@@ -1,27 +1,27 @@
-"""The sandbox: which isolation tier this machine gives, and what is missing in the stronger ones."""
+"""The sandbox: the isolation tier that this machine provides, and what the stronger ones lack."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from codeplan.preflight.context import CheckContext
 from codeplan.preflight.findings import Finding, failed, ok, warning
-from codeplan.preflight.subject import Subject
-from codeplan.steps import limits
 from codeplan_sandbox import TIERS, Judge, SandboxError, survey
 
 
-def check(subject: Subject) -> Iterator[Finding]:
-    """Start a sandbox, which proves its layers by attacks from inside; it stays for the reference solutions."""
+def check(context: CheckContext) -> Iterator[Finding]:
+    """Start a sandbox, which verifies its layers by attacks from inside; the reference solutions are judged in it."""
     try:
-        judge = Judge(limits(subject.config))
+        judge = Judge(context.config.judging.hidden_tests.limits())
     except SandboxError as error:
-        needed = subject.unfinished & {"sample", "judge"}
-        found = failed if needed else warning
-        yield found(str(error), "programs are never run without one; python -m codeplan_sandbox doctor says more")
+        finding = failed if context.unfinished & {"sample", "judge"} else warning
+        yield finding(
+            str(error), "programs are never run without a sandbox; for details: python -m codeplan_sandbox doctor"
+        )
         return
-    subject.stack.callback(judge.close)
-    subject.judge = judge
-    yield ok(f"tier {judge.tier} holds, with every layer tried from inside")
+    context.exit_stack.callback(judge.close)
+    context.judge = judge
+    yield ok(f"tier {judge.tier}, every layer verified from inside")
     if judge.tier != TIERS[0]:
         for status in survey():
             if not status.holds and TIERS.index(status.tier) < TIERS.index(judge.tier):

@@ -1,79 +1,85 @@
-"""The teacher: one request with the real settings, whose answer is kept as any other, and what all of them may cost."""
+"""The teacher: one request with the real settings, whose answer is kept like any other, and what a run may cost."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from codeplan.config import TeacherConfig
+from codeplan.files import locked
+from codeplan.preflight.context import CheckContext
 from codeplan.preflight.findings import Finding, failed, ok, skipped, warning
-from codeplan.preflight.subject import Subject
 from codeplan.records import Problem
-from codeplan.stages import locked
-from codeplan.teacher.asking import Asker, Reply
 from codeplan.teacher.budget import Price
 from codeplan.teacher.cache import AnswerCache
+from codeplan.teacher.cached_teacher import CachedTeacher, Reply, TeacherSetup
 from codeplan.teacher.configured import endpoint_of, host_of
+from codeplan.teacher.distillation import check_budget
+from codeplan.teacher.estimate import estimate
 from codeplan.teacher.offline import MODEL as OFFLINE
-from codeplan.teacher.questions import Question, questions
+from codeplan.teacher.plan_requests import PlanRequest, build_plan_requests
 
-TRIES = 3
-"""Requests that are asked at most: one prompt may be refused where others are not."""
+MAX_REQUESTS = 3
+"""Requests that are sent at most: one prompt may be rejected where others are not."""
 
 
-def check(subject: Subject) -> Iterator[Finding]:
-    """Ask once, unless an answer to one of the first requests is there."""
-    role = "train" if subject.problems.get("train") else "test"
-    if not subject.problems.get(role):
+def check(context: CheckContext) -> Iterator[Finding]:
+    """Ask once, unless an answer to one of the first requests is in the cache."""
+    role = "train" if context.problems.get("train") else "test"
+    if not context.problems.get(role):
         yield skipped("not asked, as there are no problems to ask about")
         return
-    if not subject.home_usable:
+    if not context.home_usable:
         yield skipped("not asked, as no answer could be kept in the home")
         return
-    teacher = subject.config.teacher
+    teacher = context.config.teacher
     host = host_of(teacher)
-    first = list(islice(_questions(subject.problems[role], teacher, host), TRIES))
+    first = list(islice(_plan_requests(context.problems[role], teacher, host), MAX_REQUESTS))
     if not first:
         yield skipped("not asked, as no problem has a solution")
         return
-    question, reply = _ask(subject, first)
-    yield from _said(teacher, question, reply)
+    plan_request, reply = _ask(context, first)
+    yield from _answer_findings(teacher, plan_request, reply)
     if teacher.model != OFFLINE and reply.answer is not None:
-        yield from _cost(subject, question, reply)
+        yield from _cost(context, reply)
 
 
-def _questions(problems: Sequence[Problem], teacher: TeacherConfig, host: str) -> Iterator[Question]:
+def _plan_requests(problems: Sequence[Problem], teacher: TeacherConfig, host: str) -> Iterator[PlanRequest]:
     for problem in problems:
-        yield from questions([problem], teacher, host)
+        yield from build_plan_requests([problem], teacher, host)
 
 
-def _ask(subject: Subject, asked: Sequence[Question]) -> tuple[Question, Reply]:
+def _ask(context: CheckContext, candidates: Sequence[PlanRequest]) -> tuple[PlanRequest, Reply]:
     """The first request that has an answer, or gets one; else the last that was tried."""
-    folder = subject.home / "answers"
+    cache = AnswerCache(context.home / "answers")
 
-    async def ask_in_turn() -> tuple[Question, Reply]:
-        with endpoint_of(subject.config.teacher) as where:
-            async with Asker(where, subject.config.execution, folder) as asker:
-                for question in asked:
-                    reply = await asker.ask(question.request)
-                    if reply.status != "lost" or reply.reason != "rejected":
+    async def ask_in_turn() -> tuple[PlanRequest, Reply]:
+        with endpoint_of(context.config.teacher) as endpoint:
+            async with CachedTeacher(TeacherSetup(endpoint, context.config.execution, cache.folder)) as teacher:
+                for plan_request in candidates:
+                    reply = await teacher.ask(plan_request.request)
+                    if reply.status != "failed" or reply.reason != "rejected":
                         break
-        return question, reply
+        return plan_request, reply
 
-    (subject.home / "checks").mkdir(exist_ok=True)
-    # Of two runs that begin at once, the second finds the answer of the first.
-    with locked(subject.home / "checks" / "teacher.lock", {}):
-        cache = AnswerCache(folder)
-        for question in asked:
-            found = cache.get(question.request)
+    (context.home / "checks").mkdir(exist_ok=True)
+    # Of two checks that start at once, the second finds the answer of the first.
+    with locked(context.home / "checks" / "teacher.lock", {}):
+        for plan_request in candidates:
+            found = cache.get(plan_request.request)
             if found is not None:
-                return question, Reply(key=question.request.key, status="answered", answer=found, cached=True)
+                return plan_request, Reply(key=plan_request.request.key, status="answered", answer=found, cached=True)
         return asyncio.run(ask_in_turn())
 
 
-def _said(teacher: TeacherConfig, question: Question, reply: Reply) -> Iterator[Finding]:
-    who = f"{teacher.model}, which is no LLM" if teacher.model == OFFLINE else f"{teacher.model} at {teacher.base_url}"
+def _answer_findings(teacher: TeacherConfig, plan_request: PlanRequest, reply: Reply) -> Iterator[Finding]:
+    who = (
+        f"{teacher.model}, which is not an LLM"
+        if teacher.model == OFFLINE
+        else f"{teacher.model} at {teacher.base_url}"
+    )
     if reply.answer is None:
         yield failed(f"{who}: {reply.message or reply.reason}")
         return
@@ -82,56 +88,64 @@ def _said(teacher: TeacherConfig, question: Question, reply: Reply) -> Iterator[
     yield ok(f"{who} {how}: {answer.prompt_tokens} + {answer.completion_tokens} tokens")
     if answer.left_out:
         yield warning(
-            f"{teacher.model} refuses the setting {', '.join(answer.left_out)}, and is asked without",
+            f"{teacher.model} refuses the setting {', '.join(answer.left_out)}, and is asked without it",
             "set it to null to say so in the configuration",
         )
-    if question.plan(answer, cached=True) is None:
-        yield warning(question.why_no_plan(answer)[1])
-    elif answer.truncated:
+    plan = plan_request.plan(answer, cached=True)
+    if plan is None:
+        yield warning(plan_request.explain_missing(answer)[1])
+    elif not plan.finished:
+        outcome = "kept" if teacher.keep_truncated_plans else "dropped"
         yield warning(
-            f"the plan for {question.problem_id} is cut off after {answer.completion_tokens} tokens",
+            f"the plan for {plan_request.problem_id} is truncated at {answer.completion_tokens} tokens and {outcome}",
             "raise teacher.max_tokens",
         )
 
 
-def _cost(subject: Subject, question: Question, reply: Reply) -> Iterator[Finding]:
-    execution, teacher = subject.config.execution, subject.config.teacher
-    price = Price(execution.prompt_price_usd, execution.completion_price_usd)
-    requests = _requests(subject)
-    if not execution.prompt_price_usd and not execution.completion_price_usd:
-        advice = "set execution.prompt_price_usd and execution.completion_price_usd to see costs and to keep a budget"
-        if execution.budget_usd is not None:
-            yield failed("execution.budget_usd can only be kept where prices are known", advice)
-        else:
-            yield warning(
-                f"the price of {teacher.model} is not known: up to {requests:,} requests will be sent", advice
-            )
+def _cost(context: CheckContext, reply: Reply) -> Iterator[Finding]:
+    execution, teacher = context.config.execution, context.config.teacher
+    check_budget(teacher, execution)
+    requests, at_most = _estimate(context)
+    price = Price.of(execution)
+    if not price.known:
+        yield warning(
+            f"the price of {teacher.model} is not known; {requests:,} requests remain",
+            "set execution.prompt_price_usd and execution.completion_price_usd to see costs",
+        )
         return
     assert reply.answer is not None
+    text, expected = f"{requests:,} requests remain", at_most
     if reply.answer.prompt_tokens and reply.answer.completion_tokens:
-        expected = price.of(reply.answer) * requests
-        text = f"up to {requests:,} requests, about ${expected:,.2f} if all are as long as the first"
-    else:
-        expected = price.at_most(question.request, reply.answer.text) * requests
-        text = (
-            f"up to {requests:,} requests, at most ${expected:,.2f}: the teacher does not say how many tokens it used"
-        )
-    if execution.budget_usd is not None and expected > execution.budget_usd:
+        expected = price.answer_cost(reply.answer) * requests
+        text += f", about ${expected:,.2f} if all answers are as long as the first"
+    text += f", at most ${at_most:,.2f}" if at_most is not None else ", with no upper bound: set teacher.max_tokens"
+    if execution.budget_usd is not None and expected is not None and expected > execution.budget_usd:
         yield warning(
             f"{text}, which is more than the budget of ${execution.budget_usd:g}",
-            "the stage stops there and keeps every answer; raise execution.budget_usd or ask for fewer plans",
+            "the stage stops there and keeps every answer; raise execution.budget_usd, request fewer plans, or set "
+            "teacher.allow_incomplete: true to finish with the plans that are paid for",
         )
     else:
         yield ok(text)
 
 
-def _requests(subject: Subject) -> int:
-    """How many requests the run makes at most: where none is answered yet."""
-    teacher = subject.config.teacher
-    whole = 0
-    for role in ("train", "test") if subject.config.sampling.oracle else ("train",):
-        found = subject.problems.get(role, [])
-        solutions, plans = (teacher.solutions_per_problem, teacher.plans_per_solution) if role == "train" else (1, 1)
-        asked = sum(min(len(each.solutions), solutions) for each in found) * plans
-        whole += round(asked * subject.counts.get(role, 0) / len(found)) if found else 0
-    return whole
+def _estimate(context: CheckContext) -> tuple[int, float | None]:
+    """How many requests remain to be sent, and the most that they cost in US dollars; None where that is not known.
+
+    Of generated problems only the first are at hand; the others are taken to be like them.
+    """
+    teacher, cache = context.config.teacher, AnswerCache(context.home / "answers")
+    once = teacher.model_copy(update={"solutions_per_problem": 1, "plans_per_solution": 1})
+    by_role = {"train": teacher, "test": once} if context.config.sampling.oracle else {"train": teacher}
+    requests, at_most = 0, 0.0
+    for role, settings in by_role.items():
+        if not (problems := context.problems.get(role, [])):
+            continue
+        found = estimate(problems, settings, context.config.execution, cache)
+        scale = context.counts.get(role, 0) / len(problems)
+        requests += round((found.requests - found.cached) * scale)
+        if found.cost_usd_at_most is None:
+            at_most = math.inf
+        else:
+            at_most += found.cost_usd_at_most * scale
+    return requests, at_most if math.isfinite(at_most) else None

@@ -1,4 +1,4 @@
-"""Example tests that stand in the text of an APPS question: read where that is certain, else left out."""
+"""Example tests in the text of an APPS question: parsed where that is unambiguous, else left out."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ _INPUT, _OUTPUT = (
 _HEADED_INPUT, _HEADED_OUTPUT = (
     re.compile(rf"(?:Sample|Example) {name} ?\d*:?", re.IGNORECASE) for name in ("Input", "Output")
 )
-_SHOWN = re.compile(r"^Input:(.*)\n\s*Output:(.*)$", re.MULTILINE)
+_INPUT_OUTPUT = re.compile(r"^Input:(.*)\n\s*Output:(.*)$", re.MULTILINE)
 _JSON_NAMES = {"true": True, "false": False, "null": None}
 
 
 def stdin_examples(question: str) -> list[tuple[str, str]]:
-    """Inputs and outputs of the blocks under ``-----Examples-----``, or under headings of their own.
+    """Inputs and outputs of the blocks under ``-----Examples-----``, or under separate headings.
 
     Empty where there are none, and where an explanation may follow an output without a heading between them.
     """
     sections = _sections(question.replace("\r\n", "\n"))
     section = next((text for heading, text in sections if heading in ("Example", "Examples")), None)
     if section is not None:
-        return [_ended(pair) for pair in _blocks(section)]
+        return [_with_one_newline(pair) for pair in _blocks(section)]
     headed = [
-        _ended((given, wanted))
-        for (heading, given), (next_heading, wanted) in pairwise(sections)
+        _with_one_newline((input_, output))
+        for (heading, input_), (next_heading, output) in pairwise(sections)
         if _HEADED_INPUT.fullmatch(heading) and _HEADED_OUTPUT.fullmatch(next_heading)
     ]
-    return [] if any("\n\n" in wanted for _, wanted in headed) else headed
+    return [] if any("\n\n" in output for _, output in headed) else headed
 
 
 def _sections(question: str) -> list[tuple[str, str]]:
-    """The texts between headings such as ``-----Input-----``, with the heading before each."""
+    """The texts between headings such as ``-----Input-----``, each with the heading before it."""
     headings = list(_HEADING.finditer(question))
     starts = [*(heading.start() for heading in headings), len(question)]
     return [
@@ -51,13 +51,13 @@ def _blocks(section: str) -> list[tuple[str, str]]:
     """Each text between a line ``Input`` and a line ``Output``, and what follows up to the next ``Input``."""
     blocks = [_OUTPUT.split(block, maxsplit=1) for block in _INPUT.split(section)[1:]]
     if any(len(block) < 2 for block in blocks):
-        return []  # an input without an output: nothing here is certain
+        return []  # an input without an output: ambiguous
     return [(block[0], block[1]) for block in blocks]
 
 
-def _ended(pair: tuple[str, str]) -> tuple[str, str]:
-    given, wanted = pair
-    return given.strip("\n") + "\n", wanted.strip("\n") + "\n"
+def _with_one_newline(pair: tuple[str, str]) -> tuple[str, str]:
+    input_, output = pair
+    return input_.strip("\n") + "\n", output.strip("\n") + "\n"
 
 
 def call_examples(question: str, starter_code: str, hidden: list[tuple[Any, Any]]) -> list[tuple[list[Any], Any]]:
@@ -65,29 +65,29 @@ def call_examples(question: str, starter_code: str, hidden: list[tuple[Any, Any]
 
     Args:
         question: the question's text.
-        starter_code: where the function's parameters stand; without them nothing can be read with certainty.
+        starter_code: has the function's parameters; without them no example is unambiguous.
         hidden: the hidden tests, as (arguments, expected).
 
     Returns:
-        All of the question's examples, or none: where one of them cannot be read, where the hidden tests put quotes
-        into their texts (then the question's values are not what the function gets), or where a hidden test with the
-        same arguments expects something else.
+        All of the question's examples, or none: where one of them cannot be parsed, where the hidden tests put quotes
+        into their strings (then the question's values are not what the function gets), or where a hidden test with the
+        same arguments expects another result.
     """
     parameters = _parameters(starter_code)
     question = question.replace("\r\n", "\n")
-    shown = _SHOWN.findall(question)
+    shown = _INPUT_OUTPUT.findall(question)
     if parameters is None or len(shown) != len(re.findall(r"^Input:", question, re.MULTILINE)):
         return []
-    if any(_is_quoted(argument) for given, _ in hidden if isinstance(given, list) for argument in given):
+    if any(_is_quoted(argument) for arguments, _ in hidden if isinstance(arguments, list) for argument in arguments):
         return []
-    expected = {long_integers.dumps(given): wanted for given, wanted in hidden}
+    expected = {long_integers.dumps(arguments): result for arguments, result in hidden}
     examples = []
-    for given, wanted in shown:
+    for arguments_text, result_text in shown:
         try:
-            arguments, result = _arguments(given, parameters), _value(wanted)
+            arguments, result = _arguments(arguments_text, parameters), _value(result_text)
             agrees = expected.get(long_integers.dumps(arguments), result) == result
         except (ValueError, RecursionError):
-            return []  # prose, or a value that is no JSON: nothing here is certain
+            return []  # prose, or a value that is not JSON: ambiguous
         if not agrees:
             return []
         examples.append((arguments, result))
@@ -95,7 +95,7 @@ def call_examples(question: str, starter_code: str, hidden: list[tuple[Any, Any]
 
 
 def _parameters(starter_code: str) -> list[str] | None:
-    # Starter code ends where the body should begin.
+    # Starter code ends where the body of its function begins.
     tree = syntax.module(f"{starter_code.rstrip()} pass")
     functions = [node for node in (ast.walk(tree) if tree else ()) if isinstance(node, ast.FunctionDef)]
     if len(functions) != 1:
@@ -107,7 +107,7 @@ def _arguments(text: str, parameters: list[str]) -> list[Any]:
     """The values of ``a = 1, b = [2]`` or of ``1, [2]``; raises ValueError where they do not match the parameters."""
     call = syntax.expression(f"f({text})")
     if not isinstance(call, ast.Call):
-        raise ValueError(f"{text!r} is no list of arguments")
+        raise ValueError(f"{text!r} is not a list of arguments")
     names = [keyword.arg for keyword in call.keywords]
     if len(call.args) + len(names) != len(parameters) or (names and (call.args or names != parameters)):
         raise ValueError(f"{text!r} does not match the parameters {parameters}")
@@ -117,7 +117,7 @@ def _arguments(text: str, parameters: list[str]) -> list[Any]:
 def _value(text: str) -> Any:
     node = syntax.expression(text.strip())
     if node is None:
-        raise ValueError(f"{text!r} is no expression")
+        raise ValueError(f"{text!r} is not an expression")
     return _literal(node)
 
 
@@ -125,10 +125,10 @@ def _literal(node: ast.expr) -> Any:
     if isinstance(node, ast.Name) and node.id in _JSON_NAMES:
         return _JSON_NAMES[node.id]
     if isinstance(node, ast.List):
-        return [_literal(each) for each in node.elts]
+        return [_literal(item) for item in node.elts]
     value = syntax.literal(node)
     if not isinstance(value, (str, int, float, bool, type(None))):
-        raise ValueError(f"{value!r} is no JSON value")
+        raise ValueError(f"{value!r} is not a JSON value")
     return value
 
 

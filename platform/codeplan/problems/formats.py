@@ -5,26 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from codeplan.problems.rows import Row
 from codeplan.records import Problem
-from codeplan_sandbox.suites import Comparator
 
 
 @dataclass(frozen=True)
-class Context:
+class RowContext:
     """What a row's problem depends on besides the row.
 
     Attributes:
         split: the split that the row belongs to.
-        comparator: how outputs are compared.
         examples: apps only: the rows of ``examples_path`` by split and id.
     """
 
     split: str
-    comparator: Comparator
-    examples: Mapping[tuple[str, str], Any]
+    examples: Mapping[tuple[str, str], Row]
 
 
 @dataclass(frozen=True)
@@ -39,9 +35,14 @@ class Format:
 
     rows: Callable[[Path], Iterator[Row]]
     split: Callable[[Row], str]
-    problem: Callable[[Row, Context], Problem]
+    problem: Callable[[Row, RowContext], Problem]
 
 
 def no_split(_: Row) -> str:
     """The split of a format whose rows name none."""
     return ""
+
+
+def split_field(row: Row) -> str:
+    """The split of a format whose rows may name theirs in a field ``split``."""
+    return row.string("split", "")

@@ -1,4 +1,4 @@
-"""Files of JSON rows: one object a line, or one array of objects; plain or gzipped, whatever their names say."""
+"""Files of JSON rows: one object per line, or one array of objects; plain or gzipped, whatever the file's name."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _GZIP = b"\x1f\x8b"
 _HEAD_BYTES = 512
 _CONVERT = f"{_EXPECTED}; write one with pandas: read_{{}}(...).to_json('rows.jsonl', orient='records', lines=True)"
 _OTHER_FORMATS = {
-    # What a file begins with: what it is, and what to do.
+    # Leading bytes: the format, and what to do.
     b"PAR1": ("a Parquet file", _CONVERT.format("parquet")),
     b"ARROW1": ("an Arrow file", _CONVERT.format("feather")),
     b"\xff\xff\xff\xff": ("an Arrow file", "write JSON lines with datasets: load_from_disk(...).to_json('rows.jsonl')"),
@@ -44,49 +44,49 @@ _OTHER_FORMATS = {
 
 
 def json_rows(path: Path) -> Iterator[Row]:
-    """The rows of a file: one for each line that is not blank, or one for each item where the file is an array.
+    """The rows of a file: one per non-blank line, or one per item where the file is an array.
 
     Raises:
-        ProblemError: the file is missing, is no regular file, is of another format, or cannot be decompressed.
+        ProblemError: the file is missing, not a regular file, in another format, or cannot be decompressed.
     """
-    require_regular(path, _EXPECTED)
+    require_regular_file(path, _EXPECTED)
     try:
         with path.open("rb") as raw:
             opened = cast(io.BufferedReader, gzip.GzipFile(fileobj=raw) if raw.peek(2)[:2] == _GZIP else raw)
-            _refuse_other_formats(path, opened.peek(_HEAD_BYTES)[:_HEAD_BYTES])
+            _reject_other_formats(path, opened.peek(_HEAD_BYTES)[:_HEAD_BYTES])
             yield from _rows(path, opened)
     except (OSError, EOFError, zlib.error) as error:
-        raise ProblemError(f"{path}: cannot be read: {reason(error)}; {_EXPECTED}") from error
+        raise ProblemError(f"{path}: cannot be read: {error_reason(error)}; {_EXPECTED}") from error
 
 
-def require_regular(path: Path, expected: str, *, folder: bool = False) -> None:
-    """Make sure that a path leads to a regular file, or also to a folder where one is allowed.
+def require_regular_file(path: Path, expected: str, *, folder: bool = False) -> None:
+    """Make sure that a path is a regular file, or a folder where one is allowed.
 
     Raises:
-        ProblemError: it does not, or nobody can tell; anything else may block for ever when it is read.
+        ProblemError: it is neither or cannot be checked; reading anything else may block forever.
     """
     try:
         mode = path.stat().st_mode
     except FileNotFoundError as error:
         raise ProblemError(f"{path}: there is no such file{' or folder' if folder else ''}; {expected}") from error
     except (OSError, ValueError) as error:
-        raise ProblemError(f"{path}: cannot be read: {reason(error)}; {expected}") from error
+        raise ProblemError(f"{path}: cannot be read: {error_reason(error)}; {expected}") from error
     if stat.S_ISDIR(mode) and not folder:
         raise ProblemError(f"{path}: is a folder; name the file in it; {expected}")
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         raise ProblemError(f"{path}: is a pipe, socket or device, which cannot be read twice; {expected}")
 
 
-def reason(error: BaseException) -> str:
-    """Why the system or a decoder refused, without the path, which the message names already."""
+def error_reason(error: BaseException) -> str:
+    """The reason of an error by the system or a decoder, without the path, which the message already names."""
     if isinstance(error, OSError) and error.errno is not None:
         return "too many symbolic links" if error.errno == errno.ELOOP else os.strerror(error.errno)
     return str(error) or type(error).__name__
 
 
-def _refuse_other_formats(path: Path, head: bytes) -> None:
-    for beginning, (what, advice) in _OTHER_FORMATS.items():
-        if head.startswith(beginning):
+def _reject_other_formats(path: Path, head: bytes) -> None:
+    for magic, (what, advice) in _OTHER_FORMATS.items():
+        if head.startswith(magic):
             raise ProblemError(f"{path}: is {what}; {advice}")
     if head[257:262] == b"ustar":
         raise ProblemError(f"{path}: is a tar archive; {_EXPECTED}; unpack it first")
@@ -104,9 +104,11 @@ def _rows(path: Path, file: BinaryIO) -> Iterator[Row]:
         rest = list(numbered)
         items = _items(first[1], [line for _, line in rest])
         if isinstance(items, list):
-            yield from (Row(f"{path}, item {number}", partial(_given, item)) for number, item in enumerate(items, 1))
+            yield from (
+                Row(f"{path}, item {number}", partial(_unchanged, item)) for number, item in enumerate(items, 1)
+            )
             return
-        yield Row(f"{path}, line {first[0]}", partial(_refuse, items))
+        yield Row(f"{path}, line {first[0]}", partial(_raise, items))
         numbered = iter(rest)
     else:
         numbered = chain([first], numbered)
@@ -126,7 +128,7 @@ def _items(first: bytes, rest: list[bytes]) -> list[Any] | ValueError:
     try:
         items = _parse(b"".join([first, *rest]))
     except ValueError as error:
-        return ValueError(f"a JSON array begins here that cannot be read: {error}")
+        return ValueError(f"the JSON array that begins here cannot be read: {error}")
     return cast(list[Any], items)
 
 
@@ -134,12 +136,12 @@ def _parse(line: bytes) -> Any:
     try:
         return parse(line.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise ValueError(f"byte {error.start + 1} is no UTF-8 ({error.reason})") from error
+        raise ValueError(f"byte {error.start + 1} is not UTF-8 ({error.reason})") from error
 
 
-def _given(item: Any) -> Any:
+def _unchanged(item: Any) -> Any:
     return item
 
 
-def _refuse(error: ValueError) -> Any:
+def _raise(error: ValueError) -> Any:
     raise error

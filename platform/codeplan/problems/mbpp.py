@@ -1,20 +1,21 @@
-"""MBPP as JSON lines: the full and the sanitized edition, and MBPP+ (EvalPlus) as published on the hub.
+"""MBPP as JSON lines: the full and the sanitized edition, and MBPP+ (EvalPlus) as published on the Hub.
 
-Fields: ``task_id`` (also as ``Mbpp/2``), ``text`` or ``prompt``, ``code``, ``test_list``, and where they are there
-``test_setup_code``, ``test_imports`` (statements) and ``test`` (MBPP+: the source that decides instead of the list).
-``challenge_test_list`` is not used, as in the paper.
+Fields: ``task_id`` (also as ``Mbpp/2``), ``text`` or ``prompt``, ``code``, ``test_list``, and optionally
+``test_setup_code``, ``test_imports`` (statements) and ``test`` (MBPP+: a program, the hidden test instead of the list).
+``challenge_test_list`` is not used, as in the paper. The first test of the list is shown in the question and, as in
+published results, also a hidden test; ``hidden_without_examples`` removes it from the hidden ones.
 
 Splits go by task_id, as in the paper (Austin et al. 2021): 1-10 prompt, 11-510 test, 511-600 validation, 601-974 train;
-a row's own ``split`` goes before that.
+a row's own ``split`` takes precedence.
 """
 
 from __future__ import annotations
 
 import re
 
-from codeplan.problems.formats import Context, Format
+from codeplan.problems.formats import Format, RowContext
 from codeplan.problems.json_files import json_rows
-from codeplan.problems.json_values import whole
+from codeplan.problems.json_values import as_integer
 from codeplan.problems.rows import Row
 from codeplan.records import Problem
 from codeplan_sandbox import Suite
@@ -27,37 +28,39 @@ _TEXT_ID = re.compile(r"(?:mbpp/)?0*(\d{1,3})", re.IGNORECASE | re.ASCII)
 def _number(row: Row) -> int | None:
     """The task's number in the paper; None where it has another name."""
     task_id = row.fields.get("task_id")
-    number = whole(task_id)
+    number = as_integer(task_id)
     if isinstance(task_id, str) and (named := _TEXT_ID.fullmatch(task_id)):
         number = int(named.group(1))
     return number if number is not None and 1 <= number <= _TASKS else None
 
 
 def _split(row: Row) -> str:
-    if row.has("split"):
-        return row.text("split")
+    if row.has_value("split"):
+        return row.string("split")
     number = _number(row)
     if number is None:
-        raise row.wrong("task_id", f"a whole number from 1 to {_TASKS}, which decides the split, or a field split")
+        raise row.error("task_id", f"an integer from 1 to {_TASKS}, which decides the split, or a field split")
     return next(split for split, last in _LAST_TASK.items() if number <= last)
 
 
-def _problem(row: Row, context: Context) -> Problem:
+def _problem(row: Row, context: RowContext) -> Problem:
     number = _number(row)
-    listed = tuple(_with_line_feeds(test) for test in row.texts("test_list"))
-    whole_test = _with_line_feeds(row.text("test", ""))
+    listed = tuple(_with_unix_newlines(test) for test in row.strings("test_list"))
+    test_program = _with_unix_newlines(row.string("test", ""))
     if not listed:
-        raise row.wrong("test_list", "at least one assert (EvalPlus's own files hold data, not tests: take the hub's)")
+        raise row.error(
+            "test_list", "at least one assert (EvalPlus's own files hold data, not tests: use the ones on the Hub)"
+        )
     setup = "\n".join(
-        [*map(_with_line_feeds, row.texts("test_imports")), _with_line_feeds(row.text("test_setup_code", ""))]
+        [*map(_with_unix_newlines, row.strings("test_imports")), _with_unix_newlines(row.string("test_setup_code", ""))]
     )
-    code = _with_line_feeds(row.text(row.first("code", "canonical_solution"), ""))
-    question = row.text(row.first("text", "prompt"))
+    code = _with_unix_newlines(row.string(row.first_present("code", "canonical_solution"), ""))
+    question = row.string(row.first_present("text", "prompt"))
     if listed[0] not in question:
-        # The name and signature of the function stand nowhere but in the assert.
+        # Only the assert tells the name and signature of the function.
         question = f"{question}\nYour code should pass this test:\n{listed[0]}"
     return Problem(
-        problem_id=f"mbpp/{context.split}/{row.name('task_id') if number is None else number}",
+        problem_id=f"mbpp/{context.split}/{row.identifier('task_id') if number is None else number}",
         dataset="mbpp",
         split=context.split,
         level=row.level("difficulty", "mbpp"),
@@ -65,12 +68,12 @@ def _problem(row: Row, context: Context) -> Problem:
         solutions=(code,) if code.strip() else (),
         example_tests=Suite(kind="assert", tests=listed[:1], setup=setup.strip("\n")),
         hidden_tests=Suite(
-            kind="assert", tests=(whole_test,) if whole_test.strip() else listed, setup=setup.strip("\n")
+            kind="assert", tests=(test_program,) if test_program.strip() else listed, setup=setup.strip("\n")
         ),
     )
 
 
-def _with_line_feeds(code: str) -> str:
+def _with_unix_newlines(code: str) -> str:
     return code.replace("\r\n", "\n").replace("\r", "\n")
 
 

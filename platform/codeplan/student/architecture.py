@@ -1,4 +1,4 @@
-"""Keys of ``student.architecture``, held against the Hugging Face configuration that they go into."""
+"""Keys of ``student.architecture``, checked against the Hugging Face configuration that they go into."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 from codeplan.student.errors import StudentError
 
 _FROM_TOKENIZER = ("vocab_size", "pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id")
-_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+_NAMES = {bool: "true or false", int: "an integer", float: "a number", str: "a string"}
 
 
 def checked_keys(keys: dict[str, Any], default: Any) -> dict[str, Any]:
-    """The keys, with 1e2 made whole where a whole number is wanted, and 1 a float where a float is.
+    """The keys, with 1e2 converted where an integer is expected, and 1 where a float is.
 
     Args:
-        keys: what a person wrote, without ``model_type``.
+        keys: the user's keys, without ``model_type``.
         default: the architecture's configuration with all its defaults.
 
     Raises:

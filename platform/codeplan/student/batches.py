@@ -1,4 +1,4 @@
-"""From examples to padded tensors, for models with an encoder and for models of one sequence."""
+"""From examples to padded tensors, for seq2seq and causal models."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import torch
 
 from codeplan.student.examples import Example
 from codeplan.student.model import Student
+from codeplan.student.padding import padded
 
 IGNORED = -100
-"""Label of a place that no loss is taken from: padding, and the prompt in models of one sequence."""
+"""Label of a position that has no loss: padding and, in causal models, the prompt."""
 
 
 def collate(examples: Sequence[Example], student: Student) -> dict[str, torch.Tensor]:
@@ -19,37 +20,28 @@ def collate(examples: Sequence[Example], student: Student) -> dict[str, torch.Te
 
     Returns:
         Seq2seq: ``input_ids`` and ``attention_mask`` [batch, longest prompt], ``decoder_input_ids``,
-        ``decoder_attention_mask`` and ``labels`` [batch, longest target]; the logits of a place predict its label.
-        Causal: ``input_ids``, ``attention_mask`` and ``labels`` [batch, longest prompt and target]; labels stand one
-        place before their token, so that here, too, the logits of a place predict its label.
+        ``decoder_attention_mask`` and ``labels`` [batch, longest target]; the logits at a position predict its label.
+        Causal: ``input_ids``, ``attention_mask`` and ``labels`` [batch, longest prompt and target]; labels are
+        shifted by one position, so that here, too, the logits at a position predict its label.
     """
     pad = student.tokenizer.pad_token_id
     if student.seq2seq:
-        labels = _padded([each.target for each in examples], IGNORED)
+        input_ids, attention_mask = padded([example.source for example in examples], pad)
+        labels, target_mask = padded([example.target for example in examples], IGNORED)
         return {
-            "input_ids": _padded([each.source for each in examples], pad),
-            "attention_mask": _mask([len(each.source) for each in examples]),
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
             "decoder_input_ids": student.model.prepare_decoder_input_ids_from_labels(labels=labels),
-            "decoder_attention_mask": _mask([len(each.target) for each in examples]),
+            "decoder_attention_mask": target_mask,
             "labels": labels,
         }
-    whole = [np.concatenate([each.source, each.target]) for each in examples]
-    labels = _padded([_next_tokens(each) for each in examples], IGNORED)
-    return {"input_ids": _padded(whole, pad), "attention_mask": _mask([len(row) for row in whole]), "labels": labels}
+    whole = [np.concatenate([example.source, example.target]) for example in examples]
+    input_ids, attention_mask = padded(whole, pad)
+    labels, _ = padded([_next_tokens(example) for example in examples], IGNORED)
+    return {"input_ids": input_ids, "attention_mask": attention_mask, "labels": labels}
 
 
 def _next_tokens(example: Example) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
     labels = np.full(len(example.source) + len(example.target), IGNORED, dtype=np.int32)
     labels[len(example.source) - 1 : -1] = example.target
     return labels
-
-
-def _padded(rows: Sequence[np.ndarray[tuple[int], np.dtype[np.int32]]], fill: int) -> torch.Tensor:
-    padded = np.full((len(rows), max(len(row) for row in rows)), fill, dtype=np.int64)
-    for number, row in enumerate(rows):
-        padded[number, : len(row)] = row
-    return torch.from_numpy(padded)
-
-
-def _mask(lengths: Sequence[int]) -> torch.Tensor:
-    return (torch.arange(max(lengths)) < torch.tensor(lengths).unsqueeze(-1)).long()

@@ -1,7 +1,7 @@
-"""The decoding loop: prompts are read once each, and rows leave the batch when they are finished.
+"""The decoding loop: each prompt is prefilled once, and rows leave the batch when they are finished.
 
-Hugging Face's ``generate`` reads a prompt again for each of its samples and carries finished rows to the end of the
-longest one. Here many rows may share a prompt, and the batch shrinks.
+Hugging Face's ``generate`` prefills a prompt again for each of its samples and keeps finished rows until the longest
+is finished. Here many rows may share a prompt, and the batch shrinks.
 """
 
 from __future__ import annotations
@@ -14,23 +14,24 @@ from typing import Any, Protocol
 import torch
 from transformers import DynamicCache, EncoderDecoderCache
 
-from codeplan.student.cache import growing_cache
+from codeplan.student.kv_cache import growing_kv_cache
 from codeplan.student.model import Student
+from codeplan.student.padding import padded
 
-Pick = Callable[[torch.Tensor, torch.Tensor, int], torch.Tensor]
-"""Next tokens [rows] from logits [rows, vocabulary], the rows' numbers [rows] and the position."""
+NextTokens = Callable[[torch.Tensor, torch.Tensor, int], torch.Tensor]
+"""Next tokens [rows] from logits [rows, vocabulary], the rows' indices [rows] and the position."""
 
 _SHRINK = 0.85
-"""Rows are dropped once no more than this share of the batch goes on: dropping copies what the others remember."""
+"""Finished rows leave the batch once at most this fraction of it is unfinished: shrinking copies the KV cache."""
 
 
 class _Decoder(Protocol):
     def start(self) -> torch.Tensor:
-        """Read the prompts; logits [prompts, vocabulary] of the first token."""
+        """Prefill the prompts; logits [prompts, vocabulary] of the first token."""
         ...
 
     def select(self, rows: torch.Tensor) -> None:
-        """Go on with these rows, in this order; a row may stand more than once."""
+        """Keep these rows, in this order; a row may be repeated."""
         ...
 
     def step(self, tokens: torch.Tensor) -> torch.Tensor:
@@ -38,17 +39,19 @@ class _Decoder(Protocol):
         ...
 
 
-def decode(student: Student, prompts: Sequence[Sequence[int]], owners: Sequence[int], pick: Pick) -> list[list[int]]:
+def decode(
+    student: Student, prompts: Sequence[Sequence[int]], owners: Sequence[int], next_tokens: NextTokens
+) -> list[list[int]]:
     """Generate a sequence for each row.
 
     Args:
         student: its model must be in evaluation mode, with the right head in use.
         prompts: token ids of distinct prompts.
-        owners: for each row the number of its prompt.
-        pick: chooses the next tokens.
+        owners: the index of each row's prompt.
+        next_tokens: chooses the next tokens, greedily or by sampling.
 
     Returns:
-        For each row its tokens; the last is the end marker, unless the length limit came first.
+        The tokens of each row; the last is the EOS token, unless the length limit came first.
     """
     device = next(student.model.parameters()).device
     written: list[list[int]] = [[] for _ in owners]
@@ -58,28 +61,30 @@ def decode(student: Student, prompts: Sequence[Sequence[int]], owners: Sequence[
         logits = decoder.start()[expansion]
         decoder.select(expansion)
         with _single_token_attention(student.model, device):
-            _write(student, decoder, logits, pick, written)
+            _write(student, decoder, logits, next_tokens, written)
     return written
 
 
-def _write(student: Student, decoder: _Decoder, logits: torch.Tensor, pick: Pick, written: list[list[int]]) -> None:
+def _write(
+    student: Student, decoder: _Decoder, logits: torch.Tensor, next_tokens: NextTokens, written: list[list[int]]
+) -> None:
     eos, length = student.tokenizer.eos_token_id, student.limits.target
     live = torch.arange(len(written))
     for position in range(length):
-        tokens = pick(logits, live, position)
-        going = _append(written, live, tokens.tolist(), eos)
-        if not going or position + 1 == length:
+        tokens = next_tokens(logits, live, position)
+        unfinished = _append(written, live, tokens.tolist(), eos)
+        if not unfinished or position + 1 == length:
             return
-        if len(going) <= _SHRINK * len(live):
-            rows = torch.tensor(going, device=tokens.device)
+        if len(unfinished) <= _SHRINK * len(live):
+            rows = torch.tensor(unfinished, device=tokens.device)
             decoder.select(rows)
-            tokens, live = tokens[rows], live[going]
+            tokens, live = tokens[rows], live[unfinished]
         logits = decoder.step(tokens)
 
 
 @contextmanager
 def _single_token_attention(model: Any, device: torch.device) -> Iterator[None]:
-    """Plain attention while rows are written on a processor: torch's fused kernel takes twice as long for one token."""
+    """Eager attention while decoding on a CPU: PyTorch's fused kernel takes twice as long for a single token."""
     usual = model.config._attn_implementation
     if device.type == "cpu":
         model.set_attn_implementation("eager")
@@ -90,25 +95,25 @@ def _single_token_attention(model: Any, device: torch.device) -> Iterator[None]:
 
 
 def _append(written: list[list[int]], live: torch.Tensor, tokens: list[int], eos: int) -> list[int]:
-    """Append each row's token unless it is finished; returns the places of the rows that go on."""
-    going = []
-    for place, (row, token) in enumerate(zip(live.tolist(), tokens, strict=True)):
+    """Append each row's token unless it is finished; returns the positions, within ``live``, of the unfinished rows."""
+    unfinished = []
+    for position, (row, token) in enumerate(zip(live.tolist(), tokens, strict=True)):
         if written[row] and written[row][-1] == eos:
             continue
         written[row].append(token)
         if token != eos:
-            going.append(place)
-    return going
+            unfinished.append(position)
+    return unfinished
 
 
 class _Seq2Seq:
-    """Encoder and decoder: the prompt is read by the encoder."""
+    """Encoder and decoder: the encoder reads the prompt."""
 
     def __init__(self, student: Student, prompts: Sequence[Sequence[int]], device: torch.device) -> None:
         self._model = student.model
-        self._mask, ids = padded(prompts, student.tokenizer.pad_token_id, device, left=False)
+        ids, self._mask = (part.to(device) for part in padded(prompts, student.tokenizer.pad_token_id))
         self._hidden = self._model.get_encoder()(input_ids=ids, attention_mask=self._mask).last_hidden_state
-        self._cache = EncoderDecoderCache(growing_cache(), DynamicCache())
+        self._cache = EncoderDecoderCache(growing_kv_cache(), DynamicCache())
 
     def start(self) -> torch.Tensor:
         start = self._model.config.decoder_start_token_id
@@ -130,12 +135,13 @@ class _Seq2Seq:
 
 
 class _Causal:
-    """One sequence: prompts are padded on the left, so that all rows write at the same place."""
+    """One sequence: prompts are padded on the left, so that all rows append at the same position."""
 
     def __init__(self, student: Student, prompts: Sequence[Sequence[int]], device: torch.device) -> None:
         self._model = student.model
-        self._mask, self._ids = padded(prompts, student.tokenizer.pad_token_id, device, left=True)
-        self._cache = growing_cache()
+        pad = student.tokenizer.pad_token_id
+        self._ids, self._mask = (part.to(device) for part in padded(prompts, pad, left=True))
+        self._cache = growing_kv_cache()
         self._accepted = inspect.signature(self._model.forward).parameters
 
     def start(self) -> torch.Tensor:
@@ -150,7 +156,7 @@ class _Causal:
         return self._forward(tokens.unsqueeze(-1), self._mask.sum(-1, keepdim=True) - 1)
 
     def _forward(self, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-        # Not every architecture counts positions, or can leave out the logits that nobody reads.
+        # Not every architecture takes positions, or can skip the logits that are not needed.
         optional: dict[str, Any] = {"position_ids": positions, "logits_to_keep": 1}
         output = self._model(
             input_ids=ids,
@@ -166,17 +172,3 @@ _DECODERS: dict[bool, Callable[[Student, Sequence[Sequence[int]], torch.device],
     True: _Seq2Seq,
     False: _Causal,
 }
-
-
-def padded(
-    rows: Sequence[Sequence[int]], pad: int, device: torch.device, *, left: bool
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mask and ids [rows, longest row] of rows of different lengths; the mask is 1 on tokens and 0 on padding."""
-    longest = max(len(row) for row in rows)
-    ids = torch.full((len(rows), longest), pad)
-    mask = torch.zeros((len(rows), longest), dtype=torch.long)
-    for number, row in enumerate(rows):
-        place = slice(longest - len(row), longest) if left else slice(0, len(row))
-        ids[number, place] = torch.as_tensor(row)
-        mask[number, place] = 1
-    return mask.to(device), ids.to(device)

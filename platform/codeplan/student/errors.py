@@ -1,4 +1,4 @@
-"""What goes wrong with a student, in one line: its own error class, and foreign libraries' errors turned into it."""
+"""Errors about a student, in one line: their class, and model libraries' errors converted to it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class StudentError(UserError):
 
 @contextmanager
 def library_errors(what: str) -> Iterator[None]:
-    """Turn whatever a model library raises on a foreign file into one StudentError: ``what``, and the library's reason.
+    """Convert whatever a model library raises on a user's file to one StudentError: ``what``, and the library's reason.
 
     Readers of models raise nearly anything on broken files (KeyError, RuntimeError, their own), and the tokenizers
     library's panics derive from BaseException alone. A full disk and a lack of memory are not the file's fault.

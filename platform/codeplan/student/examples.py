@@ -1,4 +1,4 @@
-"""From problems and plans to training examples: token ids, made once, with every loss counted by name."""
+"""From problems and plans to training examples: token ids, made once; whatever is dropped is counted by reason."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from codeplan.config import Task, TrainingConfig
+from codeplan.files import atomic_write
 from codeplan.records import Plan, Problem
-from codeplan.stages import Account
+from codeplan.stage import Account
 from codeplan.student.errors import StudentError
 from codeplan.student.model import Student
 from codeplan.student.tasks import PromptTooLongError, encode_source, encode_target
@@ -36,7 +37,7 @@ _SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One text to learn: a prompt's token ids and its target's, as int32 arrays."""
+    """Token ids of a prompt and its target, as int32 arrays."""
 
     source: NDArray[np.int32]
     target: NDArray[np.int32]
@@ -47,8 +48,8 @@ class Examples:
     """The examples of each task, in the order of the problems.
 
     Attributes:
-        training: of the problems that are learnt from.
-        held_out: of the problems that measure the validation loss, one a problem and task.
+        training: of the problems that are trained on.
+        held_out: of the problems that measure the validation loss, one per problem and task.
     """
 
     training: dict[Task, list[Example]]
@@ -56,13 +57,13 @@ class Examples:
 
 
 @dataclass(frozen=True)
-class Written:
-    """What became of the problems and plans.
+class EncodingCounts:
+    """What became of the problems and plans when they were encoded.
 
     Attributes:
         accounts: of ``problems``, ``plans`` and ``examples``.
-        shortened: examples whose question lost its tail, by task.
-        truncated: examples whose target lost its tail, by task.
+        shortened: examples whose question was shortened, by task.
+        truncated: examples whose target was cut at the limit, by task.
     """
 
     accounts: dict[str, Account]
@@ -72,34 +73,32 @@ class Written:
 
 def write_examples(
     problems: Sequence[Problem], plans: Sequence[Plan], student: Student, training: TrainingConfig, path: Path
-) -> Written:
-    """Encode the examples of every task that has a share, and write them to a Parquet file.
+) -> EncodingCounts:
+    """Encode the examples of every task of the mixture, and write them to a Parquet file.
 
     ``code``: each solution of each problem. ``plan``: each plan. ``plan_code``: each plan and the solution it explains.
 
     Raises:
         StudentError: fewer problems have examples than are to be held out.
     """
-    ledger = _Ledger(student, _hold_out(problems, training))
-    usable = _usable_plans(problems, plans, ledger.losses["plans"])
-    ledger.losses["problems"]["without solution"] = sum(not problem.solutions for problem in problems)
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    with pq.ParquetWriter(unfinished, _SCHEMA, compression="zstd") as writer:
-        wanted = _wanted(problems, usable, training)
-        while chunk := list(islice(wanted, _ROWS_AT_ONCE)):
-            rows = [row for each in chunk if (row := ledger.encode(each)) is not None]
+    encoder = _ExampleEncoder(student, _held_out_ids(problems, training))
+    usable = _usable_plans(problems, plans, encoder.dropped["plans"])
+    encoder.dropped["problems"]["without solution"] = sum(not problem.solutions for problem in problems)
+    with atomic_write(path) as unfinished, pq.ParquetWriter(unfinished, _SCHEMA, compression="zstd") as writer:
+        raw = _raw_examples(problems, usable, training)
+        while chunk := list(islice(raw, _ROWS_AT_ONCE)):
+            rows = [row for example in chunk if (row := encoder.encode(example)) is not None]
             writer.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA))
-    unfinished.replace(path)
-    rows_in = {"problems": len(problems), "plans": len(plans), "examples": ledger.count}
-    return Written(
-        {kind: _account(rows_in[kind], losses) for kind, losses in ledger.losses.items()},
-        dict(ledger.shortened),
-        dict(ledger.truncated),
+    rows_in = {"problems": len(problems), "plans": len(plans), "examples": encoder.count}
+    return EncodingCounts(
+        {kind: _account(rows_in[kind], dropped) for kind, dropped in encoder.dropped.items()},
+        dict(encoder.shortened),
+        dict(encoder.truncated),
     )
 
 
 def read_examples(path: Path) -> Examples:
-    """Read what `write_examples` wrote; the token ids stay in Arrow's memory, without a copy for each example."""
+    """Read what `write_examples` wrote; the token ids stay in Arrow's memory and are not copied."""
     table = pq.read_table(path, schema=_SCHEMA).combine_chunks()
     columns = {name: _split(table.column(name)) for name in ("source", "target")}
     examples = Examples({}, {})
@@ -112,40 +111,40 @@ def read_examples(path: Path) -> Examples:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class _RawExample:
     task: Task
     problem: Problem
     plan: str
     target: str
 
 
-class _Ledger:
-    """Encodes examples and counts what is lost on the way."""
+class _ExampleEncoder:
+    """Encodes examples and counts what it drops."""
 
     def __init__(self, student: Student, held_out: set[str]) -> None:
         self._student = student
         self._held_out = held_out
         self._validating: set[tuple[Task, str]] = set()
         self.count = 0
-        self.losses: dict[str, Counter[str]] = {"problems": Counter(), "plans": Counter(), "examples": Counter()}
+        self.dropped: dict[str, Counter[str]] = {"problems": Counter(), "plans": Counter(), "examples": Counter()}
         self.shortened: Counter[str] = Counter()
         self.truncated: Counter[str] = Counter()
 
-    def encode(self, wanted: _Wanted) -> dict[str, Any] | None:
-        """The example's row, or None where it is lost."""
+    def encode(self, raw: _RawExample) -> dict[str, Any] | None:
+        """The example's row, or None where it is dropped."""
         self.count += 1
-        task, problem_id = wanted.task, wanted.problem.problem_id
-        if not wanted.target.strip():
-            return self._lose("empty target")
+        task, problem_id = raw.task, raw.problem.problem_id
+        if not raw.target.strip():
+            return self._drop("empty target")
         student = self._student
         try:
-            source = encode_source(task, wanted.problem, wanted.plan, student.tokenizer, student.limits)
+            source = encode_source(task, raw.problem, raw.plan, student.tokenizer, student.limits)
         except PromptTooLongError as error:
-            return self._lose(error.part)
+            return self._drop(error.part)
         held = problem_id in self._held_out
         if held and (task, problem_id) in self._validating:
-            return self._lose("held out beside another of its problem")
-        target = encode_target(wanted.target, student.tokenizer, student.limits)
+            return self._drop("another example of its held-out problem is used")
+        target = encode_target(raw.target, student.tokenizer, student.limits)
         self.shortened[task] += source.cut > 0
         self.truncated[task] += target.cut > 0
         if held:
@@ -158,12 +157,12 @@ class _Ledger:
             "target": target.ids,
         }
 
-    def _lose(self, name: str) -> dict[str, Any] | None:
-        self.losses["examples"][name] += 1
+    def _drop(self, reason: str) -> dict[str, Any] | None:
+        self.dropped["examples"][reason] += 1
         return None
 
 
-def _hold_out(problems: Sequence[Problem], training: TrainingConfig) -> set[str]:
+def _held_out_ids(problems: Sequence[Problem], training: TrainingConfig) -> set[str]:
     """The problems whose ids hash lowest: a choice that does not change when other problems come or go."""
     ids = [problem.problem_id for problem in problems if problem.solutions]
     if len(ids) <= training.validation_examples:
@@ -171,45 +170,45 @@ def _hold_out(problems: Sequence[Problem], training: TrainingConfig) -> set[str]
             f"training.validation_examples = {training.validation_examples} problems are to be held out, but only "
             f"{len(ids)} of {len(problems)} training problems have a solution; lower it, or read more problems"
         )
-    ids.sort(key=lambda each: hashlib.sha256(f"{training.seed}/{each}".encode()).digest())
+    ids.sort(key=lambda problem_id: hashlib.sha256(f"{training.seed}/{problem_id}".encode()).digest())
     return set(ids[: training.validation_examples])
 
 
 def _usable_plans(
-    problems: Sequence[Problem], plans: Sequence[Plan], losses: Counter[str]
+    problems: Sequence[Problem], plans: Sequence[Plan], dropped: Counter[str]
 ) -> dict[str, list[tuple[Plan, str]]]:
     """The plans of each problem, each with the solution that it explains."""
     solutions = {problem.problem_id: problem.solutions for problem in problems}
     usable: dict[str, list[tuple[Plan, str]]] = {}
     for plan in plans:
         if plan.problem_id not in solutions:
-            losses["problem unknown"] += 1
+            dropped["problem unknown"] += 1
         elif not 0 <= plan.solution_index < len(solutions[plan.problem_id]):
-            losses["explains no solution"] += 1
+            dropped["explains no solution"] += 1
         elif not plan.text.strip():
-            losses["empty"] += 1
+            dropped["empty"] += 1
         else:
             solution = solutions[plan.problem_id][plan.solution_index]
             usable.setdefault(plan.problem_id, []).append((plan, solution))
     return usable
 
 
-def _wanted(
+def _raw_examples(
     problems: Sequence[Problem], plans: dict[str, list[tuple[Plan, str]]], training: TrainingConfig
-) -> Iterator[_Wanted]:
-    asked = {task for task, ratio in training.mixing.items() if ratio > 0}
+) -> Iterator[_RawExample]:
+    trained = {task for task, ratio in training.mixing.items() if ratio > 0}
     for problem in problems:
         explained = plans.get(problem.problem_id, [])
-        if "code" in asked:
-            yield from (_Wanted("code", problem, "", solution) for solution in problem.solutions)
-        if "plan" in asked:
-            yield from (_Wanted("plan", problem, "", plan.text) for plan, _ in explained)
-        if "plan_code" in asked:
-            yield from (_Wanted("plan_code", problem, plan.text, solution) for plan, solution in explained)
+        if "code" in trained:
+            yield from (_RawExample("code", problem, "", solution) for solution in problem.solutions)
+        if "plan" in trained:
+            yield from (_RawExample("plan", problem, "", plan.text) for plan, _ in explained)
+        if "plan_code" in trained:
+            yield from (_RawExample("plan_code", problem, plan.text, solution) for plan, solution in explained)
 
 
-def _account(rows_in: int, losses: Counter[str]) -> Account:
-    return Account(rows_in, rows_in - losses.total(), {name: count for name, count in losses.items() if count})
+def _account(rows_in: int, dropped: Counter[str]) -> Account:
+    return Account(rows_in, rows_in - dropped.total(), {name: count for name, count in dropped.items() if count})
 
 
 def _split(column: Any) -> list[NDArray[np.int32]]:

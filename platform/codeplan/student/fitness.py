@@ -1,8 +1,8 @@
-"""Whether a student can do its work at all, found out before a teacher is paid or a step is trained.
+"""Whether a student can be trained at all, checked before a teacher is paid or a step is trained.
 
-The student is built or loaded for real. Then its tokenizer must give solutions and plans back, its special tokens must
-be there, its length limits must fit the data, and the model must answer a prompt. What makes the student useless is an
-error, what costs a part of the data a warning.
+The student is built or loaded for real. Then its tokenizer must reproduce solutions and plans, its special tokens must
+exist, its length limits must fit the data, and the model must answer a prompt. What makes the student unusable is an
+error; what costs a part of the data is a warning.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from codeplan.config import StudentConfig, Task
 from codeplan.records import Plan, Problem
 from codeplan.student.errors import StudentError, library_errors
 from codeplan.student.model import Student, build_student
-from codeplan.student.roundtrip import RoundTrip, lost_text, round_trip, same_program, same_words
+from codeplan.student.roundtrip import RoundTrip, round_trip, same_program, same_words, unwritable_text
+from codeplan.student.smoke_test import smoke_test
 from codeplan.student.tasks import (
     DEFINITIONS,
     PREFIXES,
@@ -25,25 +26,24 @@ from codeplan.student.tasks import (
     encode_target,
     text_ids,
 )
-from codeplan.student.trial import trial_problems
 
 Severity = Literal["error", "warning"]
 _Item = TypeVar("_Item")
 
 _SAMPLE = 1000
-"""How many solutions, plans and prompts are looked at, evenly spaced: all of a large data set would take minutes."""
+"""How many solutions, plans and prompts are checked, evenly spaced: all of a large data set would take minutes."""
 _BROKEN_FRACTION = 0.1
-"""More solutions (or plans) than this that come back as something else make the student unfit."""
+"""More solutions (or plans) than this that come back with another meaning make the student unfit."""
 _CHOOSE = "choose a student.model whose tokenizer keeps text, such as CodeT5's or any byte-level one, or init: scratch"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class FitnessFinding:
     """One thing that is wrong with a student.
 
     Attributes:
-        severity: an error makes the student useless, a warning costs a part of the data.
-        name: what was looked at, for example ``solutions changed by tokenizer``.
+        severity: an error makes the student unusable, a warning costs a part of the data.
+        name: what was checked, for example ``solutions changed by tokenizer``.
         message: one line: what is wrong, how often, an example, and what to do.
     """
 
@@ -58,24 +58,24 @@ class Fitness:
 
     Attributes:
         findings: errors first.
-        counts: how many solutions, plans and prompts were looked at, and how many were changed, cut or too long.
+        counts: how many solutions, plans and prompts were checked, and how many were changed, cut or too long.
     """
 
-    findings: tuple[Finding, ...]
+    findings: tuple[FitnessFinding, ...]
     counts: dict[str, int]
 
     @property
-    def errors(self) -> list[Finding]:
-        """What makes the student useless."""
+    def errors(self) -> list[FitnessFinding]:
+        """What makes the student unusable."""
         return [finding for finding in self.findings if finding.severity == "error"]
 
     @property
-    def warnings(self) -> list[Finding]:
+    def warnings(self) -> list[FitnessFinding]:
         """What costs a part of the data."""
         return [finding for finding in self.findings if finding.severity == "warning"]
 
     def require(self) -> None:
-        """Stop where the student is useless.
+        """Raise where the student is unusable.
 
         Raises:
             StudentError: names the errors, in one line.
@@ -86,12 +86,12 @@ class Fitness:
 
 
 def check_student(config: StudentConfig, problems: Sequence[Problem], plans: Sequence[Plan] = ()) -> Fitness:
-    """Build a student and find out whether it can learn from these problems and plans.
+    """Build a student and check whether it can learn from these problems and plans.
 
     Args:
         config: the student; one from scratch gets a tokenizer trained on the given texts alone.
         problems: training problems, or a sample of them.
-        plans: the teacher's plans, as far as there are any.
+        plans: the teacher's plans, where there are any.
 
     Raises:
         StudentError: the student cannot be built or loaded.
@@ -100,7 +100,7 @@ def check_student(config: StudentConfig, problems: Sequence[Problem], plans: Seq
 
 
 def check_built_student(student: Student, problems: Sequence[Problem], plans: Sequence[Plan] = ()) -> Fitness:
-    """Find out whether a student in memory can learn from these problems and plans; see `check_student`."""
+    """Check whether a student in memory can learn from these problems and plans; see `check_student`."""
     checks = _Checks(student)
     try:
         with library_errors("the student's tokenizer fails on a text"):
@@ -108,8 +108,8 @@ def check_built_student(student: Student, problems: Sequence[Problem], plans: Se
     except StudentError as error:
         checks.add("error", "tokenizer", str(error))
     if not checks.has_errors:
-        for problem in trial_problems(student):
-            checks.add("error", "trial", problem)
+        for message in smoke_test(student):
+            checks.add("error", "smoke test", message)
     findings = sorted(checks.findings, key=lambda finding: finding.severity)
     return Fitness(tuple(findings), checks.counts)
 
@@ -146,7 +146,7 @@ class _Checks:
 
     def __init__(self, student: Student) -> None:
         self._student = student
-        self.findings: list[Finding] = []
+        self.findings: list[FitnessFinding] = []
         self.counts: dict[str, int] = {}
 
     @property
@@ -154,7 +154,7 @@ class _Checks:
         return any(finding.severity == "error" for finding in self.findings)
 
     def add(self, severity: Severity, name: str, message: str) -> None:
-        self.findings.append(Finding(severity, name, message))
+        self.findings.append(FitnessFinding(severity, name, message))
 
     def special_tokens(self) -> bool:
         """Whether pad, EOS and the prefixes are tokens of the model, and no two of them are one."""
@@ -175,7 +175,7 @@ class _Checks:
         return True
 
     def texts(self, kind: str, texts: Sequence[str], same: Callable[[str, str], bool]) -> None:
-        """Whether the tokenizer gives texts back."""
+        """Whether the tokenizer reproduces texts."""
         found = round_trip(texts, self._student.tokenizer, same)
         self.counts |= {
             f"{kind}.checked": found.count,
@@ -185,28 +185,28 @@ class _Checks:
         if not found.changed:
             return
         if found.broken > _BROKEN_FRACTION * found.count:
-            lost = _listed(lost_text(self._student.tokenizer))
-            loses = f"it loses {lost}; " if lost else ""
+            missing = _listed(unwritable_text(self._student.tokenizer))
+            cause = f"it cannot write {missing}; " if missing else ""
             self.add(
                 "error",
                 f"{kind} changed by tokenizer",
-                f"the student's tokenizer cannot write {kind} back: {_fraction(found.broken, found.count)} come back "
-                f"as something else ({loses}{found.example}); {_CHOOSE}",
+                f"the student's tokenizer cannot reproduce {kind}: {_fraction(found.broken, found.count)} come back "
+                f"with another meaning ({cause}{found.example}); {_CHOOSE}",
             )
         else:
             self.add("warning", f"{kind} changed by tokenizer", _changed_message(kind, found))
 
     def characters(self, *, known_good: bool) -> None:
-        """Whether whitespace and ASCII survive, whatever the data holds."""
-        lost = lost_text(self._student.tokenizer)
-        if not lost or self.has_errors:
+        """Whether whitespace and ASCII survive, whatever the data contains."""
+        missing = unwritable_text(self._student.tokenizer)
+        if not missing or self.has_errors:
             return
-        severity: Severity = "error" if not known_good and {"line breaks", "indentation"} & set(lost) else "warning"
-        what = f"the student's tokenizer cannot write {_listed(lost)}"
-        self.add(severity, "characters lost by tokenizer", f"{what}; {_CHOOSE}" if severity == "error" else what)
+        severity: Severity = "error" if not known_good and {"line breaks", "indentation"} & set(missing) else "warning"
+        what = f"the student's tokenizer cannot write {_listed(missing)}"
+        self.add(severity, "characters missing from tokenizer", f"{what}; {_CHOOSE}" if severity == "error" else what)
 
     def questions(self, questions: Sequence[str]) -> None:
-        """Whether questions hold what the tokenizer has no token for, or takes for a special token."""
+        """Whether questions contain what the tokenizer has no token for, or takes for a special token."""
         tokenizer = self._student.tokenizer
         special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
         unknown = forged = 0
@@ -216,16 +216,17 @@ class _Checks:
             forged += not ids.isdisjoint(special)
         self.counts |= {"questions.checked": len(questions), "questions.unknown_tokens": unknown}
         if unknown:
-            message = f"{_fraction(unknown, len(questions))} questions hold characters that the tokenizer does not know"
+            message = (
+                f"{_fraction(unknown, len(questions))} questions contain characters that the tokenizer has no token for"
+            )
             self.add("warning", "unknown tokens in questions", message)
         if forged:
-            message = (
-                f"{_fraction(forged, len(questions))} questions hold text that the tokenizer takes for special tokens"
-            )
+            count = _fraction(forged, len(questions))
+            message = f"{count} questions contain text that the tokenizer takes for special tokens"
             self.add("warning", "special tokens in questions", message)
 
     def targets(self, kind: str, texts: Sequence[str]) -> None:
-        """How many targets lose their tail, and their EOS token with it."""
+        """How many targets are truncated, and so have no EOS token."""
         student = self._student
         cut = sum(encode_target(text, student.tokenizer, student.limits).cut > 0 for text in texts)
         self.counts[f"{kind}.cut"] = cut
@@ -234,15 +235,15 @@ class _Checks:
             self.add(
                 severity,
                 f"{kind} cut",
-                f"{_fraction(cut, len(texts))} {kind} are longer than student.target_tokens = {student.limits.target} "
-                "and lose their end; raise it",
+                f"{_fraction(cut, len(texts))} {kind} are longer than student.max_target_tokens = "
+                f"{student.limits.target} and are truncated; raise it",
             )
 
     def prompts(self, task: Task, pairs: Sequence[tuple[Problem, str]]) -> None:
         """How many prompts of a task are shortened, or cannot be made at all."""
         student = self._student
         follows = DEFINITIONS[task].follows_plan
-        key = "plan_source_tokens" if follows else "source_tokens"
+        key = "max_plan_source_tokens" if follows else "max_source_tokens"
         limit = student.limits.plan_source if follows else student.limits.source
         shortened = too_long = 0
         for problem, plan in pairs:
@@ -268,7 +269,7 @@ def _explained(problems: Sequence[Problem], plans: Sequence[Plan]) -> list[tuple
 
 
 def _changed_message(kind: str, found: RoundTrip) -> str:
-    harm = f"{found.broken} of them as something else" if found.broken else "all of them with the same meaning"
+    harm = f"{found.broken} of them with another meaning" if found.broken else "all of them with the same meaning"
     return (
         f"{_fraction(found.changed, found.count)} {kind} come back changed from the student's tokenizer, {harm}: "
         f"{found.example}"

@@ -1,8 +1,8 @@
-"""A student: model, tokenizer and the contract it was taught under, kept together in one folder.
+"""A student: model, tokenizer and the contract it was trained under, kept together in one folder.
 
 The folder is a plain Hugging Face model that other tools can load, and two files beside it: ``student.json`` (the task
-definitions' version, the length limits, the kind of plan head) and, for a student with a plan head of its own,
-``plan_head.safetensors``.
+definitions' version, the tasks that were trained, the length limits, the kind of plan head) and, for a student with a
+plan head of its own, ``plan_head.safetensors``.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig
 from transformers.utils import logging as transformers_logging
 
-from codeplan.config import StudentConfig, Task
+from codeplan.config import TASKS, StudentConfig, Task
 from codeplan.errors import one_line
-from codeplan.stages import write_text
+from codeplan.files import write_text
 from codeplan.student import tasks
 from codeplan.student.architecture import checked_keys
 from codeplan.student.errors import StudentError, library_errors
@@ -36,7 +36,7 @@ transformers_logging.disable_progress_bar()
 _CONTRACT = "student.json"
 _PLAN_HEAD = "plan_head.safetensors"
 _MAX_TOKENS = 10_000_000
-# Names under which architectures keep the longest sequence that they can place.
+# Names under which architectures keep the longest sequence that they have positions for.
 _POSITIONS = (
     "n_positions",
     "max_position_embeddings",
@@ -47,25 +47,27 @@ _POSITIONS = (
     "max_encoder_position_embeddings",
     "max_decoder_position_embeddings",
 )
-# Models of T5's kind place tokens relative to each other, without an end, although some of their files name a length.
+# T5-like models have relative positions, without a limit, although some of their files name a length.
 _RELATIVE = "relative_attention_num_buckets"
 
 
 @dataclass(frozen=True)
 class Student:
-    """A model and all that is needed to ask it.
+    """A model and all that is needed to train it and generate with it.
 
     Attributes:
         model: a Hugging Face model, seq2seq or causal.
-        tokenizer: its tokenizer, which knows the tasks' prefixes.
+        tokenizer: its tokenizer, which has the tasks' prefixes.
         limits: lengths of prompts and targets.
         heads: the two output heads, or None where plans share the code head.
+        trained_tasks: the tasks that it was trained on; before training, all of them.
     """
 
     model: Any
     tokenizer: Any
-    limits: tasks.Limits
+    limits: tasks.TokenLimits
     heads: Heads | None
+    trained_tasks: tuple[Task, ...] = TASKS
 
     @property
     def seq2seq(self) -> bool:
@@ -85,7 +87,7 @@ def build_student(config: StudentConfig, texts: Iterable[str]) -> Student:
         StudentError: the configuration names no model, an unknown architecture key, or more tokens than fit.
     """
     tokenizer, model = _BUILDERS[config.init](config, texts)
-    limits = tasks.Limits.of(config)
+    limits = tasks.TokenLimits.of(config)
     with library_errors("the student's configuration is not valid"):
         _check_lengths(model.config, limits)
     heads = attach_plan_head(model) if config.plan_head == "own" else None
@@ -108,9 +110,9 @@ def _write_student(student: Student, folder: Path) -> None:
         student.model.save_pretrained(folder)
     else:
         save_file(
-            {key: each.contiguous() for key, each in student.heads.plan.state_dict().items()}, folder / _PLAN_HEAD
+            {key: tensor.contiguous() for key, tensor in student.heads.plan.state_dict().items()}, folder / _PLAN_HEAD
         )
-        # The folder stays a plain model for other tools: it is saved with its own head in its own place.
+        # The folder stays a plain model for other tools: it is saved with its own head where they expect it.
         student.model.set_output_embeddings(student.heads.code)
         try:
             student.model.save_pretrained(folder)
@@ -119,6 +121,7 @@ def _write_student(student: Student, folder: Path) -> None:
     student.tokenizer.save_pretrained(folder)
     contract = {
         "tasks_version": tasks.VERSION,
+        "trained_tasks": student.trained_tasks,
         "plan_head": "shared" if student.heads is None else "own",
         "limits": dataclasses.asdict(student.limits),
     }
@@ -126,10 +129,10 @@ def _write_student(student: Student, folder: Path) -> None:
 
 
 def load_student(folder: Path) -> Student:
-    """Read a student's folder, to the processor and in 32-bit floats.
+    """Read a student's folder, to the CPU and in 32-bit floats.
 
     Raises:
-        StudentError: the folder is none of ours, is damaged, or was trained under other task definitions.
+        StudentError: the folder is not a student folder, is damaged, or was trained under other task definitions.
     """
     shown = one_line(folder, 200)
     if not (folder / _CONTRACT).exists():
@@ -154,19 +157,20 @@ def _read_student(folder: Path, contract: dict[str, Any]) -> Student:
     heads = attach_plan_head(model) if contract["plan_head"] == "own" else None
     if heads is not None:
         heads.plan.load_state_dict(load_file(folder / _PLAN_HEAD))
-    return Student(model, read_tokenizer(folder), tasks.Limits(**contract["limits"]), heads)
+    trained = tuple(contract.get("trained_tasks", TASKS))  # folders of earlier versions do not say
+    return Student(model, read_tokenizer(folder), tasks.TokenLimits(**contract["limits"]), heads, trained)
 
 
 def _pretrained(config: StudentConfig, _: Iterable[str]) -> tuple[Any, Any]:
     if not config.model.strip():
         raise StudentError("student.model is empty: name a Hugging Face model, or set student.init to scratch")
     where = f"student.model {one_line(config.model, 120)!r}"
-    source = locate_model(config.model)
+    source, commit = locate_model(config.model, config.revision)
     with library_errors(f"{where} cannot be loaded"):
         try:
-            architecture = read_config(source)
-            tokenizer = load_tokenizer(source)
-            model = read_model(source, architecture)
+            architecture = read_config(source, commit)
+            tokenizer = load_tokenizer(source, commit)
+            model = read_model(source, architecture, commit)
             _fit_embeddings(model, tokenizer, config.seed)
             complete_special_ids(model, tokenizer)
         except StudentError as error:
@@ -190,7 +194,7 @@ def _scratch(config: StudentConfig, texts: Iterable[str]) -> tuple[Any, Any]:
     model_type = keys.pop("model_type", None)
     if not isinstance(model_type, str):
         raise StudentError("student.architecture needs model_type, for example t5 or gpt2")
-    tokenizer = train_tokenizer(texts, config.vocabulary)
+    tokenizer = train_tokenizer(texts, config.vocab_size)
     with library_errors("student.architecture"):
         default = AutoConfig.for_model(model_type)
         keys = checked_keys(keys, default)
@@ -212,13 +216,13 @@ def _scratch(config: StudentConfig, texts: Iterable[str]) -> tuple[Any, Any]:
 _BUILDERS = {"pretrained": _pretrained, "scratch": _scratch}
 
 
-def _check_lengths(config: Any, limits: tasks.Limits) -> None:
+def _check_lengths(config: Any, limits: tasks.TokenLimits) -> None:
     longest = max(limits.source, limits.plan_source)
     needed = max(longest, limits.target) if config.is_encoder_decoder else longest + limits.target
     for name in _POSITIONS:
-        places = getattr(config, name, None)
-        if isinstance(places, int) and 0 < places < needed and not hasattr(config, _RELATIVE):
+        positions = getattr(config, name, None)
+        if isinstance(positions, int) and 0 < positions < needed and not hasattr(config, _RELATIVE):
             raise StudentError(
-                f"prompts and targets need {needed} places, the model has {name} = {places}; "
-                "lower student.source_tokens, plan_source_tokens or target_tokens"
+                f"prompts and targets need {needed} positions, the model has {name} = {positions}; "
+                "lower student.max_source_tokens, max_plan_source_tokens or max_target_tokens"
             )

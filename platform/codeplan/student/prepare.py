@@ -1,4 +1,4 @@
-"""What training starts from, on disk: the student before it learns, and its examples."""
+"""What training starts from, on disk: the untrained student and its examples."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 from codeplan.config import StudentConfig, TrainingConfig
 from codeplan.records import Plan, Problem
-from codeplan.student.examples import Written, write_examples
-from codeplan.student.fitness import Finding, check_built_student, texts_of
+from codeplan.student.examples import EncodingCounts, write_examples
+from codeplan.student.fitness import FitnessFinding, check_built_student, texts_of
 from codeplan.student.model import build_student, save_student
 
 
@@ -18,16 +18,16 @@ class Prepared:
     """Where training starts.
 
     Attributes:
-        initial: folder of the student before it learns.
+        initial: folder of the untrained student.
         examples: file of its examples.
-        written: what became of problems and plans.
+        encoding: what became of problems and plans.
         warnings: what the student's tokenizer and limits cost.
     """
 
     initial: Path
     examples: Path
-    written: Written
-    warnings: Sequence[Finding] = ()
+    encoding: EncodingCounts
+    warnings: Sequence[FitnessFinding] = ()
 
 
 def prepare(
@@ -39,7 +39,7 @@ def prepare(
         problems: the training problems.
         plans: the teacher's plans for their solutions.
         student: what to build.
-        training: the tasks that have a share, and how many problems are held out.
+        training: the mixture's tasks, and how many problems are held out.
         folder: gets ``initial`` and ``examples.parquet``.
 
     Raises:

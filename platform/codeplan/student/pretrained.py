@@ -1,4 +1,4 @@
-"""Reading Hugging Face models and tokenizers that others made: where they lie, and what must be refused.
+"""Reading Hugging Face models and tokenizers: where they are, and what must be refused.
 
 Code that comes with a model is never run (``trust_remote_code`` is always off), and weights in pickle files are read
 with ``weights_only``: tensors, and no code.
@@ -9,11 +9,9 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import re
 from pathlib import Path
 from typing import Any
 
-import huggingface_hub
 import torch
 import transformers
 from transformers import (
@@ -27,13 +25,8 @@ from transformers import (
 
 from codeplan.errors import one_line
 from codeplan.student.errors import StudentError, library_errors, reason
+from codeplan.student.revision import find_model, is_folder
 
-_HUB_TIMEOUT_S = 10.0
-_REPOSITORY = re.compile(r"[\w.-]+(?:/[\w.-]+)?", re.ASCII)
-_NETWORK_VARIABLES = (
-    *("HF_ENDPOINT", "https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"),
-    *("SSL_CERT_FILE", "SSL_CERT_DIR"),
-)
 _TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -53,54 +46,24 @@ _LAYERS = (
 _MAX_LAYERS = 1000
 
 
-def locate_model(name: str) -> str:
-    """The folder or repository to read a model from.
-
-    A repository is looked for at the hub once. Without a network, or under HF_HUB_OFFLINE, its copy in the cache is
-    taken.
+def locate_model(name: str, revision: str) -> tuple[str, str | None]:
+    """What to read a model from: a folder, or a repository and its commit.
 
     Args:
         name: a folder, or a repository such as ``Salesforce/codet5-base``.
+        revision: branch, tag or commit of a repository; empty for its main branch.
 
     Raises:
         StudentError: there is no such folder, or the hub cannot be reached and the cache holds no copy.
     """
     what = f"student.model {one_line(name, 120)!r} cannot be loaded"
-    if os.path.isdir(name):  # noqa: PTH112  # Path.is_dir raises on names that are too long
+    if is_folder(name):
         _check_folder(Path(name), what)
-        return name
-    if os.path.isfile(name):  # noqa: PTH113
+        return name, None
+    if os.path.isfile(name):  # noqa: PTH113  # Path.is_file raises on names that are too long
         raise StudentError(f"{what}: it is a file; name the folder with config.json, the tokenizer and the weights")
-    if not _REPOSITORY.fullmatch(name) or name.startswith((".", "-")):
-        raise StudentError(f"{what}: there is no such folder, and it is not the name of a Hugging Face repository")
-    with library_errors(what):
-        problem = _hub_problem(name)
-        if problem is None:
-            return name
-        cached = huggingface_hub.try_to_load_from_cache(name, "config.json")
-    if isinstance(cached, str):
-        return str(Path(cached).parent)
-    raise StudentError(f"{what}: there is no such folder, {problem}, and no copy is in the Hugging Face cache")
-
-
-def _hub_problem(name: str) -> str | None:
-    """Why the hub does not give a repository, or None where it does; transformers itself would retry for a minute."""
-    endpoint = reason(ValueError(huggingface_hub.constants.ENDPOINT))
-    if huggingface_hub.is_offline_mode():
-        return "HF_HUB_OFFLINE is set"
-    try:
-        url = huggingface_hub.hf_hub_url(name, "config.json")
-        token = huggingface_hub.get_token()
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        status = huggingface_hub.get_session().head(url, headers=headers, timeout=_HUB_TIMEOUT_S).status_code
-    except Exception as error:  # the client's own classes, and those of addresses and proxies that are not valid
-        used = ", ".join(variable for variable in _NETWORK_VARIABLES if os.environ.get(variable))
-        hint = f"; it is reached by way of {used}" if used else ""
-        return f"the hub at {endpoint} cannot be reached ({reason(error)}{hint})"
-    if status < 400:
-        return None
-    hint = "; the repository does not exist, or needs HF_TOKEN" if status in {401, 403, 404} else ""
-    return f"the hub at {endpoint} answers HTTP {status} for its config.json{hint}"
+    found = find_model(name, revision)
+    return found.source, found.commit if found.source == name else None
 
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
@@ -133,32 +96,32 @@ def _check_folder(folder: Path, what: str) -> None:
             GenerationConfig.from_pretrained(folder)
 
 
-def read_tokenizer(source: str | Path) -> Any:
-    """A tokenizer from a folder or repository, as it is.
+def read_tokenizer(source: str | Path, revision: str | None = None) -> Any:
+    """A tokenizer from a folder or a repository at a commit, as it is.
 
     Raises:
         StudentError: its files cannot be read.
     """
     with library_errors("its tokenizer cannot be read"):
-        return AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        return AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
 
 
-def read_config(source: str | Path) -> Any:
-    """The configuration of a seq2seq or causal model from a folder or repository.
+def read_config(source: str | Path, revision: str | None = None) -> Any:
+    """The configuration of a seq2seq or causal model from a folder or a repository at a commit.
 
     Raises:
         StudentError: it cannot be read, is quantized, too large, or no text generator.
     """
     with library_errors("its config.json is not valid"):
-        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
         if getattr(config, "quantization_config", None):
             raise StudentError("the model is quantized and cannot be trained; use the one it was made from")
         check_size(config)
     return config
 
 
-def read_model(source: str | Path, config: Any) -> Any:
-    """The model of a configuration, on the processor and in 32-bit floats.
+def read_model(source: str | Path, config: Any, revision: str | None = None) -> Any:
+    """The model of a configuration, on the CPU and in 32-bit floats.
 
     Raises:
         StudentError: its weights cannot be read, are incomplete, or do not fit the configuration.
@@ -168,6 +131,7 @@ def read_model(source: str | Path, config: Any) -> Any:
             model, report = model_class(config).from_pretrained(
                 source,
                 config=config,
+                revision=revision,
                 dtype=torch.float32,
                 trust_remote_code=False,
                 weights_only=True,

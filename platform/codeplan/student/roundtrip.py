@@ -1,7 +1,7 @@
-"""Whether a tokenizer gives texts back: a student can only write what its tokenizer can.
+"""Whether a tokenizer reproduces texts: a student can only write what its tokenizer can.
 
 T5's own tokenizer drops line breaks and indentation and has no token for ``{``, ``<`` and ``~``; others lower the case,
-put blanks around punctuation, or normalise Unicode. A student with such a tokenizer trains without a complaint and
+put spaces around punctuation, or normalise Unicode. A student with such a tokenizer trains without an error and
 solves nothing.
 """
 
@@ -14,15 +14,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from codeplan.student.tasks import Limits, clean, decode_target, encode_target
+from codeplan.student.tasks import TokenLimits, clean, decode_target, encode_target
 
-_NO_LIMIT = Limits(source=2**31, plan_source=2**31, target=2**31)
+_NO_LIMIT = TokenLimits(source=2**31, plan_source=2**31, target=2**31)
 _SHAPES = {
     "line breaks": "a\nb",
     "empty lines": "a\n\nb",
     "indentation": "if a:\n    b",
     "tabs": "a\tb",
-    "runs of blanks": "a   b",
+    "runs of spaces": "a   b",
 }
 
 
@@ -34,7 +34,7 @@ class RoundTrip:
         count: how many there were.
         changed: how many came back changed in any way, but for blank lines around them.
         broken: how many of these mean something else: another program, or a plan with other words.
-        example: the first broken (or else changed) text where it departs, and what came back; empty where none did.
+        example: the first broken (or else changed) text where it differs, and what came back; empty where none did.
     """
 
     count: int
@@ -61,7 +61,7 @@ def round_trip(texts: Iterable[str], tokenizer: Any, same: Callable[[str, str], 
         changed += 1
         harmful = not same(before, after)
         if (harmful and not broken) or not example:
-            example = _departure(before, after)
+            example = _first_difference(before, after)
         broken += harmful
     return RoundTrip(count, changed, broken, example)
 
@@ -77,23 +77,25 @@ def same_words(one: str, other: str) -> bool:
     return one.split() == other.split()
 
 
-def lost_text(tokenizer: Any) -> list[str]:
-    """What the tokenizer cannot write, in words: kinds of whitespace, capital letters, and characters of ASCII."""
+def unwritable_text(tokenizer: Any) -> list[str]:
+    """What the tokenizer cannot write, by name: kinds of whitespace, capital letters, and ASCII characters."""
     start = _back("a", tokenizer).removesuffix("a")
-    lost = [f"the start of a text (adds {start!r})"] if start else []
-    lost += [name for name, text in _SHAPES.items() if _back(text, tokenizer).removeprefix(start) != text]
+    missing = [f"the start of a text (adds {start!r})"] if start else []
+    missing += [name for name, text in _SHAPES.items() if _back(text, tokenizer).removeprefix(start) != text]
     letters = [c for c in string.ascii_letters + string.digits if c not in _back(f"a{c}b", tokenizer)]
     capitals = [c for c in letters if c.isupper()]
-    signs = [c for c in string.punctuation if c not in _back(f"a {c} b", tokenizer)]
+    punctuation = [c for c in string.punctuation if c not in _back(f"a {c} b", tokenizer)]
     spaced = [
-        c for c in string.punctuation if c not in signs and _back(f"a{c}b", tokenizer).removeprefix(start) != f"a{c}b"
+        c
+        for c in string.punctuation
+        if c not in punctuation and _back(f"a{c}b", tokenizer).removeprefix(start) != f"a{c}b"
     ]
     if len(capitals) > 13:
-        lost.append("capital letters")
+        missing.append("capital letters")
         letters = [c for c in letters if c not in capitals]
     if len(spaced) > 8:
-        lost.append("text without blanks around punctuation")
-    return lost + [repr(c) for c in [*letters, *signs]]
+        missing.append("text without spaces around punctuation")
+    return missing + [repr(c) for c in [*letters, *punctuation]]
 
 
 def _back(text: str, tokenizer: Any) -> str:
@@ -101,11 +103,11 @@ def _back(text: str, tokenizer: Any) -> str:
     return clean(decode_target(ids, tokenizer))
 
 
-def _departure(before: str, after: str) -> str:
-    """The two texts around the first place where they differ."""
+def _first_difference(before: str, after: str) -> str:
+    """The two texts around the first position where they differ."""
     pairs = enumerate(zip(before, after, strict=False))
-    place = next((number for number, (a, b) in pairs if a != b), min(len(before), len(after)))
-    start = max(0, place - 16)
+    position = next((number for number, (a, b) in pairs if a != b), min(len(before), len(after)))
+    start = max(0, position - 16)
     return f"{before[start : start + 40]!r} comes back as {after[start : start + 40]!r}"
 
 

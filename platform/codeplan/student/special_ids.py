@@ -1,4 +1,4 @@
-"""The special token ids that training and generation need, taken over from the tokenizer and completed."""
+"""The special token ids that training and generation need, taken from the tokenizer and completed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from codeplan.student.errors import StudentError
 def complete_special_ids(model: Any, tokenizer: Any) -> None:
     """Give a pretrained model the ids of its tokenizer and, to an encoder-decoder without one, a decoder start.
 
-    A folder may name no ``decoder_start_token_id``. Then the pad token starts the decoder, as in T5 and its kin;
+    A folder may name no ``decoder_start_token_id``. Then the pad token starts the decoder, as in T5-like models;
     families that start otherwise (BART with its EOS token) carry the id as a default of their configuration class.
 
     Raises:

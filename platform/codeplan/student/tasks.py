@@ -1,19 +1,21 @@
 """The one definition of each task: its prompt, its output head, its target, and what may be cut.
 
-Training and generation both encode through this module, so a student is never asked in words it was not taught.
+Training and generation both encode through this module, so a student never gets a prompt in a form it was not
+trained on.
 
 A prompt is: prefix token, question, starter code (where the problem has some), plan (tasks that follow one), marker.
-Where it is longer than its limit, the question loses its tail, and nothing else is touched: benchmarks tell the story
-first and repeat the example tests last. A target loses its tail as well, and then has no end marker: the student
-must not learn that programs end in the middle.
+Where it is longer than its limit, the question's tail is cut, and nothing else: benchmarks state the problem first and
+repeat the example tests last. A target is cut at its limit as well, and then has no EOS token: the student must not
+learn that programs end in the middle.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from codeplan.config import StudentConfig, Task
+from codeplan.config import TASKS, StudentConfig, Task, TrainingConfig
 from codeplan.records import Problem
 
 VERSION = 1
@@ -28,17 +30,17 @@ _PLAN = "\nPLAN:\n"
 _CODE = "\nCODE:\n"
 
 HEADINGS = (_QUESTION, _STARTER, _PLAN, _CODE)
-"""Words of the prompts that stand in no problem; a tokenizer trained from scratch should have seen them."""
+"""Headings of the prompts, which no problem contains; a tokenizer trained from scratch should have seen them."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskDefinition:
-    """What makes a task.
+    """What defines a task.
 
     Attributes:
         prefix: special token that opens the prompt.
-        marker: text that ends the prompt and asks for the target.
-        head: output head that writes the target, where plans have a head of their own.
+        marker: text that ends the prompt and introduces the target.
+        head: output head of the target, where plans have a head of their own.
         follows_plan: whether a plan is part of the prompt.
     """
 
@@ -58,17 +60,17 @@ PREFIXES = tuple(definition.prefix for definition in DEFINITIONS.values())
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """Lengths in tokens: of a prompt, of a prompt that holds a plan, and of a target with its end marker."""
+class TokenLimits:
+    """Lengths in tokens: of a prompt, of a prompt that holds a plan, and of a target with its EOS token."""
 
     source: int
     plan_source: int
     target: int
 
     @classmethod
-    def of(cls, student: StudentConfig) -> Limits:
+    def of(cls, student: StudentConfig) -> TokenLimits:
         """The limits that a configuration sets."""
-        return cls(student.source_tokens, student.plan_source_tokens, student.target_tokens)
+        return cls(student.max_source_tokens, student.max_plan_source_tokens, student.max_target_tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,25 +82,42 @@ class Encoded:
 
 
 class PromptTooLongError(ValueError):
-    """What may not be cut is longer than the limit; ``part`` names the loss."""
+    """What may not be cut is longer than the limit; ``part`` says what is too long."""
 
     def __init__(self, part: TooLong, problem_id: str, needed: int, limit: int) -> None:
         super().__init__(
             f"{problem_id}: {part}: prompt needs {needed} tokens beside the question, the limit is {limit}; "
-            "raise student.source_tokens or student.plan_source_tokens"
+            "raise student.max_source_tokens or student.max_plan_source_tokens"
         )
         self.part = part
 
 
-def encode_source(task: Task, problem: Problem, plan: str, tokenizer: Any, limits: Limits) -> Encoded:
+def tasks_of(training: TrainingConfig) -> tuple[Task, ...]:
+    """The tasks that a training's mixture contains."""
+    return tuple(task for task in TASKS if training.mixing.get(task, 0.0) > 0)
+
+
+def prompt_task(task: Task, trained: Collection[Task]) -> Task:
+    """The task whose prefix a prompt of ``task`` has.
+
+    A student that was not trained on ``plan_code`` follows plans under the prefix of ``code``, as in the paper's
+    released code.
+    """
+    return "code" if task == "plan_code" and task not in trained else task
+
+
+def encode_source(
+    task: Task, problem: Problem, plan: str, tokenizer: Any, limits: TokenLimits, *, trained: Collection[Task] = TASKS
+) -> Encoded:
     """A task's prompt as token ids; only the question's tail is ever cut.
 
     Args:
-        task: the task to ask for.
+        task: whose prompt to make.
         problem: gives question and starter code.
         plan: the plan to follow; empty for tasks that follow none.
-        tokenizer: a Hugging Face tokenizer that knows `PREFIXES`.
+        tokenizer: a Hugging Face tokenizer with `PREFIXES`.
         limits: the prompt's length limit is taken from here.
+        trained: the tasks that the student was trained on; see `prompt_task`.
 
     Raises:
         PromptTooLongError: prefix, starter code, plan and marker alone are longer than the limit.
@@ -108,7 +127,8 @@ def encode_source(task: Task, problem: Problem, plan: str, tokenizer: Any, limit
     if plan and not definition.follows_plan:
         raise ValueError(f"task {task} follows no plan, but got one for {problem.problem_id}")
     limit = limits.plan_source if definition.follows_plan else limits.source
-    before = [tokenizer.convert_tokens_to_ids(definition.prefix), *text_ids(_QUESTION, tokenizer)]
+    prefix = DEFINITIONS[prompt_task(task, trained)].prefix
+    before = [tokenizer.convert_tokens_to_ids(prefix), *text_ids(_QUESTION, tokenizer)]
     question = text_ids(clean(problem.question), tokenizer)
     starter = text_ids(_STARTER + clean(problem.starter_code), tokenizer) if problem.starter_code.strip() else []
     followed = text_ids(_PLAN + clean(plan), tokenizer) if definition.follows_plan else []
@@ -121,14 +141,14 @@ def encode_source(task: Task, problem: Problem, plan: str, tokenizer: Any, limit
     return Encoded([*before, *question[:room], *starter, *followed, *marker], max(0, len(question) - room))
 
 
-def encode_target(text: str, tokenizer: Any, limits: Limits) -> Encoded:
-    """A program or a plan as token ids with the end marker, or cut at the limit without one."""
+def encode_target(text: str, tokenizer: Any, limits: TokenLimits) -> Encoded:
+    """A program or a plan as token ids with the EOS token, or cut at the limit without one."""
     ids = [*text_ids(clean(text), tokenizer), tokenizer.eos_token_id]
     return Encoded(ids[: limits.target], max(0, len(ids) - limits.target))
 
 
 def decode_target(ids: list[int], tokenizer: Any) -> str:
-    """The text that a student wrote, without special tokens."""
+    """The text of generated token ids, without special tokens."""
     return str(tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
 

@@ -1,4 +1,4 @@
-"""Tokenizers: a byte-level BPE trained on the training set, or a pretrained one made fit for the tasks."""
+"""Tokenizers: a byte-level BPE trained on the training set, or a pretrained one with the tasks' special tokens."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from codeplan.student.tasks import HEADINGS, PREFIXES
 PAD, BOS, EOS = "<pad>", "<s>", "</s>"
 
 # A line break with its indentation is one piece, so that a block's depth can be one token; digits stand alone, so that
-# numbers are spelled and never memorised; a word takes the blank before it.
+# numbers are spelled and never memorised; a word includes the space before it.
 _PIECES = Regex(r"\n(?: {4})*| {4}|\p{N}| ?\p{L}+| ?[^\s\p{L}\p{N}]+|\s")
 
 
-def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
-    """Train a byte-level BPE: every text can be written with it, and the same texts give the same tokenizer.
+def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Any:
+    """Train a byte-level BPE: it can encode every text, and the same texts give the same tokenizer.
 
     Args:
         texts: questions, programs and plans of the training set.
-        vocabulary: the most tokens it may have, special tokens and the 256 bytes among them.
+        vocab_size: the most tokens it may have, special tokens and the 256 bytes among them.
 
     Returns:
-        A Hugging Face fast tokenizer with pad, begin and end markers and the tasks' prefixes, and no unknown token.
+        A Hugging Face fast tokenizer with pad, BOS and EOS tokens and the tasks' prefixes, and no unknown token.
     """
     bare = Tokenizer(models.BPE())
     bare.pre_tokenizer = pre_tokenizers.Sequence(
@@ -37,7 +37,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
     )
     bare.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary,
+        vocab_size=vocab_size,
         special_tokens=[PAD, BOS, EOS, *PREFIXES],
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
@@ -53,13 +53,14 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
     )
 
 
-def load_tokenizer(name: str) -> Any:
-    """Load a pretrained tokenizer and add what the tasks need: prefixes, an end marker, a pad that is not the end.
+def load_tokenizer(name: str, revision: str | None = None) -> Any:
+    """Load a pretrained tokenizer and add what the tasks need: prefixes, an EOS token, a pad token other than EOS.
 
     Args:
         name: a Hugging Face model's name, or a folder.
+        revision: the commit of a name.
     """
-    tokenizer = read_tokenizer(name)
+    tokenizer = read_tokenizer(name, revision)
     if tokenizer.eos_token_id is None:
         tokenizer.add_special_tokens({"eos_token": EOS})
     if tokenizer.pad_token_id in (None, tokenizer.eos_token_id):

@@ -1,4 +1,4 @@
-"""Reading what a server sent: bytes to text, text to JSON, tolerant where nothing is lost by it."""
+"""Response bodies: bytes to text, text to JSON, as tolerant as is safe."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ import zlib
 from contextlib import suppress
 from typing import Any
 
-LONGEST_BODY = 64 * 2**20
-"""Bytes of a body that is compressed without saying so; more is cut off."""
+MAX_BODY_BYTES = 64 * 2**20
+"""Decompressed size, in bytes, beyond which a body that is compressed without a header is cut off."""
 
-_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
 def body_text(body: bytes) -> str:
-    """A body as text: compressed by gzip without saying so or not, with a byte order mark or not, always something."""
+    """A body as text, also where it is gzip without a header that says so, or has a byte order mark; never fails."""
     if body.startswith(b"\x1f\x8b"):
-        with suppress(zlib.error):  # where it is no gzip after all, it is no text either
-            body = zlib.decompressobj(wbits=31).decompress(body, LONGEST_BODY)
-    encoding = next((name for mark, name in _MARKS.items() if body.startswith(mark)), "utf-8")
+        with suppress(zlib.error):  # what is not gzip after all is not text either
+            body = zlib.decompressobj(wbits=31).decompress(body, MAX_BODY_BYTES)
+    encoding = next((name for mark, name in _BYTE_ORDER_MARKS.items() if body.startswith(mark)), "utf-8")
     return body.decode(encoding, "replace")
 
 
 def parse_json(body: bytes) -> Any:
-    """A body as JSON. Numbers without end, control characters in texts and what stands after the value are borne.
+    """A body as JSON. Infinite numbers, control characters in strings and text after the value are accepted.
 
     Raises:
-        ValueError: it is none, or is nested too deeply.
+        ValueError: it is not JSON, or is nested too deeply.
     """
     text = body_text(body).lstrip("\ufeff \t\r\n")
     try:
@@ -36,13 +36,13 @@ def parse_json(body: bytes) -> Any:
         raise ValueError("it is nested too deeply") from error
 
 
-def _whole_number(digits: str) -> int | float:
-    # Python refuses to read integers of thousands of digits; as a count of anything they mean nothing.
+def _parse_int(digits: str) -> int | float:
+    # Python refuses to parse integers of thousands of digits; they count nothing.
     return int(digits) if len(digits) <= 1000 else float("inf")
 
 
-def _last_that_says_something(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # A key may stand twice, as some gateways append their own; a null never takes the place of a value.
+def _last_non_null(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # A key may appear twice, as some gateways append their own; a null never replaces a value.
     made: dict[str, Any] = {}
     for key, value in pairs:
         if value is not None or key not in made:
@@ -50,4 +50,4 @@ def _last_that_says_something(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-_DECODER = json.JSONDecoder(strict=False, parse_int=_whole_number, object_pairs_hook=_last_that_says_something)
+_DECODER = json.JSONDecoder(strict=False, parse_int=_parse_int, object_pairs_hook=_last_non_null)

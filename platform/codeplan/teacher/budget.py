@@ -1,77 +1,104 @@
-"""What answers cost, and a limit that is never exceeded."""
+"""What answers cost, and a spending limit that is never exceeded."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Protocol
 
-from codeplan.teacher.requests import Answer, Request
+from codeplan.config import ExecutionConfig
+from codeplan.teacher.requests import Answer, TeacherRequest
 
-TOKENS_OF_A_MESSAGE = 16
-"""More than any chat template adds to one message."""
+MESSAGE_OVERHEAD_TOKENS = 16
+"""More than any chat template adds per message."""
 
 
 @dataclass(frozen=True)
 class Price:
-    """US dollars for a million tokens."""
+    """US dollars per million tokens."""
 
     prompt_usd: float
     completion_usd: float
 
+    @classmethod
+    def of(cls, execution: ExecutionConfig) -> Price:
+        """The configured price."""
+        return cls(execution.prompt_price_usd, execution.completion_price_usd)
+
+    @property
+    def known(self) -> bool:
+        """Whether a price is configured at all."""
+        return bool(self.prompt_usd or self.completion_usd)
+
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """What so many tokens cost, in US dollars."""
+        """What these tokens cost, in US dollars."""
         return (prompt_tokens * self.prompt_usd + completion_tokens * self.completion_usd) / 1e6
 
-    def of(self, answer: Answer) -> float:
-        """What an answer costs by its own count of tokens."""
+    def answer_cost(self, answer: Answer) -> float:
+        """What an answer costs by its own token counts, in US dollars."""
         return self.cost(answer.prompt_tokens, answer.completion_tokens)
 
-    def at_most(self, request: Request, text: str = "") -> float:
-        """What an answer to a request can cost at most: no tokenizer makes more tokens than there are bytes.
+    def max_cost(self, request: TeacherRequest, text: str = "") -> float:
+        """The most that an answer to a request can cost, in US dollars; see `max_prompt_tokens`.
 
         Args:
-            request: what is asked.
+            request: the request.
             text: the answer; it counts where the request has no length limit.
         """
-        content = sum(_bytes(each.content) for each in request.messages)
-        written = _bytes(text) if request.max_tokens is None else request.max_tokens
-        return self.cost(content + TOKENS_OF_A_MESSAGE * (len(request.messages) + 1), written)
+        completion_tokens = _num_bytes(text) if request.max_tokens is None else request.max_tokens
+        return self.cost(max_prompt_tokens(request), completion_tokens)
 
 
-def _bytes(text: str) -> int:
+def max_prompt_tokens(request: TeacherRequest) -> int:
+    """An upper bound on a request's prompt tokens: no tokenizer makes more tokens than there are bytes."""
+    content = sum(_num_bytes(message.content) for message in request.messages)
+    return content + MESSAGE_OVERHEAD_TOKENS * (len(request.messages) + 1)
+
+
+def _num_bytes(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
 
 
-class Budget:
-    """A limit in US dollars over many requests under way at once.
+class Budget(Protocol):
+    """A spending limit over many concurrent requests, in this process or in another one."""
 
-    Each request reserves the most that it can cost before it is sent, and settles what it did cost afterwards. Where
-    the rest of the limit is reserved by others, a request waits for them to settle. Charges for requests that failed
-    are unknown to us, and not counted.
+    async def reserve(self, amount_usd: float) -> bool:
+        """Set aside what a request may cost; False where the limit does not allow it."""
+
+    async def release(self, reserved_usd: float, spent_usd: float) -> None:
+        """Replace a reservation by what was spent."""
+
+
+class LocalBudget:
+    """A `Budget` for one event loop.
+
+    Each request reserves the most that it can cost before it is sent, and releases the rest afterwards. While the rest
+    of the limit is reserved by others, a request waits for them. What a provider charges for failed requests is unknown
+    to us, and not counted.
     """
 
     def __init__(self, limit_usd: float, spent_usd: float = 0.0) -> None:
         self._limit_usd = limit_usd
         self._spent_usd = spent_usd
         self._reserved_usd = 0.0
-        self._under_way = 0
-        self._settled = asyncio.Condition()
+        self._in_flight = 0
+        self._released = asyncio.Condition()
 
     async def reserve(self, amount_usd: float) -> bool:
         """Set aside what a request may cost; False where the limit does not allow it, now or later."""
-        async with self._settled:
+        async with self._released:
             while self._spent_usd + self._reserved_usd + amount_usd > self._limit_usd:
-                if not self._under_way:
+                if not self._in_flight:
                     return False
-                await self._settled.wait()
+                await self._released.wait()
             self._reserved_usd += amount_usd
-            self._under_way += 1
+            self._in_flight += 1
             return True
 
-    async def settle(self, reserved_usd: float, spent_usd: float) -> None:
-        """Replace a reservation by what was really spent: 0 for a request without an answer."""
-        async with self._settled:
-            self._under_way -= 1
-            self._reserved_usd = self._reserved_usd - reserved_usd if self._under_way else 0.0
+    async def release(self, reserved_usd: float, spent_usd: float) -> None:
+        """Replace a reservation by what was spent: 0 for a request without an answer."""
+        async with self._released:
+            self._in_flight -= 1
+            self._reserved_usd = self._reserved_usd - reserved_usd if self._in_flight else 0.0
             self._spent_usd += spent_usd
-            self._settled.notify_all()
+            self._released.notify_all()

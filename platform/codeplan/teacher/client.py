@@ -1,4 +1,4 @@
-"""The client of a teacher: an OpenAI-compatible chat endpoint, with retries of our own."""
+"""A client of an OpenAI-compatible chat endpoint, with retries of our own."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from codeplan.teacher.budget import Price
 from codeplan.teacher.completion import Completion, NoCompletionError, read_completion
 from codeplan.teacher.endpoint import Endpoint, EndpointError, http_client, proxy_for
 from codeplan.teacher.failures import (
-    MOST_WORDS,
+    MAX_MESSAGE_CHARACTERS,
     ErrorResponse,
-    RequestLost,
+    RequestFailed,
     TeacherRefused,
     TeacherUnreachable,
     classify,
     read_error,
     retry_after_s,
 )
-from codeplan.teacher.requests import Answer, Request
+from codeplan.teacher.requests import Answer, TeacherRequest
 from codeplan.teacher.sampling_settings import STATUSES, Adaptation
 
 logger = logging.getLogger(__name__)
 
-LONGEST_PAUSE_S = 60.0
-"""The longest pause between two attempts that we choose."""
+MAX_BACKOFF_S = 60.0
+"""The longest pause between two attempts that we choose ourselves."""
 
-LONGEST_ASKED_PAUSE_S = 300.0
-"""The longest pause that a teacher may ask for; where it asks for more, the request is lost for now."""
+MAX_RETRY_AFTER_S = 300.0
+"""The longest pause that a teacher may ask for; where it asks for more, the request fails."""
 
-SHORTEST_SECRET = 8
-"""Characters of a key from which it is hidden inside words too; a shorter one is no secret but a placeholder."""
+MIN_SECRET_CHARACTERS = 8
+"""A key of this many characters is redacted inside words too; a shorter one is a placeholder, not a secret."""
 
-SHORTEST_START = 12
-"""Characters of a longer key from which its beginning alone is hidden."""
+MIN_PREFIX_CHARACTERS = 12
+"""Of a key longer than this, a prefix of this many characters is redacted too."""
 
 
-class Teacher:
+class TeacherClient:
     """A client for one event loop; close it by leaving the ``async with`` block."""
 
     def __init__(
@@ -59,19 +59,19 @@ class Teacher:
         keep_limit: bool = False,
         adaptation: Adaptation | None = None,
     ) -> None:
-        """Prepare to ask; nothing is sent yet.
+        """Prepare a connection; nothing is sent yet.
 
         Args:
-            endpoint: where to ask.
+            endpoint: where requests are sent.
             price: what tokens cost.
             timeout_s: seconds that one attempt may take, from the connection to the last byte.
             attempts: how often one request is tried.
-            first_pause_s: upper bound of the pause after the first failed attempt; it doubles with each further one.
-            keep_limit: whether the length limit must be sent, because a budget rests on it.
-            adaptation: what another client of this endpoint found out.
+            first_pause_s: upper bound of the pause after the first failed attempt; it doubles with every further one.
+            keep_limit: whether the length limit must be sent, because a budget depends on it.
+            adaptation: what another client learned about this endpoint.
 
         Raises:
-            EndpointError: a proxy or a certificate variable of the environment cannot be used.
+            EndpointError: a proxy or certificate variable of the environment cannot be used.
         """
         self.adaptation = adaptation or Adaptation()
         self._endpoint = endpoint
@@ -81,57 +81,57 @@ class Teacher:
         self._first_pause_s = first_pause_s
         self._keep_limit = keep_limit
         self._not_before = 0.0
-        self._where = f"teacher at {endpoint.shown}"
-        self._hidden = _forms_of(endpoint.api_key.get_secret_value())
+        self._where = f"teacher at {endpoint.display_url}"
+        self._secrets = _secret_pattern(endpoint.api_key.get_secret_value())
         self._client = _client(endpoint, timeout_s)
 
-    async def __aenter__(self) -> Teacher:
+    async def __aenter__(self) -> TeacherClient:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._client.close()
 
-    async def answer(self, request: Request) -> Answer:
-        """Ask, and try again where that may help, with growing random pauses or those that the teacher asks for.
+    async def answer(self, request: TeacherRequest) -> Answer:
+        """Send a request, and retry where that may help, with exponential backoff or the pauses the teacher asks for.
 
         Raises:
-            TeacherRefused: asking anything else would be refused too.
-            TeacherUnreachable: no connection in any attempt.
-            RequestLost: this request has no answer after all attempts.
+            TeacherRefused: any other request would be refused too.
+            TeacherUnreachable: no attempt could connect.
+            RequestFailed: this request has no answer after all attempts.
         """
         for attempt in range(1, self._attempts + 1):
             await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
-            asked_pause = None
+            retry_after = None
             try:
-                return await self._ask(request)
+                return await self._attempt(request)
             except ErrorResponse as error:
-                failure: Exception = classify(self._where, error.status, error.body, self._safe(error.body.words))
-                asked_pause = retry_after_s(error.headers)
-            except (RequestLost, TeacherUnreachable) as error:
+                failure: Exception = classify(self._where, error.status, error.body, self._redact(error.body.message))
+                retry_after = retry_after_s(error.headers)
+            except (RequestFailed, TeacherUnreachable) as error:
                 failure = error
-            pause = self._pause(attempt) if asked_pause is None else asked_pause
+            pause = self._backoff(attempt) if retry_after is None else retry_after
             reason = getattr(failure, "reason", "")
             final = isinstance(failure, TeacherRefused) or reason == "rejected"
-            if final or attempt == self._attempts or pause > LONGEST_ASKED_PAUSE_S:
-                raise failure from None  # the cause's text may hold the key
-            if reason == "rate_limited":  # then no other request should be sent meanwhile either
+            if final or attempt == self._attempts or pause > MAX_RETRY_AFTER_S:
+                raise failure from None  # the cause's text may contain the key
+            if reason == "rate_limited":  # then no other request should be sent in the meantime
                 self._not_before = max(self._not_before, time.monotonic() + pause)
             await asyncio.sleep(pause)
         raise AssertionError("a request is tried at least once")
 
-    async def _ask(self, request: Request) -> Answer:
-        """One attempt; where the teacher refuses a sampling setting, it is made again without it."""
+    async def _attempt(self, request: TeacherRequest) -> Answer:
+        """One attempt; where the teacher refuses a sampling setting, it is repeated without it."""
         adaptation = self.adaptation
         while True:
             try:
                 completion = await self._send(request, adaptation)
             except ErrorResponse as error:
-                further = None
+                next_adaptation = None
                 if error.status in STATUSES:
-                    further = adaptation.without_refused(request, error.body, keep_limit=self._keep_limit)
-                if further is None:
+                    next_adaptation = adaptation.without_refused(request, error.body, keep_limit=self._keep_limit)
+                if next_adaptation is None:
                     raise
-                adaptation = further
+                adaptation = next_adaptation
             else:
                 self._adopt(adaptation)
                 return self._answer(request, completion, adaptation)
@@ -139,16 +139,16 @@ class Teacher:
     def _adopt(self, adaptation: Adaptation) -> None:
         for name in adaptation.left_out:
             if name not in self.adaptation.left_out:
-                words = self._safe(adaptation.words.get(name, ""))
-                logger.warning("the %s refuses the setting %s (%s): it is left out", self._where, name, words)
-        self.adaptation = self.adaptation.joined(adaptation)
+                reason = self._redact(adaptation.reasons.get(name, ""))
+                logger.warning("the %s refuses the setting %s (%s); it is left out", self._where, name, reason)
+        self.adaptation = self.adaptation.merged(adaptation)
 
-    async def _send(self, request: Request, adaptation: Adaptation) -> Completion:
+    async def _send(self, request: TeacherRequest, adaptation: Adaptation) -> Completion:
         try:
             async with asyncio.timeout(self._timeout_s):
                 response = await self._client.chat.completions.with_raw_response.create(
                     model=request.model,
-                    messages=[{"role": each.role, "content": each.content} for each in request.messages],  # type: ignore[misc]  # a union of typed dicts, by role
+                    messages=[{"role": message.role, "content": message.content} for message in request.messages],  # type: ignore[misc]  # a union of typed dicts, by role
                     **adaptation.settings(request),
                 )
             body = response.content
@@ -161,10 +161,11 @@ class Teacher:
         try:
             return read_completion(body)
         except NoCompletionError as error:
-            shown = self._safe(body_text(body))[:200]
-            raise RequestLost("malformed_answer", f"{self._where} sent no chat completion, but {shown!r}") from error
+            shown = self._redact(body_text(body))[:200]
+            message = f"{self._where} sent something other than a chat completion: {shown!r}"
+            raise RequestFailed("malformed_answer", message) from error
 
-    def _answer(self, request: Request, completion: Completion, adaptation: Adaptation) -> Answer:
+    def _answer(self, request: TeacherRequest, completion: Completion, adaptation: Adaptation) -> Answer:
         answer = Answer(
             text=completion.text,
             prompt_tokens=completion.prompt_tokens or 0,
@@ -175,16 +176,16 @@ class Teacher:
             refusal=completion.refusal,
             left_out=tuple(name for name in adaptation.left_out if getattr(request, name) is not None),
         )
-        # An empty answer is paid like any other: it is kept, counts against the budget, and is lost as a plan later.
-        # Without a count of tokens the budget is kept by the most that the answer can have cost.
+        # An empty answer is paid for like any other: it is kept, and counts against the budget.
+        # Without token counts, the most that the answer can have cost is charged to the budget.
         if completion.prompt_tokens is None or completion.completion_tokens is None:
             limit = None if "max_tokens" in answer.left_out else request.max_tokens
-            cost = self._price.at_most(request.model_copy(update={"max_tokens": limit}), completion.text)
+            cost = self._price.max_cost(request.model_copy(update={"max_tokens": limit}), completion.text)
         else:
-            cost = self._price.of(answer)
+            cost = self._price.answer_cost(answer)
         return answer.model_copy(update={"cost_usd": cost})
 
-    def _failure(self, error: Exception) -> TeacherUnreachable | RequestLost:
+    def _failure(self, error: Exception) -> TeacherUnreachable | RequestFailed:
         cause = error.__cause__ if isinstance(error, openai.APIConnectionError) and error.__cause__ else error
         if isinstance(
             cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError | httpx2.UnsupportedProtocol
@@ -192,24 +193,24 @@ class Teacher:
             proxy = proxy_for(self._endpoint.base_url)
             check = "teacher.base_url and the network"
             if proxy:
-                check = f"the proxy that the environment variable {proxy.variable} names, {check}"
+                check = f"the proxy in the environment variable {proxy.variable}, {check}"
             if "certificate" in str(cause).lower():
-                check = "whether SSL_CERT_FILE names the certificates to trust"
-            shown = self._safe(str(cause)) or type(cause).__name__
+                check = "that SSL_CERT_FILE names the certificates to trust"
+            shown = self._redact(str(cause)) or type(cause).__name__
             return TeacherUnreachable(f"{self._where} cannot be reached ({shown}); check {check}")
         if isinstance(cause, TimeoutError | openai.APITimeoutError | httpx2.TimeoutException):
-            return RequestLost("timeout", f"{self._where} did not answer within {self._timeout_s:g} s")
-        shown = self._safe(str(cause)) or type(cause).__name__
-        return RequestLost("connection", f"{self._where} broke the connection ({shown})")
+            return RequestFailed("timeout", f"{self._where} did not answer within {self._timeout_s:g} s")
+        shown = self._redact(str(cause)) or type(cause).__name__
+        return RequestFailed("connection", f"the connection to the {self._where} broke ({shown})")
 
-    def _pause(self, attempt: int) -> float:
-        longest: float = min(LONGEST_PAUSE_S, self._first_pause_s * 2.0 ** min(attempt - 1, 30))
+    def _backoff(self, attempt: int) -> float:
+        longest: float = min(MAX_BACKOFF_S, self._first_pause_s * 2.0 ** min(attempt - 1, 30))
         return longest * secrets.SystemRandom().uniform(0.5, 1.0)
 
-    def _safe(self, said: str) -> str:
-        # Some servers repeat the key they were given; it is hidden before anything is cut, lest a part of it stays.
-        text = " ".join(said.split())
-        return (self._hidden.sub("[key]", text) if self._hidden else text)[:MOST_WORDS]
+    def _redact(self, text: str) -> str:
+        # Some servers repeat the key; it is redacted before the text is cut, or a part of it could remain.
+        line = " ".join(text.split())
+        return (self._secrets.sub("[key]", line) if self._secrets else line)[:MAX_MESSAGE_CHARACTERS]
 
 
 def _client(endpoint: Endpoint, timeout_s: float) -> openai.AsyncOpenAI:
@@ -221,8 +222,8 @@ def _client(endpoint: Endpoint, timeout_s: float) -> openai.AsyncOpenAI:
         max_retries=0,
         http_client=connection,
     )
-    # The library sends more that it finds in the environment: OPENAI_CUSTOM_HEADERS, which may replace the key, and the
-    # names of an organization and a project, which mean something to OpenAI alone.
+    # The library also sends what it finds in the environment: OPENAI_CUSTOM_HEADERS, which may replace the key, and the
+    # names of an organization and a project, which have a meaning for OpenAI alone.
     client._custom_headers = {}
     client.admin_api_key = None
     host = urlsplit(endpoint.base_url).hostname or ""
@@ -231,13 +232,13 @@ def _client(endpoint: Endpoint, timeout_s: float) -> openai.AsyncOpenAI:
     for variable, value in {"OPENAI_ORG_ID": client.organization, "OPENAI_PROJECT_ID": client.project}.items():
         if value and not (value.isascii() and value.isprintable()):
             raise EndpointError(
-                f"the environment variable {variable} contains characters that no name has; mend or unset it"
+                f"the environment variable {variable} contains characters that no such name has; correct or unset it"
             )
     return client
 
 
-def _forms_of(key: str) -> re.Pattern[str] | None:
-    """What finds a key in a server's words: as it is, in a URL, in JSON, or in base64."""
+def _secret_pattern(key: str) -> re.Pattern[str] | None:
+    """What matches a key in a server's message: plain, URL-encoded, JSON-escaped or in base64."""
     if not key.strip():
         return None
     plain = key.encode()
@@ -250,7 +251,9 @@ def _forms_of(key: str) -> re.Pattern[str] | None:
         base64.urlsafe_b64encode(plain).decode().rstrip("="),
     }
     found = "|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True))
-    # A server may cut off what it repeats; the beginning of a long key is hidden as well, to the end of its word.
-    starts = {re.escape(form[:SHORTEST_START]) + r"[^\s\"'<>]*" for form in forms if len(form) > SHORTEST_START}
+    # A server may truncate what it repeats: a prefix of a long key is redacted as well, to the end of its word.
+    starts = {
+        re.escape(form[:MIN_PREFIX_CHARACTERS]) + r"[^\s\"'<>]*" for form in forms if len(form) > MIN_PREFIX_CHARACTERS
+    }
     found = "|".join([found, *sorted(starts)])
-    return re.compile(found if len(key) >= SHORTEST_SECRET else rf"(?<!\w)(?:{found})(?!\w)", re.IGNORECASE)
+    return re.compile(found if len(key) >= MIN_SECRET_CHARACTERS else rf"(?<!\w)(?:{found})(?!\w)", re.IGNORECASE)

@@ -1,6 +1,6 @@
-"""Reading a chat completion: the one place that decides what a value means that a server leaves out or sends otherwise.
+"""Parsing a chat completion, with one place for everything that servers leave out or send in another form.
 
-Whatever was paid for and holds a text is kept. Thoughts are never a text, in whichever field they come.
+Whatever was paid for and has a text is kept. Reasoning never counts as text, in whichever field it comes.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from typing import Any
 from codeplan.teacher.bodies import body_text, parse_json
 from codeplan.teacher.failures import ErrorResponse, error_body
 
-MOST_TOKENS = 10**9
-"""A count above this is no count."""
+MAX_TOKEN_COUNT = 10**9
+"""A token count above this is ignored."""
 
 _TEXT_PARTS = frozenset({"", "text", "output_text", "message"})
 
 
 class NoCompletionError(ValueError):
-    """The body holds no chat completion."""
+    """The body is not a chat completion."""
 
 
 @dataclass(frozen=True)
 class Completion:
-    """What a chat completion says.
+    """The content of a chat completion.
 
     Attributes:
-        text: the answer without the thoughts that came in fields or parts of their own; it may be empty.
-        refusal: the model's words where it declines to answer.
-        prompt_tokens: the server's count; None where it gives none that can be used.
+        text: the answer without reasoning that came in fields or parts of its own; it may be empty.
+        refusal: the model's words where it declined to answer.
+        prompt_tokens: the server's count; None where it sends none that is usable.
         completion_tokens: likewise.
-        model: the model that answered, or nothing.
-        system_fingerprint: the endpoint's name for its configuration, or nothing.
-        finish_reason: why it ended, in the server's word, or nothing.
+        model: the model that answered, or empty.
+        system_fingerprint: the endpoint's name for its configuration, or empty.
+        finish_reason: why it ended, in the server's term, or empty.
     """
 
     text: str
@@ -50,21 +50,21 @@ def read_completion(body: bytes) -> Completion:
     """The completion in the body of a successful response.
 
     Raises:
-        NoCompletionError: it holds none.
-        ErrorResponse: it holds an error in place of one.
+        NoCompletionError: it is not a chat completion.
+        ErrorResponse: it contains an error instead.
     """
     plain = _plain(body)
     choices = [choice for choice in _list(plain.get("choices")) if isinstance(choice, dict)]
     if not choices and isinstance(plain.get("message"), dict):
         choices = [plain]
-    read = [(_text(choice), choice) for choice in choices]
-    text, choice = next((each for each in read if each[0].strip()), read[0] if read else ("", {}))
+    texts = [(_text(choice), choice) for choice in choices]
+    text, choice = next((pair for pair in texts if pair[0].strip()), texts[0] if texts else ("", {}))
     finish_reason = _word(choice.get("finish_reason")) or _word(choice.get("stop_reason"))
     error = plain.get("error") or choice.get("error") or (plain if _word(plain.get("object")) == "error" else None)
     if error and (not text.strip() or finish_reason == "error"):
         raise ErrorResponse(_status(error), error_body({"error": error}), {})
     if not choices or not any(key in choice for key in ("message", "delta", "text")):
-        raise NoCompletionError("there is no message in it")
+        raise NoCompletionError("it contains no message")
     prompt, completion = _usage(plain.get("usage"))
     return Completion(
         text=_clean(text),
@@ -87,12 +87,12 @@ def _plain(body: bytes) -> dict[str, Any]:
         raise NoCompletionError(str(error)) from error
     found = next((item for item in _list(plain) if isinstance(item, dict)), None)
     if found is None:
-        raise NoCompletionError("it is no JSON object")
+        raise NoCompletionError("it is not a JSON object")
     return found
 
 
 def _events(text: str) -> dict[str, Any] | None:
-    """The completion that server-sent events make up; None where the text is no such stream."""
+    """The completion in a stream of server-sent events; None where the text is not such a stream."""
     lines = text.lstrip("\ufeff \t\r\n").splitlines()
     if not lines or not lines[0].startswith(("data:", "event:", "id:", "retry:", ":")):
         return None
@@ -105,7 +105,7 @@ def _events(text: str) -> dict[str, Any] | None:
         try:
             event = parse_json(line[5:].encode("utf-8", "surrogatepass"))
         except ValueError:
-            continue  # [DONE], or a torn line
+            continue  # [DONE], or a truncated line
         if not isinstance(event, dict):
             continue
         whole |= {key: value for key, value in event.items() if value is not None}
@@ -140,7 +140,7 @@ def _refusal(choice: dict[str, Any]) -> str:
 
 
 def _parts(content: Any, wanted: str, depth: int) -> Iterator[str]:
-    """The texts of a content that may be a text, a part, or a list of either; parts of other kinds are passed over."""
+    """The texts in a content that may be a text, a part, or a list of either; parts of other kinds are skipped."""
     if isinstance(content, str):
         if wanted == "text":
             yield content
@@ -164,19 +164,19 @@ def _usage(usage: Any) -> tuple[int | None, int | None]:
 
 
 def _count(value: Any) -> int | None:
-    """A count of tokens: a whole number, or what is meant for one."""
+    """A token count: an integer, or a value that stands for one."""
     if isinstance(value, str):
         try:
             value = float(value)
         except ValueError:
             return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_TOKENS:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_TOKEN_COUNT:
         return None
     return math.ceil(value)
 
 
 def _status(error: Any) -> int:
-    """The HTTP status that an error inside a success stands for; 500, which is tried again, where it names none."""
+    """The HTTP status of an error inside a successful response; 500, which is retried, where it names none."""
     stated = (
         [error.get(key) for key in ("code", "status", "status_code", "http_status")] if isinstance(error, dict) else []
     )
@@ -193,5 +193,5 @@ def _word(value: Any) -> str:
 
 
 def _clean(text: str) -> str:
-    # Half a character, which UTF-8 cannot hold, is legal in JSON, and models do write it.
+    # A lone surrogate is legal in JSON but not in UTF-8, and models do write it.
     return text.encode("utf-8", "replace").decode()

@@ -1,4 +1,4 @@
-"""The teacher that a configuration names: an endpoint with its key, or the offline one for a block's length."""
+"""The teacher that a configuration names: an endpoint with its key, or the offline teacher for a block's length."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pydantic import SecretStr
 
 from codeplan.config import TeacherConfig
-from codeplan.stages import StageError
+from codeplan.stage import StageError
 from codeplan.teacher.endpoint import Endpoint
 from codeplan.teacher.offline import MODEL
 from codeplan.teacher.offline_server import offline_host, offline_teacher
@@ -18,7 +18,7 @@ def host_of(teacher: TeacherConfig) -> str:
     """What stands for the teacher's endpoint in the keys of requests.
 
     Raises:
-        StageError: a model is named that the offline teacher is not, but no endpoint.
+        StageError: a model other than the offline teacher is named without an endpoint.
     """
     if teacher.base_url:
         return Endpoint(teacher.base_url, SecretStr("")).host
@@ -34,15 +34,15 @@ def endpoint_of(teacher: TeacherConfig) -> AbstractContextManager[Endpoint]:
     """The teacher's endpoint; the offline teacher runs for the length of the block.
 
     Raises:
-        StageError: the environment variable that should hold the key does not hold one.
+        StageError: the environment variable for the key does not contain one.
     """
     if not teacher.base_url:
         return offline_teacher()
     key = os.environ.get(teacher.api_key_env, "").strip()
     if not key or not key.isascii() or not key.isprintable():
-        fault = "contains characters that no API key has" if key else "is empty or not set"
+        problem = "contains characters that no API key has" if key else "is empty or not set"
         raise StageError(
-            f"the environment variable {teacher.api_key_env}, which teacher.api_key_env names, {fault}; set it to the "
-            "teacher's key (any word will do for an endpoint that asks for none)"
+            f"the environment variable {teacher.api_key_env}, named by teacher.api_key_env, {problem}; set it to the "
+            "teacher's key (any word will do for an endpoint that needs none)"
         )
     return nullcontext(Endpoint(teacher.base_url, SecretStr(key)))

@@ -1,4 +1,4 @@
-"""Where a teacher listens, and the HTTP client that reaches it, by the environment's proxy and certificates."""
+"""A teacher's endpoint, and the HTTP client for it, with the environment's proxy and certificates."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from codeplan.errors import UserError
 CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """The first of these that is set names the trusted certificates: a file in PEM form, or a folder of them."""
 
-LONGEST_CONNECT_S = 10.0
-"""Seconds that a connection may take; the rest of a request's time is for its answer."""
+CONNECT_TIMEOUT_S = 10.0
+"""Seconds in which a connection must be made; the rest of a request's time is for its answer."""
 
 
 class EndpointError(UserError):
@@ -28,12 +28,12 @@ class EndpointError(UserError):
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a teacher listens, and the key to it, which shows in no text form of this object.
+    """A teacher's address, and its key, which appears in no text form of this object.
 
     Attributes:
         base_url: for example ``https://teacher.example/v1``.
         api_key: the bearer key.
-        host: what stands for the endpoint in the keys of requests; by default the address' host and port.
+        host: what stands for the endpoint in the keys of requests; by default the address's host and port.
     """
 
     base_url: str
@@ -47,8 +47,8 @@ class Endpoint:
             object.__setattr__(self, "host", host)
 
     @property
-    def shown(self) -> str:
-        """The address as messages show it: without a user's name, a password or a query."""
+    def display_url(self) -> str:
+        """The address as messages show it: without a user name, a password or a query."""
         parts = urlsplit(self.base_url)
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
@@ -59,7 +59,7 @@ class Proxy:
 
     Attributes:
         variable: the environment variable that names it.
-        url: its address, which may hold a password.
+        url: its address, which may contain a password.
     """
 
     variable: str
@@ -82,8 +82,8 @@ def is_loopback(host: str) -> bool:
 def proxy_for(base_url: str) -> Proxy | None:
     """The environment's proxy for an address; None where it has none, or none for this host.
 
-    Loopback never goes through a proxy. Otherwise ``http_proxy`` or ``https_proxy`` counts by the address' scheme, then
-    ``all_proxy``, each in either case, but for the hosts in ``no_proxy``.
+    Loopback never goes through a proxy, nor do the hosts in ``no_proxy``. Otherwise ``http_proxy`` or ``https_proxy``
+    counts, by the address's scheme, then ``all_proxy``; all in lower or upper case.
     """
     parts = urlsplit(base_url)
     host = parts.hostname or ""
@@ -99,28 +99,28 @@ def proxy_for(base_url: str) -> Proxy | None:
 
 
 def http_client(endpoint: Endpoint, timeout_s: float) -> httpx2.AsyncClient:
-    """A client for one endpoint, which reads nothing else from the environment.
+    """A client for one endpoint, which reads nothing else from the environment than its proxy and certificates.
 
     Args:
         endpoint: where it will connect.
         timeout_s: seconds for each step of a request.
 
     Raises:
-        EndpointError: a proxy or a certificate variable cannot be used.
+        EndpointError: a proxy or certificate variable cannot be used.
     """
     proxy = proxy_for(endpoint.base_url)
     addresses = [endpoint.base_url, *([proxy.url] if proxy else [])]
-    # Where nothing speaks TLS, no certificate is needed; a redirect to TLS then trusts nobody.
+    # Without TLS no certificate is needed; a redirect to TLS then trusts no certificate.
     with_tls = any(address.lower().startswith("https:") for address in addresses)
     verify = _trusted() if with_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         if proxy and not _is_address(proxy.url):
-            raise ValueError("it is no address")
+            raise ValueError("not an address")
         return httpx2.AsyncClient(
             trust_env=False,
             verify=verify,
             proxy=proxy.url if proxy else None,
-            timeout=httpx2.Timeout(timeout_s, connect=min(timeout_s, LONGEST_CONNECT_S)),
+            timeout=httpx2.Timeout(timeout_s, connect=min(timeout_s, CONNECT_TIMEOUT_S)),
             limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100),
             follow_redirects=True,
         )
@@ -128,9 +128,9 @@ def http_client(endpoint: Endpoint, timeout_s: float) -> httpx2.AsyncClient:
         if proxy is None:
             raise
         raise EndpointError(
-            f"the environment variable {proxy.variable} names a proxy that cannot be used: {_fault_of(proxy, error)}. "
-            f"Set it right, or add {urlsplit(endpoint.base_url).hostname} to NO_PROXY to connect without a proxy"
-        ) from None  # the cause's text may hold the proxy's password
+            f"the environment variable {proxy.variable} names an unusable proxy: {_proxy_problem(proxy, error)}. "
+            f"Correct it, or add {urlsplit(endpoint.base_url).hostname} to NO_PROXY to connect without a proxy"
+        ) from None  # the cause's text may contain the proxy's password
 
 
 def _is_address(url: str) -> bool:
@@ -141,7 +141,7 @@ def _is_address(url: str) -> bool:
         return False
 
 
-def _fault_of(proxy: Proxy, error: Exception) -> str:
+def _proxy_problem(proxy: Proxy, error: Exception) -> str:
     if isinstance(error, ImportError):
         return "a SOCKS proxy needs the package socksio (pip install socksio)"
     known = proxy.url.partition("://")[0].lower() in {"http", "https", "socks5", "socks5h"}
@@ -159,11 +159,13 @@ def _trusted() -> ssl.SSLContext:
             else:
                 context.load_verify_locations(cafile=value)
         except (OSError, ValueError) as error:
-            fault = "does not exist" if isinstance(error, FileNotFoundError) else "holds no certificates in PEM form"
-            fault = "cannot be read" if isinstance(error, PermissionError) else fault
+            problem = (
+                "does not exist" if isinstance(error, FileNotFoundError) else "contains no certificates in PEM form"
+            )
+            problem = "cannot be read" if isinstance(error, PermissionError) else problem
             raise EndpointError(
-                f"the environment variable {variable} names the trusted certificates, but {value!r} {fault}; set it "
-                "to a file in PEM form or a folder of them, or unset it to trust what the system trusts"
+                f"the environment variable {variable} names the trusted certificates, but {value!r} {problem}; set it "
+                "to a file in PEM form or a folder of such files, or unset it to trust the system's certificates"
             ) from error
         return context
     return httpx2.create_ssl_context(trust_env=False)
@@ -174,14 +176,14 @@ def _is_exempt(host: str, port: int | None, no_proxy: str) -> bool:
 
 
 def _matches(host: str, port: int | None, entry: str) -> bool:
-    """Whether an entry of ``no_proxy`` means a host: ``*``, a domain, a host with a port, an address or a network."""
+    """Whether an entry of ``no_proxy`` covers a host: ``*``, a domain, a host with a port, an address or a network."""
     entry = entry.partition("://")[2] if "://" in entry else entry
     if not entry or entry == "*":
         return entry == "*"
     try:
         return ipaddress.ip_address(host) in ipaddress.ip_network(entry.strip("[]"), strict=False)
     except ValueError:
-        pass  # one of them is a name, or the entry has a port
+        pass  # one of the two is a name, or the entry has a port
     name, colon, digits = entry.rpartition(":")
     if colon and digits.isdecimal() and not name.endswith(":"):
         if int(digits) != port:

@@ -1,7 +1,8 @@
-"""What can go wrong with a teacher, and what a server says of it, whatever form it says it in.
+"""What can go wrong with a teacher, read from error responses of any form.
 
-Three things can go wrong, and each is a type of its own: the teacher refuses all we ask (`TeacherRefused`), nobody
-answers there (`TeacherUnreachable`), or one request is lost (`RequestLost`). Only the last leaves the others a chance.
+Three things can go wrong, and each is a type of its own: the teacher refuses every request (`TeacherRefused`), it
+cannot be reached (`TeacherUnreachable`), or one request failed (`RequestFailed`). Only after the last may others
+succeed.
 """
 
 from __future__ import annotations
@@ -17,20 +18,20 @@ from typing import Any
 from codeplan.errors import UserError
 from codeplan.teacher.bodies import body_text, parse_json
 
-MOST_WORDS = 300
-"""Characters of a server's words in a message."""
+MAX_MESSAGE_CHARACTERS = 300
+"""Characters of a server's message that we repeat."""
 
 
-class TeacherRefused(UserError):  # noqa: N818 - a teacher that refuses is no error of ours
-    """The teacher refuses whatever we ask: a wrong key, an unknown model, a setting it does not know, no credit."""
+class TeacherRefused(UserError):  # noqa: N818 - the teacher's doing, not an error of ours
+    """The teacher refuses every request: a wrong key, an unknown model, an unknown setting, no credit."""
 
 
 class TeacherUnreachable(UserError):  # noqa: N818
-    """Nobody answers at the endpoint, after all attempts."""
+    """The endpoint cannot be reached, after all attempts."""
 
 
-class RequestLost(Exception):  # noqa: N818
-    """One request has no answer after all attempts; others may have.
+class RequestFailed(Exception):  # noqa: N818
+    """One request has no answer after all attempts; others may succeed.
 
     Attributes:
         reason: one word for counting: timeout, connection, server_error, rate_limited, rejected or malformed_answer.
@@ -40,49 +41,49 @@ class RequestLost(Exception):  # noqa: N818
         super().__init__(message)
         self.reason = reason
 
-    def __reduce__(self) -> tuple[type[RequestLost], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type[RequestFailed], tuple[str, str]]:
         return type(self), (self.reason, str(self))
 
 
 @dataclass(frozen=True)
 class ErrorBody:
-    """What a server says of a failure.
+    """The content of an error response.
 
     Attributes:
-        words: its messages, in one line; it may repeat the key.
-        codes: its codes, types and states, in lower case.
+        message: the server's messages, in one line; it may repeat the key.
+        codes: its codes, types and statuses, in lower case.
         params: the settings that it names as the cause, such as ``temperature`` or ``body.seed``.
     """
 
-    words: str
+    message: str
     codes: frozenset[str] = frozenset()
     params: tuple[str, ...] = ()
 
 
-class ErrorResponse(Exception):  # noqa: N818 - it carries a server's error, and is none of ours
-    """A server answered with an error: by its status, or inside an answer that claims success."""
+class ErrorResponse(Exception):  # noqa: N818 - it carries a server's error, and is not one of ours
+    """A server answered with an error: by its status, or inside a response with a status of success."""
 
     def __init__(self, status: int, body: ErrorBody, headers: Mapping[str, str]) -> None:
         super().__init__(f"status {status}")
         self.status, self.body, self.headers = status, body, headers
 
 
-_WORDS = frozenset(
+_MESSAGE_KEYS = frozenset(
     {
         *("message", "msg", "detail", "details", "error", "errors", "error_message", "errormessage", "fault", "cause"),
         *("error_description", "title", "reason", "description", "fieldviolations", "metadata", "raw"),
     }
 )
-_CODES = frozenset({"code", "type", "status", "error_code", "errorcode", "reason", "__type"})
-_PARAMS = frozenset({"param", "loc", "field", "parameter", "parameters", "path"})
-_DEEPEST = 10
+_CODE_KEYS = frozenset({"code", "type", "status", "error_code", "errorcode", "reason", "__type"})
+_PARAM_KEYS = frozenset({"param", "loc", "field", "parameter", "parameters", "path"})
+_MAX_DEPTH = 10
 _MARKUP = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^<>]*>", re.DOTALL | re.IGNORECASE)
 
 
 def read_error(body: bytes) -> ErrorBody:
-    """What an error's body says: OpenAI's form, FastAPI's ``detail``, Google's list, another JSON, HTML or plain text.
+    """The error in a body: OpenAI's form, FastAPI's ``detail``, Google's list, other JSON, HTML or plain text.
 
-    Only what a server says itself counts; many repeat the request (``input``, ``body``), which is no cause.
+    Only the server's own words count; many servers repeat the request (``input``, ``body``), which is not a cause.
     """
     try:
         plain = parse_json(body)
@@ -91,45 +92,45 @@ def read_error(body: bytes) -> ErrorBody:
     return error_body(plain, body_text(body))
 
 
-def error_body(plain: Any, otherwise: str = "") -> ErrorBody:
+def error_body(plain: Any, fallback: str = "") -> ErrorBody:
     """The same for a body that is JSON, or for the part of it that is an error.
 
     Args:
         plain: the JSON.
-        otherwise: its words where it says nothing in a known form.
+        fallback: the message where the JSON has none in a known form.
     """
-    words: dict[str, None] = {}
+    messages: dict[str, None] = {}
     codes: set[str] = set()
     params: dict[str, None] = {}
-    for kind, value in _said(plain, _DEEPEST):
-        if kind == "words":
-            words.setdefault(_one_line(value))
+    for kind, value in _items(plain, _MAX_DEPTH):
+        if kind == "message":
+            messages.setdefault(_one_line(value))
         elif kind == "codes":
             codes.add(value.strip().lower())
         else:
             params.setdefault(value.strip())
-    return ErrorBody("; ".join(filter(None, words)) or _one_line(otherwise), frozenset(codes), tuple(params))
+    return ErrorBody("; ".join(filter(None, messages)) or _one_line(fallback), frozenset(codes), tuple(params))
 
 
-def _said(value: Any, depth: int) -> Iterator[tuple[str, str]]:
+def _items(value: Any, depth: int) -> Iterator[tuple[str, str]]:
     if isinstance(value, str):
-        yield "words", value
+        yield "message", value
     elif isinstance(value, list) and depth:
         for item in value:
-            yield from _said(item, depth - 1)
+            yield from _items(item, depth - 1)
     elif isinstance(value, dict) and depth:
         where = ".".join(_scalars(value.get("loc")))
         for name, item in value.items():
             key = name.lower()
-            if key in _PARAMS:
+            if key in _PARAM_KEYS:
                 yield from (
                     ("params", text) for text in ([".".join(_scalars(item))] if key == "loc" else _scalars(item))
                 )
-            if key in _CODES:
+            if key in _CODE_KEYS:
                 yield from (("codes", text) for text in _scalars(item))
-            if key in _WORDS:
-                for kind, text in _said(item, depth - 1):
-                    yield kind, f"{where}: {text}" if kind == "words" and where else text
+            if key in _MESSAGE_KEYS:
+                for kind, text in _items(item, depth - 1):
+                    yield kind, f"{where}: {text}" if kind == "message" and where else text
 
 
 def _scalars(value: Any) -> list[str]:
@@ -142,7 +143,7 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-_WHOLE_STATUS = {
+_FATAL_STATUS = {
     401: "; check the key in the environment variable that teacher.api_key_env names",
     402: "; check the account's credit",
     404: "; check teacher.model and teacher.base_url",
@@ -150,20 +151,20 @@ _WHOLE_STATUS = {
     407: "; check the user name and password of the proxy",
     410: "; check teacher.model and teacher.base_url",
 }
-_KEY_HINT = _WHOLE_STATUS[401]
-_WHOLE_CODES = {
-    "insufficient_quota": _WHOLE_STATUS[402],
-    "billing_hard_limit_reached": _WHOLE_STATUS[402],
-    "billing_not_active": _WHOLE_STATUS[402],
+_KEY_HINT = _FATAL_STATUS[401]
+_FATAL_CODES = {
+    "insufficient_quota": _FATAL_STATUS[402],
+    "billing_hard_limit_reached": _FATAL_STATUS[402],
+    "billing_not_active": _FATAL_STATUS[402],
     "invalid_api_key": _KEY_HINT,
     "api_key_invalid": _KEY_HINT,
     "authentication_error": _KEY_HINT,
     "account_deactivated": _KEY_HINT,
-    "model_not_found": _WHOLE_STATUS[404],
-    "invalid_model": _WHOLE_STATUS[404],
+    "model_not_found": _FATAL_STATUS[404],
+    "invalid_model": _FATAL_STATUS[404],
     "unsupported_country_region_territory": "",
 }
-_WHOLE_WORDS = re.compile(
+_FATAL_MESSAGE = re.compile(
     r"\b(?:invalid|incorrect|wrong|missing|expired) api[ _-]?key|api[ _-]?key (?:is )?(?:not valid|invalid|expired)",
     re.IGNORECASE,
 )
@@ -178,50 +179,50 @@ _CONTENT_CODES = frozenset(
         "invalid_prompt",
     }
 )
-_CONTENT_WORDS = re.compile(
+_CONTENT_MESSAGE = re.compile(
     r"context (?:length|window|size)|content management policy|prompt is too long|moderation", re.IGNORECASE
 )
 
 
 def is_about_content(body: ErrorBody) -> bool:
     """Whether an error is about one prompt: too long for the model, or filtered."""
-    # vLLM and others give no code of their own for a prompt that is too long, only the words.
-    return bool(body.codes & _CONTENT_CODES) or bool(_CONTENT_WORDS.search(body.words))
+    # vLLM and others send no code for a prompt that is too long, only the message.
+    return bool(body.codes & _CONTENT_CODES) or bool(_CONTENT_MESSAGE.search(body.message))
 
 
-def classify(where: str, status: int, body: ErrorBody, shown: str) -> TeacherRefused | RequestLost:
-    """Whose failure an error is: of everything, only where that is unmistakable; else of one request.
+def classify(where: str, status: int, body: ErrorBody, shown: str) -> TeacherRefused | RequestFailed:
+    """The failure that an error response means: of every request only where that is unmistakable, else of this one.
 
-    A 400 or 403 alone does not tell whether the prompt or the whole teacher is refused; `codeplan.teacher.asking`
-    concludes that from what becomes of other requests.
+    A 400 or 403 alone does not tell whether one prompt or every request is refused; `CachedTeacher` concludes that from
+    what becomes of other requests.
 
     Args:
-        where: who failed, for the message.
+        where: the teacher, for the message.
         status: the HTTP status.
-        body: what the server said.
-        shown: its words, fit to be shown.
+        body: the content of the response.
+        shown: its message, without secrets.
     """
-    words = f"status {status}" + (f", {shown}" if shown else "")
-    hint = _whole(status, body)
+    details = f"status {status}" + (f", {shown}" if shown else "")
+    hint = _fatal_hint(status, body)
     if hint is not None:
-        return TeacherRefused(f"{where} refuses: {words}{hint}")
+        return TeacherRefused(f"{where} refuses: {details}{hint}")
     if status == 429:
-        return RequestLost("rate_limited", f"{where} is rate-limited (HTTP 429): {words}")
+        return RequestFailed("rate_limited", f"{where} is rate-limited (HTTP 429): {details}")
     if 400 <= status < 500 and status not in _TRY_AGAIN:
-        return RequestLost("rejected", f"{where} rejects the request: {words}")
-    return RequestLost("server_error", f"{where} failed: {words}")
+        return RequestFailed("rejected", f"{where} rejects the request: {details}")
+    return RequestFailed("server_error", f"{where} failed: {details}")
 
 
-def _whole(status: int, body: ErrorBody) -> str | None:
+def _fatal_hint(status: int, body: ErrorBody) -> str | None:
     """What to check where every request would be refused; None where only this one may be."""
     if 300 <= status < 400:
-        return "; it leads elsewhere: check teacher.base_url"
+        return "; it redirects elsewhere: check teacher.base_url"
     if status >= 500 or is_about_content(body):
         return None
-    by_code = [hint for code, hint in _WHOLE_CODES.items() if code in body.codes]
-    if by_code or status in _WHOLE_STATUS:
-        return by_code[0] if by_code else _WHOLE_STATUS[status]
-    if status != 429 and _WHOLE_WORDS.search(body.words):
+    by_code = [hint for code, hint in _FATAL_CODES.items() if code in body.codes]
+    if by_code or status in _FATAL_STATUS:
+        return by_code[0] if by_code else _FATAL_STATUS[status]
+    if status != 429 and _FATAL_MESSAGE.search(body.message):
         return _KEY_HINT
     named = [param.rpartition(".")[2] for param in body.params]
     if status in {400, 422} and (refused := next((name for name in named if name in _SETTINGS), None)):
@@ -230,10 +231,10 @@ def _whole(status: int, body: ErrorBody) -> str | None:
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """The pause that a server asks for, in seconds; None where it asks for none that we can read.
+    """The pause that a server asks for, in seconds; None where it asks for none in a known form.
 
     Read are ``retry-after-ms`` and ``retry-after`` (RFC 9110, 10.2.3: seconds or a date). ``x-ratelimit-reset-*`` are
-    not: their units differ between servers, and they speak of limits that may not be reached.
+    not: their units differ between servers, and they describe limits that may not have been reached.
     """
     milliseconds = headers.get("retry-after-ms", "").strip()
     if _NUMBER.fullmatch(milliseconds):
@@ -243,7 +244,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
         return max(0.0, float(stated))
     try:
         date = parsedate_to_datetime(stated)
-        # A date of zone -0000 comes without a zone; it is UTC (RFC 5322, 3.3).
+        # A date in zone -0000 is parsed without a zone; it is UTC (RFC 5322, 3.3).
         return max(0.0, (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - time.time())
     except (ValueError, TypeError, OverflowError, IndexError):
         return None

@@ -9,7 +9,7 @@ Bound = dict[str, ast.expr]
 """What each capital of a pattern stands for."""
 
 _FREE = frozenset("ET")
-"""Capitals of whole clauses: their expressions may speak of the loop variable V, and need no parentheses."""
+"""Capitals of whole clauses: their expressions may name the loop variable V, and need no parentheses."""
 
 
 class Idioms:
@@ -98,7 +98,7 @@ EXPRESSIONS = Idioms(
         "range(len(X))": "the positions of {X}",
     }
 )
-"""Expressions of any place."""
+"""Expressions in any position."""
 
 CHANGES = Idioms(
     {
@@ -184,4 +184,4 @@ def _closed(bound: Bound) -> bool:
         return False
     inner = {ast.unparse(node) for node in loops.values()}
     outer = (node for capital, node in bound.items() if capital in "KX")
-    return not any(isinstance(each, ast.Name) and each.id in inner for node in outer for each in ast.walk(node))
+    return not any(isinstance(part, ast.Name) and part.id in inner for node in outer for part in ast.walk(node))

@@ -1,4 +1,4 @@
-"""Where every request of a distillation went, and whether that is good enough."""
+"""Where every request of a distillation went, and whether the result is good enough."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
+from codeplan.config import ExecutionConfig, TeacherConfig
 from codeplan.records import Plan
-from codeplan.stages import Account, StageError
-from codeplan.teacher.asking import Reply
-from codeplan.teacher.questions import Question
-from codeplan.teacher.thoughts import ends_unopened_thoughts
+from codeplan.stage import Account, StageError
+from codeplan.teacher.cached_teacher import Reply
+from codeplan.teacher.plan_requests import PlanRequest, max_tokens_setting
+from codeplan.teacher.reasoning import only_closes_reasoning
 
 MESSAGES_SHOWN = 3
+
+PLAN_TRUNCATED = "plan_truncated"
+BUDGET_EXHAUSTED = "budget_exhausted"
+PROBLEM_WITHOUT_SOLUTION = "problem_without_solution"
 
 
 @dataclass(frozen=True)
@@ -20,10 +25,10 @@ class Tally:
     """Counts of a distillation, or of a part of it.
 
     Attributes:
-        rows: requests that are done with, lost ones included.
-        cached: rows whose answer was found, not paid.
-        lost: rows without an answer.
-        truncated: rows whose answer the length limit cut off; they are kept.
+        rows: plan requests that are finished, failed ones included.
+        cached: rows whose answer came from the cache.
+        failed: rows without an answer.
+        truncated: rows whose answer the length limit ended.
         prompt_tokens: the teacher's count, over answered rows.
         completion_tokens: the teacher's count, over answered rows.
         cost_usd: what was paid in this run.
@@ -31,21 +36,22 @@ class Tally:
 
     rows: int = 0
     cached: int = 0
-    lost: int = 0
+    failed: int = 0
     truncated: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost_usd: float = 0.0
 
     def __add__(self, other: Tally) -> Tally:
-        return Tally(**{each.name: getattr(self, each.name) + getattr(other, each.name) for each in fields(self)})
+        names = [counter.name for counter in fields(self)]
+        return Tally(**{name: getattr(self, name) + getattr(other, name) for name in names})
 
     @classmethod
     def of(cls, reply: Reply, rows: int) -> Tally:
-        """What one reply means for the rows that share its request: equal requests are paid once."""
+        """What one reply adds, for the rows that share its request: equal requests are paid once."""
         answer = reply.answer
         if answer is None:
-            return cls(rows=rows, lost=rows)
+            return cls(rows=rows, failed=rows) if reply.status == "failed" else cls()
         return cls(
             rows=rows,
             cached=rows if reply.cached else rows - 1,
@@ -58,14 +64,14 @@ class Tally:
 
 @dataclass(frozen=True)
 class Distilled:
-    """What a distillation made.
+    """The result of a distillation.
 
     Attributes:
         plans: in the problems' order, then by solution, then by sample.
-        account: where every request went; a problem without a solution counts as one.
+        account: where every plan request went; a problem without a solution counts as one.
         tally: totals.
-        left_out: for each sampling setting that the teacher refused, how many plans were written without it.
-        failures: why the requests without a plan have none, by problem; each sentence once.
+        left_out: per sampling setting that the teacher refused, how many plans were written without it.
+        failures: why requests have no plan, one sentence per problem and cause.
     """
 
     plans: list[Plan]
@@ -75,99 +81,150 @@ class Distilled:
     failures: tuple[str, ...] = ()
 
     def notes(self) -> list[str]:
-        """What a person should know of the plans, in sentences."""
-        said = [
+        """What a person should know about the plans, in sentences."""
+        total = f"{self.account.rows_in - self.account.dropped.get(PROBLEM_WITHOUT_SOLUTION, 0):,}"
+        notes = [
             f"the teacher refuses the setting {name}: {count:,} of {len(self.plans):,} plans were written without it "
             f"(teacher.{name}=null leaves it out from the start)"
             for name, count in self.left_out.items()
         ]
-        if self.tally.truncated:
-            said.append(
-                f"{self.tally.truncated:,} of {self.tally.rows:,} answers were cut off by the length limit "
-                "(teacher.max_tokens); what they hold of a plan is kept"
+        if dropped := self.account.dropped.get(PLAN_TRUNCATED, 0):
+            notes.append(
+                f"{dropped:,} of {total} plans were truncated by the length limit and dropped; raise "
+                "teacher.max_tokens, or keep them with teacher.keep_truncated_plans: true"
             )
-        said += [f"no plan for {failure}" for failure in self.failures[:MESSAGES_SHOWN]]
+        if kept := sum(not plan.finished for plan in self.plans):
+            notes.append(
+                f"{kept:,} of {len(self.plans):,} plans are truncated by the length limit (teacher.max_tokens), and "
+                "kept because of teacher.keep_truncated_plans"
+            )
+        if unpaid := self.account.dropped.get(BUDGET_EXHAUSTED, 0):
+            notes.append(
+                f"the plans are incomplete: {unpaid:,} of {total} are missing, as execution.budget_usd is exhausted; "
+                "to complete them, raise it and set teacher.allow_incomplete: false"
+            )
+        notes += [f"no plan for {failure}" for failure in self.failures[:MESSAGES_SHOWN]]
         if len(self.failures) > MESSAGES_SHOWN:
-            said.append(f"no plan for {len(self.failures) - MESSAGES_SHOWN:,} more")
-        return said
+            notes.append(f"no plan for {len(self.failures) - MESSAGES_SHOWN:,} more")
+        return notes
 
 
-def settle(
-    asked: Sequence[Question],
+def collect_plans(
+    plan_requests: Sequence[PlanRequest],
     replies: Mapping[str, Reply],
-    without_solution: int,
-    lost_share: float,
-    budget_usd: float | None,
+    teacher: TeacherConfig,
+    execution: ExecutionConfig,
+    without_solution: int = 0,
 ) -> Distilled:
-    """The plans in the replies, and the account of all questions.
+    """The plans in the replies, and the account of all plan requests.
 
     Args:
-        asked: the questions, in the plans' order.
+        plan_requests: in the plans' order.
         replies: what became of each request, by key.
-        without_solution: problems that gave no question.
-        lost_share: the share of questions that may be lost.
-        budget_usd: the budget, for its message.
+        teacher: whether truncated plans are kept, and whether an incomplete set of plans will do.
+        execution: the fraction of requests that may fail, and the budget, for messages.
+        without_solution: problems that have no plan request.
 
     Raises:
-        StageError: the teacher stopped everything, the budget was too small, or more than the share is lost.
+        StageError: the teacher stopped everything, the budget is exhausted, more than the fraction of requests failed,
+            or every plan is truncated.
     """
-    rows = [replies[question.request.key] for question in asked]
-    _check_complete(rows, budget_usd)
-    thinks_unopened = any(reply.answer and ends_unopened_thoughts(reply.answer.text) for reply in rows)
-    plans: list[Plan] = []
-    losses: Counter[str] = Counter()
-    left_out: Counter[str] = Counter()
-    messages: dict[str, None] = {}
-    paid: set[str] = set()
-    for question, reply in zip(asked, rows, strict=True):
-        reason, message = reply.reason, reply.message
-        if answer := reply.answer:
-            cached = reply.cached or reply.key in paid
-            if plan := question.plan(answer, cached=cached, thinks_unopened=thinks_unopened):
-                plans.append(plan)
-                paid.add(reply.key)
-                left_out.update(answer.left_out)
-                continue
-            reason, message = question.why_no_plan(answer)
-        elif message:
-            message = f"{question.problem_id}: {message}"
-        losses[reason] += 1
-        messages.setdefault(message)
-    if (lost := losses.total()) > lost_share * len(asked):
-        reasons = ", ".join(f"{count} {reason}" for reason, count in losses.most_common())
-        without_plan = sum(reply.answer is not None for reply in rows) - len(plans)
+    rows = [replies[plan_request.request.key] for plan_request in plan_requests]
+    _check_not_stopped(rows)
+    collection = _Collection(teacher)
+    collection.reasoning_unmarked = any(reply.answer and only_closes_reasoning(reply.answer.text) for reply in rows)
+    for plan_request, reply in zip(plan_requests, rows, strict=True):
+        collection.add(plan_request, reply)
+    plans, dropped = collection.plans, collection.dropped
+    if dropped[BUDGET_EXHAUSTED] and not (teacher.allow_incomplete and plans):
+        raise StageError(_budget_message(rows, teacher, execution))
+    _check_failures(collection, rows, execution)
+    if dropped[PLAN_TRUNCATED] and not plans:
         raise StageError(
-            f"{lost} of {len(asked)} requests to the teacher are lost, more than teacher.lost_share {lost_share:g} "
-            f"allows: {reasons}. {'; '.join(list(messages)[:MESSAGES_SHOWN])}. {_kept(rows, without_plan)}"
+            f"all {dropped[PLAN_TRUNCATED]:,} plans are truncated by the length limit: raise "
+            f"{max_tokens_setting(teacher.max_tokens)}, or keep them with teacher.keep_truncated_plans: true"
         )
     if without_solution:
-        losses["problem_without_solution"] = without_solution
+        dropped[PROBLEM_WITHOUT_SOLUTION] = without_solution
     tally = Tally()
-    for key, shared in Counter(reply.key for reply in rows).items():
-        tally += Tally.of(replies[key], shared)
-    return Distilled(
-        plans, Account(len(asked) + without_solution, len(plans), dict(losses)), tally, dict(left_out), tuple(messages)
-    )
+    for key, sharing in Counter(reply.key for reply in rows).items():
+        tally += Tally.of(replies[key], sharing)
+    account = Account(len(plan_requests) + without_solution, len(plans), dict(dropped))
+    return Distilled(plans, account, tally, dict(collection.left_out), tuple(collection.messages))
 
 
-def _check_complete(rows: Sequence[Reply], budget_usd: float | None) -> None:
-    stopped = next((reply.message for reply in rows if reply.status == "stopped"), "")
-    if stopped:
+class _Collection:
+    """Plans and causes, row by row."""
+
+    def __init__(self, teacher: TeacherConfig) -> None:
+        self.plans: list[Plan] = []
+        self.dropped: Counter[str] = Counter()
+        self.left_out: Counter[str] = Counter()
+        self.messages: dict[str, None] = {}
+        self.answers_without_plan = 0
+        self.reasoning_unmarked = False
+        self._keep_truncated = teacher.keep_truncated_plans
+        self._paid: set[str] = set()
+
+    def add(self, plan_request: PlanRequest, reply: Reply) -> None:
+        if reply.answer is None:
+            if reply.status == "failed":
+                self._drop(reply.reason, f"{plan_request.problem_id}: {reply.message}")
+            else:
+                self.dropped[BUDGET_EXHAUSTED] += 1
+            return
+        cached = reply.cached or reply.key in self._paid
+        plan = plan_request.plan(reply.answer, cached=cached, reasoning_unmarked=self.reasoning_unmarked)
+        if plan is None:
+            self.answers_without_plan += 1
+            self._drop(*plan_request.explain_missing(reply.answer))
+        elif not plan.finished and not self._keep_truncated:
+            self.dropped[PLAN_TRUNCATED] += 1
+        else:
+            self.plans.append(plan)
+            self._paid.add(reply.key)
+            self.left_out.update(reply.answer.left_out)
+
+    def _drop(self, reason: str, message: str) -> None:
+        self.dropped[reason] += 1
+        self.messages.setdefault(message)
+
+
+def _check_not_stopped(rows: Sequence[Reply]) -> None:
+    if stopped := next((reply.message for reply in rows if reply.status == "stopped"), ""):
         raise StageError(f"{stopped}. {_kept(rows)}")
-    if any(reply.status == "over_budget" for reply in rows):
+
+
+def _check_failures(collection: _Collection, rows: Sequence[Reply], execution: ExecutionConfig) -> None:
+    # A truncated plan is a matter of teacher.max_tokens, and a request without budget was never sent: neither failed.
+    not_failed = {PLAN_TRUNCATED, BUDGET_EXHAUSTED}
+    reasons = Counter({reason: count for reason, count in collection.dropped.items() if reason not in not_failed})
+    sent = len(rows) - collection.dropped[BUDGET_EXHAUSTED]
+    if (failed := reasons.total()) > execution.max_failed_fraction * sent:
+        counts = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
         raise StageError(
-            f"the budget of ${budget_usd:g} (execution.budget_usd) allows no further request; raise it to go on. "
-            f"{_kept(rows)}"
+            f"{failed} of {sent} requests to the teacher failed, more than execution.max_failed_fraction "
+            f"{execution.max_failed_fraction:g} allows: {counts}. "
+            f"{'; '.join(list(collection.messages)[:MESSAGES_SHOWN])}. {_kept(rows, collection.answers_without_plan)}"
         )
+
+
+def _budget_message(rows: Sequence[Reply], teacher: TeacherConfig, execution: ExecutionConfig) -> str:
+    message = f"the budget of ${execution.budget_usd:g} (execution.budget_usd) allows no further request"
+    if teacher.allow_incomplete:
+        return f"{message}, and has paid for no plan; raise it. {_kept(rows)}"
+    finish = "set teacher.allow_incomplete: true to finish with the plans that are paid for"
+    return f"{message}; raise it, or {finish}. {_kept(rows)}"
 
 
 def _kept(rows: Sequence[Reply], without_plan: int = 0) -> str:
     kept = sum(reply.status == "answered" for reply in rows)
-    said = f"{kept} of {len(rows)} answers are kept"
-    said += "; the next run asks only for the others" if kept < len(rows) else ""
+    message = f"{kept} of {len(rows)} answers are kept"
+    message += "; the next run asks only for the others" if kept < len(rows) else ""
     if without_plan:
-        said += (
+        message += (
             f"; {without_plan} of those kept hold no plan and are not asked for again with these settings: another "
-            "teacher.max_tokens or teacher.seed asks everything anew, a higher teacher.lost_share goes on without them"
+            "teacher.max_tokens or teacher.seed asks for all of them anew, a higher execution.max_failed_fraction "
+            "continues without them"
         )
-    return said
+    return message

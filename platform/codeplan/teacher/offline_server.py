@@ -1,9 +1,9 @@
-"""Serve the offline teacher, which is no LLM, by the OpenAI protocol, so that the whole client's path is walked.
+"""Serve the offline teacher, which is not an LLM, over the OpenAI protocol, so that the whole client is exercised.
 
 python -m codeplan.teacher.offline_server --port 8765
 
 Two endpoints: ``POST /v1/chat/completions`` and ``GET /v1/models``. The key is read from the environment variable
-``CODEPLAN_OFFLINE_KEY``; without one, every key will do. It listens on loopback alone.
+``CODEPLAN_OFFLINE_KEY``; without one, any key is accepted. It listens on the loopback interface alone.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from starlette.routing import Route
 
 import codeplan.teacher
 from codeplan.errors import UserError
-from codeplan.stages import digest
+from codeplan.files import digest
 from codeplan.teacher.endpoint import Endpoint
 from codeplan.teacher.offline import MODEL, write_plan
 from codeplan.teacher.prompts import solution_in
 
 KEY_VARIABLE = "CODEPLAN_OFFLINE_KEY"
 HOST = "127.0.0.1"
-MOST_ANSWERS = 128
+MAX_CHOICES = 128
 _WORDS = re.compile(r"\w+|[^\w\s]")
-_SOURCES = ("offline.py", "steps.py", "phrases.py", "idioms.py", "vocabulary.py")
+_SOURCES = ("offline.py", "statements.py", "phrases.py", "idioms.py", "vocabulary.py")
 
 
-class BadRequest(Exception):  # noqa: N818 - named after the status it becomes
+class BadRequest(Exception):  # noqa: N818 - named after its HTTP status
     """A request that the endpoint rejects; carries the status, the error's code and the setting it is about."""
 
     def __init__(self, status: int, code: str, param: str | None, message: str) -> None:
@@ -62,35 +62,37 @@ class BadRequest(Exception):  # noqa: N818 - named after the status it becomes
 def complete(body: Any) -> dict[str, Any]:
     """The chat completion for a request's JSON body: the same body gives the same text.
 
-    Tokens are counted as words and signs, and a text is cut off after ``max_tokens`` of them.
+    Words and punctuation characters count as tokens; a text is truncated after ``max_tokens`` of them.
 
     Raises:
-        BadRequest: the body is no chat request, names another model, or holds no solution.
+        BadRequest: the body is not a chat request, names another model, or contains no solution.
     """
     if not isinstance(body, dict) or not isinstance(messages := body.get("messages"), list) or not messages:
         raise BadRequest(400, "invalid_messages", "messages", "messages must be a list of messages")
-    contents = [each.get("content") if isinstance(each, dict) else None for each in messages]
-    if not all(isinstance(each, str) for each in contents):
-        raise BadRequest(400, "invalid_messages", "messages", "each message needs a text as its content")
+    contents = [message.get("content") if isinstance(message, dict) else None for message in messages]
+    if not all(isinstance(content, str) for content in contents):
+        raise BadRequest(400, "invalid_messages", "messages", "every message needs a string as its content")
     if body.get("model") != MODEL:
         raise BadRequest(404, "model_not_found", "model", f"there is no model {body.get('model')!r}, only {MODEL}")
     count, limit = body.get("n") or 1, body.get("max_completion_tokens") or body.get("max_tokens") or 2**31
-    if not isinstance(count, int) or not 0 < count <= MOST_ANSWERS:
-        raise BadRequest(400, "invalid_value", "n", f"n must be an integer from 1 to {MOST_ANSWERS}")
+    if not isinstance(count, int) or not 0 < count <= MAX_CHOICES:
+        raise BadRequest(400, "invalid_value", "n", f"n must be an integer from 1 to {MAX_CHOICES}")
     if not isinstance(limit, int) or limit < 1:
         raise BadRequest(400, "invalid_value", "max_tokens", "max_tokens must be an integer above 0")
     solution = solution_in(str(contents[-1]))
     if solution is None:
-        raise BadRequest(400, "no_solution", "messages", "the last message holds no solution between its markers")
+        raise BadRequest(400, "no_solution", "messages", "the last message has no solution between its markers")
     text = write_plan(solution)
     tokens = list(_WORDS.finditer(text))
-    cut = len(tokens) > limit
+    truncated = len(tokens) > limit
+    end = tokens[limit - 1].end() if truncated else len(text)
     choice = {
-        "message": {"role": "assistant", "content": text[: tokens[limit - 1].end()] if cut else text, "refusal": None},
-        "finish_reason": "length" if cut else "stop",
+        "message": {"role": "assistant", "content": text[:end], "refusal": None},
+        "finish_reason": "length" if truncated else "stop",
         "logprobs": None,
     }
-    asked, written = sum(len(_WORDS.findall(str(each))) for each in contents), min(len(tokens), limit) * count
+    prompt_tokens = sum(len(_WORDS.findall(str(content))) for content in contents)
+    completion_tokens = min(len(tokens), limit) * count
     return {
         "id": f"chatcmpl-{secrets.token_hex(8)}",
         "object": "chat.completion",
@@ -98,7 +100,11 @@ def complete(body: Any) -> dict[str, Any]:
         "model": MODEL,
         "system_fingerprint": version(),
         "choices": [{"index": index, **choice} for index in range(count)],
-        "usage": {"prompt_tokens": asked, "completion_tokens": written, "total_tokens": asked + written},
+        "usage": {
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": completion_tokens,
+            "total_tokens": prompt_tokens + completion_tokens,
+        },
     }
 
 
@@ -109,12 +115,12 @@ def version() -> str:
 
 
 def offline_host() -> str:
-    """What stands for the offline teacher in the keys of requests: its port is another one each time."""
+    """What stands for the offline teacher in the keys of requests, as its port changes every time."""
     return f"{MODEL}/{version()}"
 
 
 def app(key: str) -> Starlette:
-    """The web application; an empty key lets everyone in."""
+    """The web application; an empty key accepts any."""
 
     async def completions(request: Request) -> JSONResponse:
         try:
@@ -123,7 +129,7 @@ def app(key: str) -> Starlette:
         except BadRequest as error:
             return error.response()
         except (json.JSONDecodeError, UnicodeDecodeError):
-            return BadRequest(400, "invalid_json", None, "the body is no valid JSON").response()
+            return BadRequest(400, "invalid_json", None, "the body is not valid JSON").response()
 
     async def models(request: Request) -> JSONResponse:
         try:
@@ -160,15 +166,15 @@ def offline_teacher() -> Iterator[Endpoint]:
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, KEY_VARIABLE: key},
-        start_new_session=True,  # an interrupt from the keyboard is for us, who then end it
+        start_new_session=True,  # Ctrl-C is for this process, which then ends the child
     )
     with child:
         try:
             assert child.stdout is not None
-            address = child.stdout.readline().strip()  # it comes when the server listens, or never
+            address = child.stdout.readline().strip()  # written once the server listens, or never
             if not address:
                 raise UserError(
-                    f"the offline teacher ended with status {child.wait()} before it listened; see its message above"
+                    f"the offline teacher exited with status {child.wait()} before it listened; see its message above"
                 )
             yield Endpoint(base_url=address, api_key=SecretStr(key), host=offline_host())
         finally:
@@ -179,9 +185,9 @@ def main() -> None:
     """Serve until interrupted."""
     parser = argparse.ArgumentParser(
         prog="python -m codeplan.teacher.offline_server",
-        description="Serve the offline teacher, which is no LLM, by the OpenAI protocol, on this machine's loopback.",
+        description="Serve the offline teacher, which is not an LLM, over the OpenAI protocol on loopback.",
     )
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free one; the address is the first line printed")
+    parser.add_argument("--port", type=int, default=0, help="0 picks a free one; the address is the first line printed")
     parser.add_argument("--until-stdin-closes", action="store_true", help="end when the parent process does")
     arguments = parser.parse_args()
     config = uvicorn.Config(app(os.environ.get(KEY_VARIABLE, "")), log_level="warning", timeout_graceful_shutdown=1)
@@ -189,7 +195,7 @@ def main() -> None:
     with socket.create_server((HOST, arguments.port)) as listening:
         if arguments.until_stdin_closes:
             threading.Thread(target=_end_with_parent, args=(server,), daemon=True).start()
-        # From here on connections wait in the socket's queue until the server takes them.
+        # From here on, connections wait in the socket's queue until the server accepts them.
         print(f"http://{HOST}:{listening.getsockname()[1]}/v1", flush=True)
         server.run(sockets=[listening])
 

@@ -12,12 +12,12 @@ from functools import singledispatch
 from codeplan.teacher import idioms
 from codeplan.teacher.vocabulary import BINARY, COMPARISONS, FUNCTIONS, INPUTS, LAZY, METHODS, UNARY
 
-LONGEST_CONSTANT = 40
-"""Characters of a text or number that are quoted at most."""
+MAX_CONSTANT_CHARACTERS = 40
+"""A longer text or number is truncated."""
 
 
 def callee(node: ast.expr) -> str:
-    """The last name of what is called: ``sqrt`` for ``math.sqrt(x)``; empty where ``node`` is no call of a name."""
+    """The last name of what is called: ``sqrt`` for ``math.sqrt(x)``; empty where ``node`` is not such a call."""
     if not isinstance(node, ast.Call):
         return ""
     return node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
@@ -45,7 +45,7 @@ def operand(node: ast.expr) -> str:
 
 
 def head(node: ast.expr) -> str:
-    """As `operand`, for what stands in front of words that say what is done to it.
+    """As `operand`, for what comes before the words that say what is done to it.
 
     ``str(len(x))`` is "(the length of x) as text"; "the length of x as text" is ``len(str(x))``.
     """
@@ -56,14 +56,14 @@ def head(node: ast.expr) -> str:
 
 @singledispatch
 def _compose(node: ast.expr) -> str:
-    # Kinds that are rare in programs stay as they are written.
+    # Rare kinds of expressions stay as they are written.
     return ast.unparse(node)
 
 
 @_compose.register
 def _(node: ast.Constant) -> str:
     text = repr(node.value)
-    return text if len(text) <= LONGEST_CONSTANT else f"{text[:LONGEST_CONSTANT]}..."
+    return text if len(text) <= MAX_CONSTANT_CHARACTERS else f"{text[:MAX_CONSTANT_CHARACTERS]}..."
 
 
 @_compose.register
@@ -84,7 +84,7 @@ def _(node: ast.UnaryOp) -> str:
 def _(node: ast.BoolOp) -> str:
     word = " and " if isinstance(node.op, ast.And) else " or "
     return word.join(
-        f"({say(each)})" if isinstance(each, ast.BoolOp | ast.IfExp) else say(each) for each in node.values
+        f"({say(value)})" if isinstance(value, ast.BoolOp | ast.IfExp) else say(value) for value in node.values
     )
 
 
@@ -101,7 +101,7 @@ def _(node: ast.IfExp) -> str:
 
 @_compose.register
 def _(node: ast.Lambda) -> str:
-    names = [each.arg for each in node.args.args]
+    names = [argument.arg for argument in node.args.args]
     return f"from {listing(names)} to {say(node.body)}" if names else f"a function that gives {say(node.body)}"
 
 
@@ -134,7 +134,7 @@ def _(node: ast.List | ast.Tuple | ast.Set) -> str:
     kind = type(node).__name__.lower()
     if not node.elts:
         return f"an empty {kind}"
-    inside = ", ".join(operand(each) for each in node.elts)
+    inside = ", ".join(operand(item) for item in node.elts)
     return f"the pair {inside}" if kind == "tuple" and len(node.elts) == 2 else f"the {kind} of {inside}"
 
 
@@ -148,7 +148,7 @@ def _(node: ast.Dict) -> str:
 
 @_compose.register
 def _(node: ast.JoinedStr) -> str:
-    parts = [say(each.value) if isinstance(each, ast.FormattedValue) else say(each) for each in node.values]
+    parts = [say(value.value) if isinstance(value, ast.FormattedValue) else say(value) for value in node.values]
     return f"the text of {listing(parts)}" if parts else "an empty text"
 
 
@@ -176,11 +176,11 @@ def _(node: ast.Call) -> str:
     if name in {"sorted", "sort"} and count <= 1 and (first or isinstance(node.func, ast.Attribute)):
         return f"{head(first) if first else ''}{order(node)}".strip()
     if not node.keywords and (template := _template(node.func, name, count)):
-        parts = [head(each) if template.startswith("{0}") else operand(each) for each in node.args]
+        parts = [head(argument) if template.startswith("{0}") else operand(argument) for argument in node.args]
         of = node.func.value if isinstance(node.func, ast.Attribute) else None
         return template.format(*parts, o=(head(of) if template.startswith("{o}") else operand(of)) if of else "")
-    arguments = [operand(each) for each in node.args]
-    arguments += [f"{each.arg or 'all'} {operand(each.value)}" for each in node.keywords]
+    arguments = [operand(argument) for argument in node.args]
+    arguments += [f"{keyword.arg or 'all'} {operand(keyword.value)}" for keyword in node.keywords]
     function = say(node.func)
     return f"{function} of {listing(arguments)}" if arguments else f"the result of {function}"
 
@@ -192,7 +192,7 @@ def _template(function: ast.expr, name: str, count: int) -> str:
 
 def order(node: ast.Call) -> str:
     """`` sorted from high to low by length``, from the keyword arguments of ``sorted`` or ``sort``."""
-    given = {each.arg: each.value for each in node.keywords}
+    given = {keyword.arg: keyword.value for keyword in node.keywords}
     backwards = isinstance(flag := given.get("reverse"), ast.Constant) and bool(flag.value)
     by = f" by {say(given['key'])}" if "key" in given else ""
     return f" sorted from {'high to low' if backwards else 'low to high'}{by}"
@@ -209,4 +209,4 @@ def clauses(loops: list[ast.comprehension]) -> str:
 
 def targets(node: ast.expr) -> str:
     """Names that are bound: ``a and b`` for ``a, b``."""
-    return listing([targets(each) for each in node.elts]) if isinstance(node, ast.Tuple | ast.List) else say(node)
+    return listing([targets(item) for item in node.elts]) if isinstance(node, ast.Tuple | ast.List) else say(node)

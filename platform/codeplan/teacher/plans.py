@@ -1,4 +1,4 @@
-"""From a teacher's text to a plan."""
+"""Extracting the plan from a teacher's answer, and how much of the solution leaks into it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import ast
 import re
 import warnings
 
-from codeplan.teacher.thoughts import without_thoughts
+from codeplan.teacher.reasoning import strip_reasoning
 
-SHORTEST_LINE = 10
-"""Characters from which a line of a solution says something: ``else:`` or ``n = 1`` in a plan is no leak."""
+MIN_LINE_CHARACTERS = 10
+"""Shorter lines of a solution count as trivial: ``else:`` or ``n = 1`` in a plan is not a leak."""
 
 _FENCED = re.compile(
     r"^[ \t]*(?:```|~~~)[ \t]*(?P<language>[\w+-]*)[^\n]*\n(?P<inside>.*?)(?:^[ \t]*(?:```|~~~)[ \t]*$|\Z)",
@@ -30,12 +30,12 @@ _LABEL = re.compile(r"^\W{0,3}(?:plan|how to solve|steps)\W{0,2}:\W{0,2}\s*(?=\S
 
 
 def clean_plan(text: str) -> str:
-    """A teacher's text as a plan: without thoughts, fences, programs, headings and empty lines; numbering is kept.
+    """A teacher's text as a plan: without reasoning, fences, programs, headings and empty lines; numbering is kept.
 
     Returns:
-        The plan, or nothing where the text holds none, for example only a program.
+        The plan; empty where the text holds none, for example only a program.
     """
-    text = without_thoughts(text.replace("\r\n", "\n"))
+    text = strip_reasoning(text.replace("\r\n", "\n"))
     text = _WRAPPER.sub(lambda wrapper: wrapper["inside"], text)
     text = _FENCED.sub(_unfenced, text)
     lines = [line.rstrip() for line in text.split("\n") if line.strip()]
@@ -48,18 +48,18 @@ def clean_plan(text: str) -> str:
 
 
 def leakage(plan: str, solution: str) -> float:
-    """The share of a solution's lines that stand verbatim in a plan, 0 to 1.
+    """The fraction of a solution's lines that appear verbatim in a plan, 0 to 1.
 
-    Blanks do not count. Lines that are short, comments or imports are left out, for they give nothing away; a solution
-    of such lines alone leaks nothing.
+    Whitespace is ignored. Short lines, comments and imports do not count, as they give nothing away; a solution of such
+    lines alone leaks nothing.
     """
     lines = {"".join(line.split()) for line in solution.splitlines() if not _is_trivial(line.strip())}
-    spoken = "".join(plan.split())
-    return sum(line in spoken for line in lines) / len(lines) if lines else 0.0
+    written = "".join(plan.split())
+    return sum(line in written for line in lines) / len(lines) if lines else 0.0
 
 
 def _is_trivial(line: str) -> bool:
-    return len("".join(line.split())) < SHORTEST_LINE or line.startswith(("#", "import ", "from ", '"""', "'''"))
+    return len("".join(line.split())) < MIN_LINE_CHARACTERS or line.startswith(("#", "import ", "from ", '"""', "'''"))
 
 
 def _unfenced(block: re.Match[str]) -> str:
@@ -76,4 +76,4 @@ def _is_program(text: str) -> bool:
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return False
     kinds = (ast.FunctionDef, ast.ClassDef, ast.Assign, ast.Import, ast.ImportFrom, ast.For, ast.While, ast.If)
-    return any(isinstance(each, kinds) for each in tree.body)
+    return any(isinstance(statement, kinds) for statement in tree.body)

@@ -1,7 +1,7 @@
-"""What the teacher is asked: prompts by name.
+"""The teacher's prompts, by name.
 
-A prompt's text enters the distill stage's fingerprint (`prompt_version`), so a changed word asks anew. The solution
-stands between two markers, by which the offline teacher finds it.
+A prompt's text enters the distill stage's fingerprint (`prompt_version`), so a changed word renews the plans. The
+solution is between two markers, by which the offline teacher finds it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from codeplan.errors import UserError
 from codeplan.records import Problem
-from codeplan.stages import canonical
+from codeplan.stage import canonical
 
 Message = dict[str, str]
 """A chat message: ``role`` and ``content``."""
@@ -20,8 +20,8 @@ Message = dict[str, str]
 SOLUTION_START = "<solution>"
 SOLUTION_END = "</solution>"
 
-MOST_QUESTION_CHARACTERS = 8000
-"""Longer questions are shortened in the middle, where stories are long; a solution is never shortened."""
+MAX_QUESTION_CHARACTERS = 8000
+"""Longer questions are shortened in the middle, where their background story is; solutions never are."""
 
 
 class PromptError(UserError, ValueError):
@@ -30,33 +30,33 @@ class PromptError(UserError, ValueError):
 
 @dataclass(frozen=True)
 class Prompt:
-    """A conversation that ends with the place for one question and one solution.
+    """A few-shot conversation that ends with the place for one question and one solution.
 
     Attributes:
         system: the system message.
-        exemplars: questions with solutions, and the plans that answer them.
-        request: the user message; ``{question}`` and ``{solution}`` are filled in.
+        exemplars: questions with their solutions and plans.
+        template: the user message; ``{question}`` and ``{solution}`` are filled in.
     """
 
     system: str
     exemplars: tuple[tuple[str, str, str], ...]
-    request: str
+    template: str
 
     def messages(self, question: str, solution: str) -> list[Message]:
         """The conversation for one problem and one of its solutions."""
         conversation = [{"role": "system", "content": self.system}]
-        for shown, program, plan in self.exemplars:
-            conversation.append({"role": "user", "content": self._ask(shown, program)})
+        for example, program, plan in self.exemplars:
+            conversation.append({"role": "user", "content": self._fill(example, program)})
             conversation.append({"role": "assistant", "content": plan})
-        return [*conversation, {"role": "user", "content": self._ask(question, solution)}]
+        return [*conversation, {"role": "user", "content": self._fill(question, solution)}]
 
-    def _ask(self, question: str, solution: str) -> str:
-        # One pass over the template: a question's text may itself hold what looks like a field.
+    def _fill(self, question: str, solution: str) -> str:
+        # One pass over the template: a question's text may itself contain what looks like a field.
         fields = {"{question}": question.strip(), "{solution}": solution.strip("\n").rstrip()}
-        return re.sub(r"\{question\}|\{solution\}", lambda field: fields[field[0]], self.request)
+        return re.sub(r"\{question\}|\{solution\}", lambda field: fields[field[0]], self.template)
 
 
-# The method's step 1 (CodePLAN, arXiv 2403.13271, figure 2); the words and the exemplar are our own.
+# The method's step 1 (CodePLAN, arXiv 2403.13271, figure 2); the wording and the exemplar are our own.
 _BACKWARD = Prompt(
     system=(
         "You are an experienced programmer who explains how a programming problem was solved. You are given a problem "
@@ -78,7 +78,7 @@ without a division.
 4. Print how many heights were kept.""",
         ),
     ),
-    request=(
+    template=(
         "Problem:\n{question}\n\n"
         f"Solution:\n{SOLUTION_START}\n{{solution}}\n{SOLUTION_END}\n\n"
         "Write the plan behind this solution, step by step: numbered steps, one sentence each, at most 12. Say what is "
@@ -101,8 +101,8 @@ def render(name: str, problem: Problem, solution: str) -> list[Message]:
     if not solution.strip():
         raise PromptError(f"problem {problem.problem_id}: an empty solution has no plan; leave it out of the data")
     question = problem.question
-    if len(question) > MOST_QUESTION_CHARACTERS:
-        half = MOST_QUESTION_CHARACTERS // 2
+    if len(question) > MAX_QUESTION_CHARACTERS:
+        half = MAX_QUESTION_CHARACTERS // 2
         question = f"{question[:half]}\n[...]\n{question[-half:]}"
     return prompt.messages(question, solution)
 
@@ -114,11 +114,11 @@ def prompt_version(name: str) -> str:
         PromptError: there is no such prompt.
     """
     messages = _prompt(name).messages("", "")
-    return hashlib.sha256(canonical([messages, MOST_QUESTION_CHARACTERS]).encode()).hexdigest()
+    return hashlib.sha256(canonical([messages, MAX_QUESTION_CHARACTERS]).encode()).hexdigest()
 
 
 def solution_in(text: str) -> str | None:
-    """The solution that stands between the markers of a rendered request; None where there is none."""
+    """The solution between the markers of a rendered prompt; None where there is none."""
     _, found, rest = text.partition(f"{SOLUTION_START}\n")
     solution, closed, _ = rest.rpartition(f"\n{SOLUTION_END}")
     return solution if found and closed else None

@@ -1,4 +1,4 @@
-"""What is asked of a teacher, and what it answers."""
+"""A request to a teacher, and its answer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from codeplan.stages import canonical
+from codeplan.stage import canonical
 
 
 class ChatMessage(BaseModel):
@@ -19,22 +19,25 @@ class ChatMessage(BaseModel):
     content: str
 
 
-class Request(BaseModel):
-    """One request for one answer. Equal requests have equal keys, in all runs and on all machines."""
+class TeacherRequest(BaseModel):
+    """One request for one answer. Equal requests have equal keys, in all runs and on all machines.
+
+    The key finds answers that were paid for: a field's name or order never changes.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
     host: str
-    """Who is asked: host and port of the endpoint, never a key or a user's name."""
+    """Host and port of the endpoint, never a key or a user name."""
     model: str
     messages: tuple[ChatMessage, ...]
     temperature: float | None
-    """Like ``top_p``, ``max_tokens`` and ``seed`` not sent where it is None."""
+    """Not sent where it is None, like ``top_p``, ``max_tokens`` and ``seed``."""
     top_p: float | None
     max_tokens: int | None
     """Length limit of the answer, in the teacher's tokens."""
     seed: int | None
     sample_index: int = 0
-    """Which of several answers to the same question this is; it never reaches the teacher."""
+    """Which of several answers to the same prompt this is; it is never sent."""
 
     @cached_property
     def key(self) -> str:
@@ -43,14 +46,14 @@ class Request(BaseModel):
 
 
 class Answer(BaseModel):
-    """A teacher's answer, and what it took."""
+    """A teacher's answer, and what it cost."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
     text: str
     prompt_tokens: int = 0
     completion_tokens: int = 0
     model: str = ""
-    """The model that says it answered; it may be a dated version of the one that was asked."""
+    """The model that the endpoint says answered; it may be a dated version of the one requested."""
     system_fingerprint: str = ""
     """The endpoint's name for its own configuration; answers to one seed may differ between two of them."""
     finish_reason: str = ""
@@ -63,16 +66,16 @@ class Answer(BaseModel):
 
     @property
     def truncated(self) -> bool:
-        """Whether the length limit cut it off."""
-        return self.finish_reason.lower() in _CUT_OFF
+        """Whether the length limit ended it."""
+        return self.finish_reason.lower() in _TRUNCATED
 
     @property
     def filtered(self) -> bool:
-        """Whether the provider's filter of contents ended it."""
+        """Whether the provider's content filter ended it."""
         return self.finish_reason.lower() in _FILTERED
 
 
-_CUT_OFF = frozenset(
+_TRUNCATED = frozenset(
     {"length", "max_tokens", "max_output_tokens", "max_completion_tokens", "model_length", "token_limit"}
 )
 _FILTERED = frozenset(

@@ -115,7 +115,7 @@ INPUTS = {
     "sys.stdin.readlines()": "all lines of input",
     "sys.stdin": "the lines of input",
 }
-# Their results are lists in all but type, so that list(...) around them says nothing new.
+# Their results are lists in all but type, so that list(...) around them adds nothing.
 LAZY = frozenset({"map", "range", "reversed", "filter", "zip", "enumerate", "accumulate", "set", "split"})
 UPDATES: dict[type[ast.operator], str] = {
     ast.Add: "Add {0} to {1}.",

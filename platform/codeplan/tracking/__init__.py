@@ -1,4 +1,4 @@
-"""The only door to MLflow: one parent run for an experiment, one child run for each stage."""
+"""The only door to MLflow: one parent run per experiment, one child run per stage."""
 
 from codeplan.tracking.database import TrackingError, database_uri, redacted, uri
 from codeplan.tracking.names import flatten

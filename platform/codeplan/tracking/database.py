@@ -1,4 +1,4 @@
-"""Where MLflow writes: a server, or a SQLite database that several first runs may want to make at once."""
+"""Where MLflow writes: a server, or a SQLite database that several first runs may try to create at once."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from codeplan.config import TrackingConfig
 from codeplan.errors import UserError
-from codeplan.stages import locked
+from codeplan.files import locked
 
 DATABASE = "mlflow.db"
-_FOREIGN = ("MLFLOW_READ_REPLICA_BACKEND_STORE_URI", "MLFLOW_ENABLE_WORKSPACES", "MLFLOW_WORKSPACE")
-"""Variables of the environment that belong to a server, and lead a SQLite database of a home astray."""
+_SERVER_VARIABLES = ("MLFLOW_READ_REPLICA_BACKEND_STORE_URI", "MLFLOW_ENABLE_WORKSPACES", "MLFLOW_WORKSPACE")
+"""Environment variables meant for a server, which break a local SQLite database."""
 
 
 class TrackingError(UserError):
@@ -25,61 +25,62 @@ class TrackingError(UserError):
 
 
 def uri(tracking: TrackingConfig, home: Path) -> str:
-    """The tracking address: the configured one, or the SQLite file in the run's home."""
+    """The tracking URI: the configured one, or that of the SQLite file in the home."""
     return tracking.uri or database_uri(home / DATABASE)
 
 
 def database_uri(path: Path) -> str:
-    """The address of a SQLite file, whatever characters its path has.
+    """The URI of a SQLite file, whatever characters its path contains.
 
     Raises:
-        TrackingError: the address cannot hold the path.
+        TrackingError: the path cannot be expressed as a URI.
     """
     from sqlalchemy.engine import make_url
 
-    whole = os.path.abspath(path)  # noqa: PTH100  # a link stays a link: its target may have another name tomorrow
-    # The second form names the driver because MLflow makes a folder of the quoted name for the first.
-    for address in (f"sqlite:///{whole}", f"sqlite+pysqlite:///{quote(os.fsencode(whole))}"):
-        if make_url(address).database == whole and not make_url(address).query:
+    absolute = os.path.abspath(path)  # noqa: PTH100  # a symbolic link is kept: its target may change
+    # The second form names the driver because MLflow creates a folder of the quoted name for the first.
+    for address in (f"sqlite:///{absolute}", f"sqlite+pysqlite:///{quote(os.fsencode(absolute))}"):
+        if make_url(address).database == absolute and not make_url(address).query:
             return address
-    odd = "".join(sorted({sign for sign in whole if not sign.isascii() or quote(sign) != sign}))
+    special = "".join(sorted({char for char in absolute if not char.isascii() or quote(char) != char}))
     raise TrackingError(
-        f"the path {whole!r} cannot be written as the address of a database, because of one of the characters "
-        f"{odd!r}; name another folder in execution.home, or an MLflow server in tracking.uri"
+        f"the path {absolute!r} cannot be expressed as a database URI, because of one of the characters {special!r}; "
+        "set execution.home to another folder, or tracking.uri to an MLflow server"
     )
 
 
 def redacted(address: str) -> str:
-    """An address without its password."""
+    """A URI with its password masked."""
     parts = urlsplit(address)
     if parts.password is None:
         return address
-    place = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{place}"))
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{host}"))
 
 
 def sqlite_path(address: str) -> Path | None:
-    """The file of a SQLite address, or None for any other address."""
+    """The file of a SQLite URI, or None for any other URI."""
     if not address.startswith("sqlite"):
         return None
     from sqlalchemy.engine import make_url
 
-    found = make_url(address).database
-    return Path(found) if found and found != ":memory:" else None
+    name = make_url(address).database
+    return Path(name) if name and name != ":memory:" else None
 
 
 def make_database(path: Path) -> None:
-    """Make the database where it is missing, and mend one that a killed first run left half made.
+    """Create the database if it is missing, and repair one that a killed first run left incomplete.
 
-    It is made under a temporary name and renamed, under a lock: nobody ever sees half of one. Only a database that
-    holds no runs is made again.
+    It is created under a temporary name and renamed, under a lock, so that no process ever sees a partial one. Only a
+    database without runs is replaced.
 
     Raises:
-        TrackingError: it cannot be made, is damaged, or belongs to another version of MLflow; what is there is kept.
+        TrackingError: it cannot be created, is corrupt, or has the schema of another version of MLflow; an existing
+            file is kept.
     """
-    for name in _FOREIGN:
+    for name in _SERVER_VARIABLES:
         os.environ.pop(name, None)
-    with _one_message(path):
+    with _as_tracking_error(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if _is_complete(path):
             return
@@ -87,34 +88,34 @@ def make_database(path: Path) -> None:
             if _is_complete(path):
                 return
             unfinished = path.with_name(f".{path.name}.new")
-            for left in path.parent.glob(f".{path.name}.new*"):
-                left.unlink()
+            for leftover in path.parent.glob(f".{path.name}.new*"):
+                leftover.unlink()
             _migrate(unfinished)
-            for left in path.parent.glob(f"{path.name}-*"):  # the journal belongs to the half-made database
-                left.unlink()
+            for leftover in path.parent.glob(f"{path.name}-*"):  # the journal of the incomplete database
+                leftover.unlink()
             unfinished.replace(path)
 
 
 def _is_complete(path: Path) -> bool:
-    """True if the database can be used, False where there is none or a half-made one without runs."""
+    """True if the database is usable, False if it is missing, or incomplete and without runs."""
     if not path.exists() or path.stat().st_size == 0:
         return False
-    with path.open("r+b"):  # says what a person can act on where it may not be written to
+    with path.open("r+b"):  # raises a clear error if the file is not writable
         pass
     connection = sqlite3.connect(path, timeout=60)
     try:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        found = _first(connection, "SELECT version_num FROM alembic_version") if "alembic_version" in tables else None
+        version = _first(connection, "SELECT version_num FROM alembic_version") if "alembic_version" in tables else None
         runs = _first(connection, "SELECT COUNT(*) FROM runs") if "runs" in tables else 0
     finally:
         connection.close()
-    if found == _head():
+    if version == _head():
         return True
     if not runs:
         return False
     raise TrackingError(
-        f"the database {path} was written by another version of MLflow (its schema is {found}, this one's {_head()}); "
-        f"use that version, or, after a copy of the file, bring it to this one's by: mlflow db upgrade "
+        f"the database {path} was written by another version of MLflow (its schema is {version}, this version's "
+        f"{_head()}); use that version, or back up the file and run: mlflow db upgrade "
         f"{shlex.quote(database_uri(path))}"
     )
 
@@ -141,17 +142,17 @@ def _migrate(path: Path) -> None:
 
 
 @contextmanager
-def _one_message(path: Path) -> Iterator[None]:
+def _as_tracking_error(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
         raise TrackingError(
-            f"the database {path} cannot be used: {error}; move it away (a new one is made, and finished stages are "
-            "still reused), or name another one in tracking.uri"
+            f"the database {path} is unusable: {error}; move it away (a new one is created, and finished stages are "
+            "still reused), or set tracking.uri to another one"
         ) from error
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise
         raise TrackingError(
-            f"{error.filename or path}: {error.strerror}; execution.home must be a folder that can be written to"
+            f"{error.filename or path}: {error.strerror}; execution.home must be a writable folder"
         ) from error

@@ -1,6 +1,6 @@
-"""Names and values as MLflow takes them. What it takes already is left as it is.
+"""Names and values as MLflow accepts them. Valid ones are left as they are.
 
-A name that had to be changed ends with a short hash of the original, so that two names never become one. The limits are
+A name that had to be changed ends with a short hash of the original, so that two names never collide. The limits are
 those of `mlflow.utils.validation`.
 """
 
@@ -17,39 +17,39 @@ RUN_NAME_LENGTH = 250
 DATASET_NAME_LENGTH = 500
 EXPERIMENT_NAME_LENGTH = 500
 PARAM_LENGTH = 6000
-TAG_LENGTH = 5000  # MLflow takes 8,000, and its UI shows less
+TAG_LENGTH = 5000  # MLflow accepts 8,000, and its UI shows less
 
-_NOT_IN_KEYS = re.compile(r"[^/\w.\- :]+")  # \w holds the letters of all scripts
+_NOT_IN_KEYS = re.compile(r"[^/\w.\- :]+")  # \w includes the letters of all scripts
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 def key(name: str) -> str:
     """The name of a metric, parameter or tag."""
     valid = _NOT_IN_KEYS.sub("_", name)
-    # MLflow may use a key as a path, and takes none that means another path.
+    # MLflow may use a key as a path, and rejects one that is not in normal form.
     parts = [f"_{part}" if part in {".", ".."} else part for part in valid.split("/") if part]
     return _distinct("/".join(parts), name, KEY_LENGTH)
 
 
 def file_name(name: str) -> str:
-    """The name of an artifact, or of a folder of artifacts; ``/`` parts folders."""
+    """The name of an artifact, or of a folder of artifacts; ``/`` separates folders."""
     parts = [re.sub(r"[^\w.\- ]+", "_", part) for part in name.split("/") if part]
     safe = "/".join(f"_{part}" if part.strip(". ") == "" else part for part in parts)
     if safe == name and all(len(part.encode()) <= 200 for part in parts):
         return name
     stem, suffix = posixpath.splitext(safe)
-    return _distinct(stem[-100:], name, 120) + suffix[:20]  # the UI chooses a viewer by the suffix
+    return _distinct(stem[-100:], name, 120) + suffix[:20]  # the UI selects a viewer by the suffix
 
 
 def label(name: str, length: int) -> str:
-    """A name that people read, such as an experiment's, a run's or a data set's."""
+    """A display name, such as that of an experiment, a run or a data set."""
     return _distinct(_CONTROL.sub(" ", text(name)).strip(), name, length)
 
 
 def text(value: str, length: int | None = None) -> str:
-    """A text that every database takes: no NUL, no half of a surrogate pair, and no longer than ``length``."""
-    found = value.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
-    return found if length is None or len(found) <= length else found[: length - 1] + "…"
+    """Text that every database accepts: no NUL, no unpaired surrogate, and at most ``length`` characters."""
+    valid = value.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+    return valid if length is None or len(valid) <= length else valid[: length - 1] + "…"
 
 
 def flatten(plain: Mapping[str, Any], above: str = "") -> dict[str, Any]:
@@ -66,5 +66,5 @@ def flatten(plain: Mapping[str, Any], above: str = "") -> dict[str, Any]:
 def _distinct(valid: str, name: str, length: int) -> str:
     if valid == name and 0 < len(valid) <= length:
         return valid
-    mark = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return f"{valid[: length - len(mark) - 1]}-{mark}" if valid else f"unnamed-{mark}"
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{valid[: length - len(digest) - 1]}-{digest}" if valid else f"unnamed-{digest}"

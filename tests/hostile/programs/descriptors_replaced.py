@@ -1,5 +1,5 @@
 # mode: stdin
-# expect: OK|RE|TLE
+# expect: passed|runtime_error|forbidden|exited_early|process_limit|time_limit
 # stdin: '5\n'
 # out: '6\n'
 # repeat: 3

@@ -1,5 +1,5 @@
 # mode: stdin
-# expect: RE
+# expect: runtime_error|forbidden|exited_early|process_limit
 # stdin: '5\n'
 # out: '6\n'
 print(int(input()) + 1)

@@ -1,5 +1,5 @@
 # mode: stdin
-# expect: MLE|RE|OLE
+# expect: memory_limit|runtime_error|forbidden|exited_early|process_limit|output_limit
 # stdin: '5\n'
 # out: '6\n'
 import mmap

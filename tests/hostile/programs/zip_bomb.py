@@ -1,5 +1,5 @@
 # mode: stdin
-# expect: MLE|TLE
+# expect: memory_limit|time_limit
 # stdin: '5\n'
 # out: '6\n'
 import zlib

@@ -1,4 +1,4 @@
-"""The tests of a MiniAPPS problem: inputs that tell its composition from the ones nearest to it."""
+"""The tests of a MiniAPPS problem: inputs on which its chain differs from its mutants, as in mutation testing."""
 
 from __future__ import annotations
 
@@ -6,124 +6,126 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from codeplan.problems.miniapps.dice import Dice
-from codeplan.problems.miniapps.steps import Chain, Type, apply, fits
+from codeplan.problems.miniapps.operations import Chain, ValueType, apply, is_well_typed
+from codeplan.randomness import StableRandom
 
 EXAMPLES = 2
 HIDDEN = 8
-_MOST_EXAMPLE_CHARACTERS = 40
-_LARGEST = 10**9
-_FEWEST_ANSWERS = 4
+_MAX_EXAMPLE_CHARACTERS = 40
+_MAX_NUMBER = 10**9
+_MIN_DISTINCT_OUTPUTS = 4
 
 WORDS = (
     "apple", "bee", "cat", "dog", "ear", "fig", "goose", "hat", "ice", "jar", "kite", "lemon", "moon", "nut", "oak",
     "pear", "queen", "rose", "sea", "tree", "urn", "vase", "wolf", "yarn",
 )  # fmt: skip
-"""The words that inputs are made of: few, so that a small vocabulary spells them shortly."""
+"""The words that inputs are made of: few, so that a small vocabulary has short encodings for them."""
+
+InputValue = tuple[int | str, ...]
 
 
 @dataclass(frozen=True)
-class Trial:
-    """An input and its answer; ``told`` are the indices of the rivals that answer it otherwise."""
+class InputOutput:
+    """An input and the chain's output; ``killed`` are the indices of the mutants with another output."""
 
-    value: tuple[int | str, ...]
-    answer: Any
-    told: frozenset[int]
+    input: InputValue
+    output: Any
+    killed: frozenset[int]
 
 
 @dataclass(frozen=True)
 class Tests:
-    """A problem's tests, as pairs of an input list and its answer."""
+    """A problem's tests."""
 
-    example: tuple[Trial, ...]
-    hidden: tuple[Trial, ...]
+    example: tuple[InputOutput, ...]
+    hidden: tuple[InputOutput, ...]
 
 
-def choose(dice: Dice, chain: Chain) -> Tests | None:
-    """Tests for a chain, or None where it has none that are worth having.
+def choose_tests(rng: StableRandom, chain: Chain) -> Tests | None:
+    """Tests for a chain, or None where no good ones are found.
 
-    The hidden tests tell the chain from all its rivals, and answers vary. The example tests are short and tell it from
-    as many rivals as two tests can.
+    The hidden tests kill all mutants, and their outputs vary. The example tests are short and kill as many mutants as
+    two tests can.
     """
-    rivals, takes = _rivals(chain), chain[0].step.takes
-    small = [_example_input(dice, takes) for _ in range(10)]
-    shown = _greedy([trial for trial in _trials(chain, rivals, small) if _is_short(trial)], EXAMPLES)
-    if len(shown) < EXAMPLES:
+    mutants, input_type = _mutants(chain), chain[0].operation.input_type
+    small = [_example_input(rng, input_type) for _ in range(10)]
+    example = _greedy([test for test in _run(chain, mutants, small) if _is_short(test)], EXAMPLES)
+    if len(example) < EXAMPLES:
         return None
-    seen = {trial.value for trial in shown}
-    large = [value for value in (_hidden_input(dice, takes) for _ in range(22)) if value not in seen]
-    # Nothing and a single thing are edges worth testing wherever they have an answer.
-    edges = _trials(chain, rivals, ((), large[0][:1]))
-    hidden = [*edges, *_greedy(_trials(chain, rivals, large), HIDDEN - len(edges))]
-    told = frozenset[int]().union(*(trial.told for trial in hidden))
-    answers = {repr(trial.answer) for trial in hidden}
-    if len(hidden) < HIDDEN or len(told) < len(rivals) or len(answers) < _FEWEST_ANSWERS:
+    shown = {test.input for test in example}
+    large = [value for value in (_hidden_input(rng, input_type) for _ in range(22)) if value not in shown]
+    # The empty list and a list of one item are edge cases worth testing wherever they have an output.
+    edges = _run(chain, mutants, ((), large[0][:1]))
+    hidden = [*edges, *_greedy(_run(chain, mutants, large), HIDDEN - len(edges))]
+    killed = frozenset[int]().union(*(test.killed for test in hidden))
+    outputs = {repr(test.output) for test in hidden}
+    if len(hidden) < HIDDEN or len(killed) < len(mutants) or len(outputs) < _MIN_DISTINCT_OUTPUTS:
         return None
-    return Tests(tuple(shown), tuple(hidden))
+    return Tests(tuple(example), tuple(hidden))
 
 
-def _rivals(chain: Chain) -> list[Chain]:
-    """The chains one misreading away: a step left out, two neighbours swapped, the whole order turned round."""
-    rivals = [chain[:at] + chain[at + 1 :] for at in range(len(chain))]
-    rivals += [(*chain[:at], chain[at + 1], chain[at], *chain[at + 2 :]) for at in range(len(chain) - 1)]
-    rivals.append(chain[::-1])
-    takes = chain[0].step.takes
-    usable = (rival for rival in dict.fromkeys(rivals) if rival != chain and fits(rival))
-    return [rival for rival in usable if not rival or rival[0].step.takes == takes]
+def _mutants(chain: Chain) -> list[Chain]:
+    """The chains one misreading away: an operation left out, two neighbours swapped, the whole order reversed."""
+    mutants = [chain[:at] + chain[at + 1 :] for at in range(len(chain))]
+    mutants += [(*chain[:at], chain[at + 1], chain[at], *chain[at + 2 :]) for at in range(len(chain) - 1)]
+    mutants.append(chain[::-1])
+    input_type = chain[0].operation.input_type
+    usable = (mutant for mutant in dict.fromkeys(mutants) if mutant != chain and is_well_typed(mutant))
+    return [mutant for mutant in usable if not mutant or mutant[0].operation.input_type == input_type]
 
 
-def _trials(chain: Chain, rivals: list[Chain], values: Iterable[tuple[int | str, ...]]) -> list[Trial]:
-    trials = []
-    for value in dict.fromkeys(values):
-        answer = _answer(chain, value)
-        if answer is None or _too_large(answer):
+def _run(chain: Chain, mutants: list[Chain], inputs: Iterable[InputValue]) -> list[InputOutput]:
+    tests = []
+    for value in dict.fromkeys(inputs):
+        output = _output(chain, value)
+        if output is None or _is_too_large(output):
             continue
-        told = frozenset(at for at, rival in enumerate(rivals) if _answer(rival, value) != answer)
-        trials.append(Trial(value, answer, told))
-    return trials
+        killed = frozenset(at for at, mutant in enumerate(mutants) if _output(mutant, value) != output)
+        tests.append(InputOutput(value, output, killed))
+    return tests
 
 
-def _answer(chain: Chain, value: tuple[int | str, ...]) -> Any:
+def _output(chain: Chain, value: InputValue) -> Any:
     try:
         return apply(chain, list(value))
     except (ValueError, IndexError):
         return None
 
 
-def _too_large(answer: Any) -> bool:
-    numbers = answer if isinstance(answer, list) else [answer]
-    return any(isinstance(number, int) and abs(number) > _LARGEST for number in numbers)
+def _is_too_large(output: Any) -> bool:
+    numbers = output if isinstance(output, list) else [output]
+    return any(isinstance(number, int) and abs(number) > _MAX_NUMBER for number in numbers)
 
 
-def _is_short(trial: Trial) -> bool:
-    return bool(trial.answer != [] and len(str(trial.answer)) <= _MOST_EXAMPLE_CHARACTERS)
+def _is_short(test: InputOutput) -> bool:
+    return bool(test.output != [] and len(str(test.output)) <= _MAX_EXAMPLE_CHARACTERS)
 
 
-def _greedy(trials: list[Trial], count: int) -> list[Trial]:
-    """Up to ``count`` trials, each the one that tells most rivals not yet told; the earliest among equals."""
-    left = list(trials)
-    chosen: list[Trial] = []
-    told: frozenset[int] = frozenset()
-    while left and len(chosen) < count:
-        best = max(left, key=lambda trial: len(trial.told - told))
-        left.remove(best)
+def _greedy(tests: list[InputOutput], count: int) -> list[InputOutput]:
+    """Up to ``count`` tests, each the one that kills most of the mutants still alive; the earliest among equals."""
+    remaining = list(tests)
+    chosen: list[InputOutput] = []
+    killed: frozenset[int] = frozenset()
+    while remaining and len(chosen) < count:
+        best = max(remaining, key=lambda test: len(test.killed - killed))
+        remaining.remove(best)
         chosen.append(best)
-        told |= best.told
+        killed |= best.killed
     return chosen
 
 
-def _example_input(dice: Dice, kind: Type) -> tuple[int | str, ...]:
-    length = dice.number(4, 6)
-    if kind == "words":
-        return tuple(dice.pick(WORDS) for _ in range(length))
-    return tuple(dice.number(0, 15) for _ in range(length))
+def _example_input(rng: StableRandom, input_type: ValueType) -> InputValue:
+    length = rng.integer(4, 6)
+    if input_type == "words":
+        return tuple(rng.choice(WORDS) for _ in range(length))
+    return tuple(rng.integer(0, 15) for _ in range(length))
 
 
-def _hidden_input(dice: Dice, kind: Type) -> tuple[int | str, ...]:
-    length = dice.number(2, 10)
-    # A few different items make repeats, many make none; both must be met.
-    if kind == "words":
-        words = WORDS[dice.number(0, 12) :][: dice.pick((4, 12, 24))]
-        return tuple(dice.pick(words) for _ in range(length))
-    low, high = dice.pick(((0, 9), (0, 30), (-9, 9), (-30, 60), (0, 200)))
-    return tuple(dice.number(low, high) for _ in range(length))
+def _hidden_input(rng: StableRandom, input_type: ValueType) -> InputValue:
+    length = rng.integer(2, 10)
+    # A few distinct items give repeats, many give none; tests need both.
+    if input_type == "words":
+        words = WORDS[rng.integer(0, 12) :][: rng.choice((4, 12, 24))]
+        return tuple(rng.choice(words) for _ in range(length))
+    low, high = rng.choice(((0, 9), (0, 30), (-9, 9), (-30, 60), (0, 200)))
+    return tuple(rng.integer(low, high) for _ in range(length))

@@ -1,0 +1,84 @@
+"""Every setting of the platform: frozen, closed, and read from one YAML file by `codeplan.config.loading`.
+
+A result depends on every section but ``execution`` and ``tracking``: those say where and how fast, never what.
+Addresses (paths, ``teacher.base_url``, the key's name) do not count either: a file counts by its content, and a model's
+name is taken to mean the same model at every endpoint. docs/settings.md lists every key and the stages that it renews.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import model_validator
+
+from codeplan.config.base import TASKS, Address, FilePath, Settings, Task
+from codeplan.config.execution import ExecutionConfig, TrackingConfig
+from codeplan.config.inference import JudgingConfig, LimitsConfig, ReportConfig, SamplingConfig
+from codeplan.config.problems import FileSource, MiniAppsSource, ProblemsConfig, Source
+from codeplan.config.student import StudentConfig, TrainingConfig
+from codeplan.config.teacher import TeacherConfig
+
+__all__ = [
+    "TASKS",
+    "Address",
+    "Config",
+    "ExecutionConfig",
+    "FilePath",
+    "FileSource",
+    "JudgingConfig",
+    "LimitsConfig",
+    "MiniAppsSource",
+    "ProblemsConfig",
+    "ReportConfig",
+    "SamplingConfig",
+    "Settings",
+    "Source",
+    "StudentConfig",
+    "Task",
+    "TeacherConfig",
+    "TrackingConfig",
+    "TrainingConfig",
+]
+
+
+class Config(Settings):
+    """An experiment."""
+
+    name: str = "codeplan"
+    """Name of the experiment, shown in the terminal and in MLflow."""
+    problems: ProblemsConfig
+    teacher: TeacherConfig = TeacherConfig()
+    student: StudentConfig
+    training: TrainingConfig = TrainingConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    judging: JudgingConfig = JudgingConfig()
+    report: ReportConfig = ReportConfig()
+    tracking: TrackingConfig = TrackingConfig()
+    execution: ExecutionConfig = ExecutionConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_sections_have_defaults(cls, values: Any) -> Any:
+        # In YAML, a section whose keys are all commented out is null.
+        if not isinstance(values, dict):
+            return values
+        return {key: {} if value is None and key != "name" else value for key, value in values.items()}
+
+    @model_validator(mode="after")
+    def _counts_within_the_pool(self) -> Config:
+        if not all(count <= self.sampling.plans for count in self.report.plan_counts):
+            raise ValueError(
+                f"report.plan_counts {list(self.report.plan_counts)} must lie between 1 and sampling.plans, "
+                f"{self.sampling.plans}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _workers_share_a_step_evenly(self) -> Config:
+        micro_batches = self.training.batch_size // self.training.micro_batch_size
+        if micro_batches % self.execution.train_workers:
+            raise ValueError(
+                f"a training step has {micro_batches} micro-batches (training.batch_size / training.micro_batch_size), "
+                f"which is not divisible by execution.train_workers = {self.execution.train_workers}"
+            )
+        return self

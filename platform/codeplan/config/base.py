@@ -1,0 +1,71 @@
+"""What all sections of a configuration share: they are frozen and closed, and some of their keys are addresses."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, get_origin
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+
+Task = Literal["code", "plan", "plan_code"]
+TASKS: tuple[Task, ...] = ("code", "plan", "plan_code")
+
+
+@dataclass(frozen=True)
+class Address:
+    """Marks a key that says where something is found, not what it is: it never enters a fingerprint."""
+
+
+def _expand_home(path: str) -> str:
+    return os.path.expanduser(path)  # noqa: PTH111  # a text: Path would drop what tells a folder from a model's name
+
+
+FilePath = Annotated[str, AfterValidator(_expand_home)]
+"""A path; ``~`` is the user's home, environment variables are not expanded."""
+
+_NUMBERS = (int, float, int | None, float | None, dict[Task, float])
+
+
+class Settings(BaseModel):
+    """Base of all sections: frozen, an unknown key is an error, and numbers are finite and not booleans."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _booleans_are_not_numbers(cls, values: Any) -> Any:
+        # Pydantic takes true for 1.
+        for name, value in values.items() if isinstance(values, dict) else ():
+            kind = cls.model_fields[name].annotation if name in cls.model_fields else None
+            if (kind in _NUMBERS or get_origin(kind) in {tuple, Literal}) and any(map(_is_boolean, leaves(value))):
+                raise ValueError(f"{name} should be a number, not true or false")
+        return values
+
+    def identity(self) -> dict[str, Any]:
+        """What a fingerprint covers, as plain JSON data: every key but the addresses."""
+        return {
+            name: value.identity() if isinstance(value := getattr(self, name), Settings) else plain
+            for name, plain in self.model_dump(mode="json").items()
+            if not any(isinstance(mark, Address) for mark in type(self).model_fields[name].metadata)
+        }
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    """The values inside nested dicts and lists."""
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from leaves(item)
+    else:
+        yield value
+
+
+def is_finite(value: Any) -> bool:
+    """Whether a value is anything but an infinite number or NaN."""
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _is_boolean(value: Any) -> bool:
+    return isinstance(value, bool)

@@ -1,0 +1,63 @@
+"""Where and how fast a run executes, and where MLflow writes: never what the results are."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from codeplan.config.base import FilePath, Settings
+
+
+class TrackingConfig(Settings):
+    """Where MLflow writes."""
+
+    uri: str = ""
+    """MLflow tracking URI; empty takes a SQLite file in the home."""
+    experiment: str = "codeplan"
+    """Name of the MLflow experiment."""
+
+
+class ExecutionConfig(Settings):
+    """Where and how fast a run executes: nothing here enters a fingerprint.
+
+    The numbers of workers and of sequences per batch change the order in which fp32 numbers are added up, and so a
+    result's last digits at most; under bf16 weights, so does the ZeRO stage.
+    """
+
+    home: FilePath = Field(default="runs", min_length=1)
+    """Folder of the stages, the teacher's answers and the default MLflow database."""
+    ray_address: str = ""
+    """``host:port`` of the GCS of a running Ray cluster that this machine belongs to; empty always starts a local
+    cluster, ``auto`` takes the cluster that this job runs on, which ``RAY_ADDRESS`` names."""
+    teacher_actors: int = Field(default=1, gt=0)
+    """Ray actors that send requests to the teacher."""
+    requests_in_flight: int = Field(default=32, gt=0)
+    """Concurrent requests per teacher actor."""
+    request_timeout_s: float = Field(default=120.0, gt=0.0)
+    """Seconds until a request counts as failed and is retried."""
+    request_attempts: int = Field(default=5, gt=0)
+    """Attempts per request before it counts as permanently failed."""
+    max_failed_fraction: float = Field(default=0.01, ge=0.0, le=1.0)
+    """Fraction of the requests to the teacher that may fail permanently before the stage fails. A stage that failed
+    repeats them when it is run again; one that finished within the fraction does not."""
+    prompt_price_usd: float = Field(default=0.0, ge=0.0)
+    """Price of a million prompt tokens, in US dollars."""
+    completion_price_usd: float = Field(default=0.0, ge=0.0)
+    """Price of a million completion tokens, in US dollars."""
+    budget_usd: float | None = Field(default=None, gt=0.0)
+    """Budget of the distill stage, in US dollars: it stops, keeping every answer, before it spends more."""
+    train_workers: int = Field(default=2, gt=0)
+    """Training processes."""
+    gpus_per_worker: float = Field(default=0.0, ge=0.0)
+    """GPUs per training worker and per sampling actor."""
+    zero_stage: Literal[0, 1, 2, 3] = 1
+    """DeepSpeed ZeRO stage."""
+    checkpoint_every: int = Field(default=200, gt=0)
+    """Optimizer steps between checkpoints."""
+    sample_actors: int = Field(default=2, gt=0)
+    """Ray actors that sample from the student."""
+    sample_batch: int = Field(default=256, gt=0)
+    """Sequences generated per batch by a sampling actor."""
+    judge_actors: int = Field(default=2, gt=0)
+    """Ray actors that run programs in sandboxes."""

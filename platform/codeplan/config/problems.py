@@ -1,0 +1,61 @@
+"""Where the problems come from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from codeplan.config.base import Address, FilePath, Settings
+
+
+class MiniAppsSource(Settings):
+    """Generated problems; see `codeplan.problems.miniapps`."""
+
+    reader: Literal["miniapps"]
+    """Selects the generated problems."""
+    split: Literal["train", "test"]
+    """Which of the two sets to generate; they share no composition of operations."""
+    count: int = Field(gt=0)
+    """Number of problems."""
+    seed: int = 0
+    """Seed of the generator; the same seed gives the same bytes on every machine."""
+    inversion: float = Field(default=0.5, ge=0.0, le=1.0)
+    """Fraction of questions that name their operations out of order, which widens the gap between question and code."""
+
+
+class FileSource(Settings):
+    """Problems read from files of a known format."""
+
+    reader: Literal["apps", "mbpp", "humaneval", "codecontests", "jsonl"]
+    """The format of the files."""
+    path: Annotated[FilePath, Field(min_length=1), Address()]
+    """A file of JSON lines or of one JSON array, plain or gzipped; for ``apps`` also its folder tree. It enters
+    fingerprints by its content."""
+    examples_path: Annotated[FilePath, Address()] = ""
+    """``apps`` only: a jsonl file with the example tests of each problem; without it they are extracted from the
+    question."""
+    split: str = ""
+    """Which rows to take: ``mbpp`` has ``prompt``, ``test``, ``validation`` and ``train``, by task_id; the others
+    go by the row's own field. Empty takes all rows, and labels them with their own split, or ``test``."""
+    offset: int = Field(default=0, ge=0)
+    """Number of rows to skip at the start of the split."""
+    limit: int | None = Field(default=None, gt=0)
+    """Maximum number of rows; ``null`` takes all."""
+    skip_bad: bool = False
+    """Drop broken rows and count them, instead of stopping at the first."""
+    hidden_without_examples: bool = False
+    """Remove from the hidden tests those that the question shows as examples. mbpp: its first assert is both; published
+    numbers keep it. A problem that is left without hidden tests cannot be judged and counts as not solved."""
+
+
+Source = Annotated[MiniAppsSource | FileSource, Field(discriminator="reader")]
+
+
+class ProblemsConfig(Settings):
+    """Where the problems come from."""
+
+    train: Source
+    """The problems that the student is trained on."""
+    test: Source
+    """The problems that the student is evaluated on."""

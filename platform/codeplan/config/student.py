@@ -1,0 +1,94 @@
+"""The student, and how it is trained."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from codeplan.config.base import FilePath, Settings, Task, is_finite, leaves
+
+
+class StudentConfig(Settings):
+    """The small model that is trained."""
+
+    init: Literal["pretrained", "scratch"] = "pretrained"
+    """Whether to start from pretrained weights or from random ones."""
+    model: FilePath = ""
+    """``pretrained``: a Hugging Face model's name or folder. A folder enters fingerprints by its content, a name by the
+    revision that it was resolved to."""
+    revision: str = ""
+    """``pretrained``: the branch, tag or commit of a model on the hub; empty takes its main branch."""
+    architecture: dict[str, Any] = Field(default_factory=dict)
+    """``scratch``: keyword arguments of the Hugging Face configuration, ``model_type`` among them."""
+    vocab_size: int = Field(default=600, gt=256, le=1_000_000)
+    """``scratch``: size of the byte-level BPE that is trained on the training set."""
+    max_source_tokens: int = Field(default=600, gt=0, le=1_000_000)
+    """Length limit of a prompt, in tokens; longer questions are truncated."""
+    max_plan_source_tokens: int = Field(default=700, gt=0, le=1_000_000)
+    """Length limit of a prompt that contains a plan, in tokens."""
+    max_target_tokens: int = Field(default=512, gt=0, le=1_000_000)
+    """Length limit of a program or a plan, in tokens."""
+    plan_head: Literal["shared", "own"] = "shared"
+    """``own`` gives plans an output head of their own, cloned from the code head, as in the paper."""
+    seed: int = 0
+    """Seed of the weights that are initialized at random."""
+
+    @field_validator("architecture")
+    @classmethod
+    def _finite(cls, keys: dict[str, Any]) -> dict[str, Any]:
+        if wrong := [key for key, value in keys.items() if not all(map(is_finite, leaves(value)))]:
+            raise ValueError(f"{wrong[0]} should be a finite number")
+        return keys
+
+
+class TrainingConfig(Settings):
+    """The alternating multi-task fine-tuning."""
+
+    mixing: dict[Task, float] = Field(default={"code": 1.0, "plan": 1.0, "plan_code": 1.0})
+    """Mixing ratio: how often each task is drawn, relative to the others. The paper has no ``plan_code``: ratio 0
+    reproduces it."""
+    weights: dict[Task, float] = Field(default={})
+    """Weight of each task's loss; 1 for a task that is not listed."""
+    steps: int = Field(default=1000, gt=0)
+    """Optimizer steps."""
+    batch_size: int = Field(default=32, gt=0)
+    """Examples per optimizer step, summed over all workers."""
+    micro_batch_size: int = Field(default=16, gt=0)
+    """Examples per micro-batch, all of the same task."""
+    learning_rate: float = Field(default=2e-5, gt=0.0)
+    """Peak learning rate of AdamW."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """Learning rate after the warm-up: ``constant``, or ``cosine`` decay over the remaining steps."""
+    warmup_steps: int = Field(default=100, ge=0)
+    """Optimizer steps over which the learning rate rises linearly from 0."""
+    weight_decay: float = Field(default=0.05, ge=0.0)
+    """Weight decay of AdamW."""
+    max_grad_norm: float = Field(default=1.0, gt=0.0)
+    """Norm to which gradients are clipped."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Number format of the forward and backward passes."""
+    validation_examples: int = Field(default=64, ge=0)
+    """Training problems held out to measure the validation loss of each task."""
+    seed: int = 0
+    """Seed of the validation split, the order of examples and dropout."""
+
+    @field_validator("mixing", "weights")
+    @classmethod
+    def _some_and_none_negative(cls, values: dict[Task, float], info: ValidationInfo) -> dict[Task, float]:
+        if any(value < 0 for value in values.values()) or (info.field_name == "mixing" and not any(values.values())):
+            raise ValueError("values must not be negative, and at least one in mixing must be positive")
+        return values
+
+    @model_validator(mode="after")
+    def _whole_micro_batches(self) -> TrainingConfig:
+        if self.batch_size % self.micro_batch_size:
+            raise ValueError(
+                f"batch_size {self.batch_size} is not a multiple of micro_batch_size {self.micro_batch_size}"
+            )
+        return self
+
+    def missing_tasks(self) -> list[Task]:
+        """The tasks that plan sampling needs and that no ratio trains; for ``plan_code`` it can use the code task."""
+        needed: tuple[Task, ...] = ("code", "plan")
+        return [task for task in needed if not self.mixing.get(task)]

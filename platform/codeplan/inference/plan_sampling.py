@@ -1,0 +1,223 @@
+"""Plan sampling in the three stages of the paper's figure 4, with the arms it is compared with.
+
+A pure function of problems, a student and a judge: it knows neither Ray nor a model. What was sampled before is given
+to it, and only what is missing is added: each sequence has an RNG key of its own, so that it does not matter when it is
+generated. Smaller plan counts need no samples of their own (`codeplan.evaluation.estimators.expected_best`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from codeplan.inference.samples import Samples, as_record, pool_key, selectable_plans, view
+from codeplan.inference.settings import SampleSettings
+from codeplan.records import Arm, Phase, Plan, Problem, Program, Verdict
+from codeplan.student.generation_request import Generation, GenerationRequest
+from codeplan_sandbox import Suite, SuiteVerdict
+
+STUDENT = "student"
+
+
+class PlanGenerator(Protocol):
+    """What plan sampling needs of a model."""
+
+    def generate(self, requests: Sequence[GenerationRequest], *, temperature: float, top_p: float) -> list[Generation]:
+        """Answer every request, in order."""
+
+
+Judge = Callable[[Sequence[tuple[str, Suite]]], list[SuiteVerdict]]
+"""Runs programs against suites; verdicts come back in order."""
+
+
+@dataclass(frozen=True)
+class ProgramSpec:
+    """A program to be generated: where it belongs, and what the student is asked."""
+
+    arm: Arm
+    phase: Phase
+    plan_index: int
+    sample_index: int
+    request: GenerationRequest
+    dropped: str = ""
+    """Why there is no plan to follow: then nothing is generated."""
+
+    @property
+    def key(self) -> tuple[str, Arm, Phase, int, int]:
+        """Its key among all programs of a pool."""
+        return self.request.problem.problem_id, self.arm, self.phase, self.plan_index, self.sample_index
+
+
+def sample(
+    problems: Sequence[Problem],
+    oracle_plans: Mapping[str, Plan],
+    student: PlanGenerator,
+    judge: Judge,
+    settings: SampleSettings,
+    *,
+    pool: Samples,
+) -> Iterator[Samples]:
+    """Sample the plans and programs of all arms that are not there yet.
+
+    Args:
+        problems: the problems to solve.
+        oracle_plans: by problem_id, the teacher's plan for the problem's own solution, where there is one; used where
+            the settings ask for the oracle arm.
+        student: the model.
+        judge: the sandbox.
+        settings: how many samples, at which temperature.
+        pool: what was sampled before, and more perhaps than the settings ask for.
+
+    Yields:
+        What is new, part by part: plans, programs, verdicts, final programs. Keep each before the next is asked for.
+    """
+    by_id = {problem.problem_id: problem for problem in problems}
+    yield (new := Samples(plans=_sample_plans(problems, pool.plans, student, settings)))  # stage 1
+    pool += new
+    specs = _first_specs(by_id, oracle_plans, view(pool, settings).plans, settings)
+    yield (new := Samples(programs=_write(specs, pool.programs, student, settings)))
+    pool += new
+    yield (
+        new := Samples(verdicts=judge_examples(by_id, view(pool, settings).programs, pool.verdicts, judge))
+    )  # stage 2
+    pool += new
+    specs = _final_specs(by_id, view(pool, settings), settings)
+    yield Samples(programs=_write(specs, pool.programs, student, settings))  # stage 3
+
+
+def judge_examples(
+    problems: Mapping[str, Problem], programs: Iterable[Program], there: Iterable[Verdict], judge: Judge
+) -> list[Verdict]:
+    """Run trial programs on the example tests; equal programs once, and none where a problem has no example test.
+
+    Args:
+        problems: by problem_id.
+        programs: of any phase; only trials are judged.
+        there: verdicts that need not be given again.
+        judge: the sandbox.
+    """
+    suites = {key: problem.example_tests for key, problem in problems.items() if problem.example_tests is not None}
+    known = {(verdict.problem_id, verdict.program_key) for verdict in there}
+    texts = {
+        (program.problem_id, program.key): program.code
+        for program in programs
+        if program.phase == "trial" and program.problem_id in suites and not program.dropped
+    }
+    new = {key: code for key, code in texts.items() if key not in known}
+    found = judge([(code, suites[problem_id]) for (problem_id, _), code in new.items()])
+    return [
+        as_record(problem_id, code, "example", verdict)
+        for ((problem_id, _), code), verdict in zip(new.items(), found, strict=True)
+    ]
+
+
+def _rng_key(settings: SampleSettings, problem: Problem, *names: object) -> str:
+    return "/".join(map(str, (settings.seed, problem.problem_id, *names)))
+
+
+def _sample_plans(
+    problems: Sequence[Problem], there: Iterable[Plan], student: PlanGenerator, settings: SampleSettings
+) -> list[Plan]:
+    known = {(plan.problem_id, plan.sample_index) for plan in there}
+    missing = [
+        (problem, index)
+        for problem in problems
+        for index in range(settings.plans)
+        if (problem.problem_id, index) not in known
+    ]
+    requests = [
+        GenerationRequest(problem=problem, task="plan", rng_key=_rng_key(settings, problem, "plan", index))
+        for problem, index in missing
+    ]
+    generations = student.generate(requests, temperature=settings.temperature, top_p=settings.top_p)
+    return [
+        Plan(
+            problem_id=problem.problem_id,
+            author=STUDENT,
+            sample_index=index,
+            text=generation.text,
+            completion_tokens=generation.tokens,
+            finished=generation.finished,
+            dropped=generation.dropped,
+        )
+        for (problem, index), generation in zip(missing, generations, strict=True)
+    ]
+
+
+def _first_specs(
+    problems: Mapping[str, Problem], oracle_plans: Mapping[str, Plan], plans: Sequence[Plan], settings: SampleSettings
+) -> list[ProgramSpec]:
+    """All programs but the final ones of plans."""
+    specs = [spec for problem in problems.values() for spec in _without_plan(problem, settings)]
+    specs += [
+        _with_plan(problems[plan.problem_id], plan, "trial", trial, settings)
+        for plan in plans
+        for trial in range(settings.trials)
+    ]
+    if settings.oracle:
+        specs += [_oracle(problems[key], plan, settings) for key, plan in oracle_plans.items() if key in problems]
+    return specs
+
+
+def _without_plan(problem: Problem, settings: SampleSettings) -> list[ProgramSpec]:
+    greedy = GenerationRequest(problem=problem, task="code", rng_key=_rng_key(settings, problem, "direct"), greedy=True)
+    sampled = (
+        GenerationRequest(problem=problem, task="code", rng_key=_rng_key(settings, problem, "sampled", index))
+        for index in range(settings.budget(settings.plans))
+    )
+    return [
+        ProgramSpec("direct", "final", -1, 0, greedy),
+        *(ProgramSpec("sampled", "trial", -1, index, request) for index, request in enumerate(sampled)),
+    ]
+
+
+def _with_plan(problem: Problem, plan: Plan, phase: Phase, index: int, settings: SampleSettings) -> ProgramSpec:
+    rng_key = _rng_key(settings, problem, phase, plan.sample_index, index)
+    request = GenerationRequest(
+        problem=problem, task="plan_code", plan=plan.text, rng_key=rng_key, greedy=phase == "final"
+    )
+    return ProgramSpec("codeplan", phase, plan.sample_index, index, request, plan.dropped)
+
+
+def _oracle(problem: Problem, plan: Plan, settings: SampleSettings) -> ProgramSpec:
+    rng_key = _rng_key(settings, problem, "oracle")
+    request = GenerationRequest(problem=problem, task="plan_code", plan=plan.text, rng_key=rng_key, greedy=True)
+    return ProgramSpec("oracle", "final", plan.sample_index, 0, request)
+
+
+def _final_specs(problems: Mapping[str, Problem], samples: Samples, settings: SampleSettings) -> list[ProgramSpec]:
+    """A final program for every plan that some plan count can choose."""
+    chosen = selectable_plans(samples.plans, samples.programs, samples.verdicts, settings)
+    return [
+        _with_plan(problems[plan.problem_id], plan, "final", 0, settings)
+        for plan in samples.plans
+        if plan.sample_index in chosen[plan.problem_id]
+    ]
+
+
+def _write(
+    specs: Sequence[ProgramSpec], there: Iterable[Program], student: PlanGenerator, settings: SampleSettings
+) -> list[Program]:
+    known = {pool_key(program) for program in there}
+    missing = [spec for spec in specs if spec.key not in known]
+    requests = [spec.request for spec in missing if not spec.dropped]
+    generations = iter(student.generate(requests, temperature=settings.temperature, top_p=settings.top_p))
+    return [
+        _program(spec, Generation("", 0, finished=False, dropped=spec.dropped) if spec.dropped else next(generations))
+        for spec in missing
+    ]
+
+
+def _program(spec: ProgramSpec, generation: Generation) -> Program:
+    return Program(
+        problem_id=spec.request.problem.problem_id,
+        arm=spec.arm,
+        phase=spec.phase,
+        plan_index=spec.plan_index,
+        sample_index=spec.sample_index,
+        code=generation.text,
+        tokens=generation.tokens,
+        finished=generation.finished,
+        dropped=generation.dropped,
+    )

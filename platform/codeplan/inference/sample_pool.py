@@ -1,0 +1,98 @@
+"""The pool of all that one student was sampled on one set of problems, whatever the stages asked for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from codeplan.inference.samples import Samples, view
+from codeplan.inference.settings import SampleSettings
+from codeplan.pool import Pool
+from codeplan.records import Plan, Program, Verdict
+from codeplan.stage import Stage, fingerprint
+
+VERSION = 1
+"""Raised when equal settings sample something else."""
+
+
+@dataclass(frozen=True)
+class SamplePool:
+    """A stage's view of its pool.
+
+    Oracle programs and verdicts are in tables of their own, named by what they depend on beside the student: the
+    oracle's plans, and how the example tests are judged.
+
+    Attributes:
+        pool: the records.
+        settings: what the stage asks for.
+        oracle_table: name of the table of oracle programs.
+        verdict_table: name of the table of the example tests' verdicts.
+    """
+
+    pool: Pool
+    settings: SampleSettings
+    oracle_table: str
+    verdict_table: str
+
+    @classmethod
+    def of(cls, stage: Stage) -> SamplePool:
+        """The pool of a sample stage."""
+        settings = stage.settings
+        assert isinstance(settings, SampleSettings)
+        inputs = {role: stage.inputs[role].fingerprint for role in ("student", "test")}
+        pool = Pool.open(stage.home, "samples", {"version": VERSION, **inputs, "settings": settings.of_sequences()})
+        oracle = stage.inputs["oracle"].fingerprint if "oracle" in stage.inputs else "none"
+        examples = fingerprint(settings.of_example_verdicts())
+        return cls(pool, settings, f"oracle-{oracle[:16]}", f"verdicts-{examples[:16]}")
+
+    @property
+    def folder(self) -> Path:
+        """Where the records are."""
+        return self.pool.folder
+
+    def read_all(self, block: int) -> Samples:
+        """All that is there of a block, and that the stage could use."""
+        programs = self.pool.read("programs", block, Program) + self.pool.read(self.oracle_table, block, Program)
+        plans = self.pool.read("plans", block, Plan)
+        return Samples(plans, programs, self.pool.read(self.verdict_table, block, Verdict))
+
+    def read(self, block: int) -> Samples:
+        """What the stage asks for of a block."""
+        return view(self.read_all(block), self.settings)
+
+    def add(self, block: int, new: Samples) -> None:
+        """Keep new samples of a block that the caller has locked."""
+        self.pool.add("plans", block, Plan, new.plans)
+        self.pool.add("programs", block, Program, [program for program in new.programs if program.arm != "oracle"])
+        self.pool.add(self.oracle_table, block, Program, [prog for prog in new.programs if prog.arm == "oracle"])
+        self.pool.add(self.verdict_table, block, Verdict, new.verdicts)
+
+
+def counts(samples: Samples, problems: int, new: Sequence[Samples]) -> dict[str, int]:
+    """What a finished block says of itself: sums over all blocks make the stage's metrics and accounts.
+
+    Args:
+        samples: what the stage asks for of the block.
+        problems: how many problems the block has.
+        new: what was added for it in this run.
+    """
+    found = Counter(
+        {
+            "problems": problems,
+            "problems.answered": len({program.problem_id for program in samples.programs}),
+            "plans": len(samples.plans),
+            "plans.unfinished": sum(not plan.finished for plan in samples.plans),
+            "programs": len(samples.programs),
+            "programs.distinct": len({(prog.problem_id, prog.key) for prog in samples.programs if not prog.dropped}),
+            "programs.unfinished": sum(not program.finished for program in samples.programs),
+            "tokens": sum(program.tokens for program in samples.programs)
+            + sum(plan.completion_tokens for plan in samples.plans),
+            "new.sequences": sum(len(part.plans) + len(part.programs) for part in new),
+            "new.verdicts": sum(len(part.verdicts) for part in new),
+        }
+    )
+    found.update(f"plans.dropped.{plan.dropped}" for plan in samples.plans if plan.dropped)
+    found.update(f"programs.dropped.{program.dropped}" for program in samples.programs if program.dropped)
+    return dict(found)

@@ -1,0 +1,103 @@
+"""What was sampled for some problems, and which part of it a stage's settings ask for."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from codeplan.inference.selection import plan_scores, selectable
+from codeplan.inference.settings import SampleSettings
+from codeplan.records import Arm, Phase, Plan, Program, SuiteName, Verdict, program_key
+from codeplan_sandbox import SuiteVerdict
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What was sampled for some problems, with the verdicts of the example tests."""
+
+    plans: list[Plan] = field(default_factory=list)
+    programs: list[Program] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+
+    def __add__(self, other: Samples) -> Samples:
+        return Samples(self.plans + other.plans, self.programs + other.programs, self.verdicts + other.verdicts)
+
+
+def view(pool: Samples, settings: SampleSettings) -> Samples:
+    """What the settings ask for of a pool that may hold more; the same whatever else is in it, and in the same order.
+
+    Args:
+        pool: whole problems' samples.
+        settings: how many plans and trials, and which arms.
+    """
+    plans = sorted(
+        (plan for plan in pool.plans if plan.sample_index < settings.plans),
+        key=lambda plan: (plan.problem_id, plan.sample_index),
+    )
+    first = [program for program in pool.programs if _belongs(program, settings)]
+    judged = {(program.problem_id, program.key) for program in first if program.phase == "trial"}
+    verdicts = sorted(
+        (verdict for verdict in pool.verdicts if (verdict.problem_id, verdict.program_key) in judged),
+        key=lambda verdict: (verdict.problem_id, verdict.program_key),
+    )
+    chosen = selectable_plans(plans, first, verdicts, settings)
+    finals = [
+        program
+        for program in pool.programs
+        if (program.arm, program.phase) == ("codeplan", "final") and program.plan_index in chosen[program.problem_id]
+    ]
+    return Samples(plans, sorted(first + finals, key=pool_key), verdicts)
+
+
+def as_record(problem_id: str, code: str, suite: SuiteName, verdict: SuiteVerdict) -> Verdict:
+    """A sandbox verdict as the record that is kept."""
+    return Verdict(
+        problem_id=problem_id,
+        program_key=program_key(code),
+        suite=suite,
+        outcome=verdict.outcome,
+        passed_tests=verdict.passed_tests,
+        total_tests=verdict.total,
+        time_s=sum(case.time_s for case in verdict.cases),
+        memory_bytes=max((case.memory_bytes for case in verdict.cases), default=0),
+        message=verdict.message,
+        tier=verdict.tier,
+    )
+
+
+def selectable_plans(
+    plans: Sequence[Plan], programs: Iterable[Program], verdicts: Iterable[Verdict], settings: SampleSettings
+) -> defaultdict[str, set[int]]:
+    """By problem_id, the indices of the plans that can be chosen from ``fewest_plans`` or more of them."""
+    scores = plan_scores(programs, verdicts)
+    by_problem: defaultdict[str, list[int]] = defaultdict(list)
+    for plan in plans:
+        by_problem[plan.problem_id].append(plan.sample_index)
+    chosen: defaultdict[str, set[int]] = defaultdict(set)
+    for problem_id, indices in by_problem.items():
+        if len(indices) >= settings.fewest_plans:
+            of_problem = scores.get(problem_id, {})
+            positions = selectable([of_problem.get(index) for index in indices], [settings.fewest_plans])
+            chosen[problem_id] = {indices[position] for position in positions}
+    return chosen
+
+
+def pool_key(program: Program) -> tuple[str, Arm, Phase, int, int]:
+    """A program's key among all programs of a pool."""
+    return program.problem_id, program.arm, program.phase, program.plan_index, program.sample_index
+
+
+def _belongs(program: Program, settings: SampleSettings) -> bool:
+    """Whether the settings ask for a program, final ones of plans apart."""
+    match program.arm, program.phase:
+        case "direct", _:
+            return True
+        case "sampled", _:
+            return program.sample_index < settings.budget(settings.plans)
+        case "oracle", _:
+            return settings.oracle
+        case "codeplan", "trial":
+            return program.plan_index < settings.plans and program.sample_index < settings.trials
+        case _:
+            return False

@@ -1,0 +1,72 @@
+"""From the training workers to the driver: reports are appended to a file, which the driver follows."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ray.train
+
+_POLL_S = 0.5
+
+
+class ReportWriter(ray.train.UserCallback):
+    """Appends each report to a file; it runs in Ray's controller, which is on the driver's machine."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def after_report(self, run_context: Any, metrics: list[dict[str, float]], checkpoint: Any) -> None:
+        """Write the first worker's metrics: all workers report the same."""
+        del run_context, checkpoint
+        with Path(self._path).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(metrics[0]) + "\n")
+
+
+@contextmanager
+def follow_reports(reports: Path, on_report: Callable[[dict[str, float]], None]) -> Iterator[None]:
+    """Pass what is appended to the file to the callback; an error of the callback is raised at the end."""
+    reports.touch()
+    over = threading.Event()
+    errors: list[Exception] = []
+
+    def follow() -> None:
+        with reports.open(encoding="utf-8") as file:
+            file.seek(0, 2)
+            while True:
+                last = over.wait(_POLL_S)
+                for line in _whole_lines(file):
+                    on_report(json.loads(line))
+                if last:
+                    return
+
+    def guarded() -> None:
+        try:
+            follow()
+        except Exception as error:
+            errors.append(error)
+
+    follower = threading.Thread(target=guarded, name="training-reports", daemon=True)
+    follower.start()
+    try:
+        yield
+    finally:
+        over.set()
+        follower.join()
+    if errors:
+        raise errors[0]
+
+
+def _whole_lines(file: Any) -> Iterator[str]:
+    """The lines that are complete; an incomplete line is left for the next call."""
+    while True:
+        start = file.tell()
+        line = file.readline()
+        if not line.endswith("\n"):
+            file.seek(start)
+            return
+        yield line

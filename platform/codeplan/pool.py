@@ -1,0 +1,138 @@
+"""A pool: records that grow, in parts, shared by all stages that need them.
+
+A stage is all or nothing; what is sampled and judged is not: twenty plans are the eight that are there and twelve more.
+So samples and verdicts are kept outside their stages, under an identity of what makes one record, without how many
+there are. A stage that needs more records adds them, and its done marker names the pool.
+
+    home/pools/samples/<fingerprint>/
+        identity.json
+        plans/00003.000.parquet           block 3, first part
+        programs/00003.000.parquet
+        programs/00003.001.parquet        block 3, added later
+        00003.lock
+
+Records are grouped in blocks of problems: `PROBLEMS_PER_BLOCK` of them in the data set's order. A block is what one
+worker handles at a time, and the most that is in memory at once. A part is written once, whole, and never changed;
+readers concatenate the parts of a block.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from codeplan.files import atomic_write, locked, write_text
+from codeplan.records import R, arrow_schema, from_table, to_table
+from codeplan.stage import fingerprint
+
+PROBLEMS_PER_BLOCK = 16
+"""Few enough that a block of the paper's size (3,500 programs) is small in memory and little work is repeated when a
+worker dies. Which problems share a batch can move a sample by a rounding error, so this is a constant."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A folder of growing tables; it is made when a block is first locked.
+
+    Attributes:
+        folder: where it is.
+        identity: what one record depends on, as plain JSON data; kept in the folder for a user who looks there.
+    """
+
+    folder: Path
+    identity: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    @classmethod
+    def open(cls, home: Path, kind: str, identity: Mapping[str, Any]) -> Pool:
+        """The pool of an identity, which may be empty yet."""
+        return cls(home / "pools" / kind / fingerprint(identity)[:16], identity)
+
+    def relative(self, home: Path) -> str:
+        """The folder's path within the home, as a done marker names it."""
+        return self.folder.relative_to(home).as_posix()
+
+    @contextmanager
+    def lock(self, block: int) -> Iterator[None]:
+        """Hold one block for this process: another that wants to add to it waits, and then finds what was added."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not (self.folder / "identity.json").exists():
+            write_text(self.folder / "identity.json", json.dumps(self.identity, indent=1))
+        with locked(self.folder / f"{block:05d}.lock"):
+            yield
+
+    def parts(self, table: str, block: int) -> list[Path]:
+        """The files that hold a block of a table, in the order in which they were added."""
+        return sorted((self.folder / table).glob(f"{block:05d}.*.parquet"))
+
+    def add(self, table: str, block: int, kind: type[R], records: Sequence[R]) -> None:
+        """Add records to a block, which is locked by the caller; nothing is written where there are none."""
+        if not records:
+            return
+        (self.folder / table).mkdir(parents=True, exist_ok=True)
+        path = self.folder / table / f"{block:05d}.{len(self.parts(table, block)):03d}.parquet"
+        with atomic_write(path) as unfinished:
+            pq.write_table(to_table(kind, records), unfinished, compression="zstd")
+
+    def read_table(self, table: str, block: int, kind: type[R], columns: Sequence[str] | None = None) -> pa.Table:
+        """A block of a table as Arrow columns: all of them, or those that are named."""
+        schema = arrow_schema(kind)
+        wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
+        parts = [pq.read_table(path, columns=list(wanted.names)) for path in self.parts(table, block)]
+        return pa.concat_tables(part.cast(wanted) for part in parts) if parts else wanted.empty_table()
+
+    def read(self, table: str, block: int, kind: type[R]) -> list[R]:
+        """A block of a table as records."""
+        return from_table(kind, self.read_table(table, block, kind))
+
+
+def blocks(items: Sequence[T]) -> list[Sequence[T]]:
+    """The problems, or what belongs to them one to one, block by block."""
+    return [items[start : start + PROBLEMS_PER_BLOCK] for start in range(0, len(items), PROBLEMS_PER_BLOCK)]
+
+
+@dataclass(frozen=True)
+class BlockMarkers:
+    """Which blocks a stage has finished, and the counts of each: what resumes a stage and sums up its result.
+
+    Attributes:
+        folder: the stage's folder.
+    """
+
+    folder: Path
+
+    def get(self, block: int) -> dict[str, int] | None:
+        """The counts of a finished block; None where it is not finished."""
+        try:
+            found: dict[str, int] = json.loads(self._path(block).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        return found
+
+    def put(self, block: int, counts: Mapping[str, int]) -> None:
+        """Mark a block as finished."""
+        self._path(block).parent.mkdir(exist_ok=True)
+        write_text(self._path(block), json.dumps(counts))
+
+    def missing(self, count: int) -> list[int]:
+        """The blocks, of so many, that are not finished."""
+        return [block for block in range(count) if not self._path(block).exists()]
+
+    def total(self, count: int) -> dict[str, int]:
+        """The sums of the counts of so many blocks, all finished."""
+        sums: dict[str, int] = {}
+        for block in range(count):
+            for name, value in (self.get(block) or {}).items():
+                sums[name] = sums.get(name, 0) + value
+        return sums
+
+    def _path(self, block: int) -> Path:
+        return self.folder / "blocks" / f"{block:05d}.json"

@@ -1,0 +1,76 @@
+"""distill: ask the teacher for the plans behind the problems' solutions."""
+
+from __future__ import annotations
+
+from statistics import fmean
+
+from codeplan import records
+from codeplan.config import ExecutionConfig, Settings, TeacherConfig
+from codeplan.records import Plan, Problem
+from codeplan.stage import StageError, StageResult
+from codeplan.stages.run import PLANS, PROBLEMS, TABLE_ROWS, StageRun, columns
+from codeplan.teacher.offline import MODEL as OFFLINE
+from codeplan.teacher.offline_server import offline_host
+from codeplan.teacher.prompts import prompt_version
+
+VERSION = 4
+
+
+class DistillSettings(Settings):
+    """The settings of the distill stage."""
+
+    teacher: TeacherConfig
+    prompt_version: str
+    """Of the prompt template that the teacher's name."""
+    offline_version: str
+    """Of the offline teacher; empty where an endpoint is asked."""
+
+
+def settings(teacher: TeacherConfig, role: str) -> DistillSettings:
+    """What is asked; the oracle needs one plan for one solution of each test problem."""
+    if role == "oracle":
+        teacher = teacher.model_copy(update={"solutions_per_problem": 1, "plans_per_solution": 1})
+    return DistillSettings(
+        teacher=teacher,
+        prompt_version=prompt_version(teacher.prompt),
+        offline_version=offline_host() if teacher.model == OFFLINE else "",
+    )
+
+
+def resources(execution: ExecutionConfig) -> tuple[float, float]:
+    """Requests wait for the network: they ask for no CPU of their own."""
+    del execution
+    return 0.0, 0.0
+
+
+def run(work: StageRun) -> StageResult:
+    """Ask for every plan whose answer is not kept yet."""
+    from codeplan.on_ray.distill import distill
+
+    assert isinstance(work.stage.settings, DistillSettings)
+    teacher = work.stage.settings.teacher
+    (given,) = (work.read(role, PROBLEMS, Problem) for role in work.stage.inputs)
+    requests = sum(min(len(problem.solutions), teacher.solutions_per_problem) for problem in given)
+    requests *= teacher.plans_per_solution
+    work.connect_ray(*resources(work.execution))
+    with work.bar(requests, "plans") as bar:
+        cache = work.stage.home / "answers"
+        made = distill(given, teacher, work.execution, cache, lambda tally: bar.advance(tally.rows, tally.cost_usd))
+    if work.stage.role == "plans" and not made.plans:
+        raise StageError(f"the teacher's {requests} answers hold no plan: {dict(made.account.dropped)}")
+    records.write(work.folder / PLANS, Plan, made.plans)
+    rows = [columns(plan, "problem_id", "text", "leakage") for plan in made.plans[:TABLE_ROWS]]
+    work.tracking.table(rows, "plans.json")
+    metrics = {
+        "plans": len(made.plans),
+        "plan.leakage": fmean(plan.leakage for plan in made.plans) if made.plans else 0.0,
+        "teacher.prompt_tokens": made.tally.prompt_tokens,
+        "teacher.completion_tokens": made.tally.completion_tokens,
+        "teacher.cost_usd": made.tally.cost_usd,
+        "teacher.cached": made.tally.cached,
+        "teacher.truncated": made.tally.truncated,
+        **{f"teacher.left_out.{name}": count for name, count in made.left_out.items()},
+    }
+    for note in made.notes():
+        work.note(note)
+    return StageResult(accounts={"solutions": made.account}, metrics=metrics)

@@ -1,0 +1,74 @@
+"""judge: run every program on its problem's hidden tests; equal programs share a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from codeplan import problems
+from codeplan.config import ExecutionConfig, JudgingConfig
+from codeplan.inference.sample_pool import SamplePool
+from codeplan.inference.verdict_pool import JudgeSettings, ProgramKey, VerdictPool, counts
+from codeplan.pool import BlockMarkers, blocks
+from codeplan.records import Problem, Program
+from codeplan.stage import StageResult
+from codeplan.stages.run import PROBLEMS, TABLE_ROWS, StageRun, account
+from codeplan_sandbox import Suite
+
+VERSION = 3
+
+
+def settings(judging: JudgingConfig) -> JudgeSettings:
+    """How the hidden tests judge."""
+    return JudgeSettings(comparator=judging.comparator, hidden_tests=judging.hidden_tests)
+
+
+def resources(execution: ExecutionConfig) -> tuple[float, float]:
+    """Half a CPU per judge: its program runs while the judge waits."""
+    return execution.judge_actors / 2, 0.0
+
+
+def run(work: StageRun) -> StageResult:
+    """Add to the pool the verdicts that are missing there."""
+    from codeplan.on_ray.judges import JudgePool
+    from codeplan.on_ray.verdicts import judge_block
+
+    assert isinstance(work.stage.settings, JudgeSettings)
+    samples, verdicts = SamplePool.of(work.stage.inputs["samples"]), VerdictPool.of(work.stage)
+    in_blocks = blocks(work.read("test", PROBLEMS, Problem))
+    markers = BlockMarkers(work.folder)
+    work.connect_ray(*resources(work.execution))
+    with work.bar(_programs(work), "programs") as bar:
+        judges = JudgePool.start(work.execution.judge_actors, work.stage.settings.hidden_tests.limits())
+        try:
+            for block in markers.missing(len(in_blocks)):
+                programs = samples.read(block).programs
+                suites = _hidden_suites(in_blocks[block], work.stage.settings)
+                new = judge_block(block, _to_judge(programs, suites), judges, verdicts, bar)
+                markers.put(block, counts(programs, verdicts.read(block, programs), new))
+        finally:
+            judges.stop()
+    rows = [verdict.model_dump(mode="json") for verdict in verdicts.read(0, samples.read(0).programs)[:TABLE_ROWS]]
+    work.tracking.table(rows, "verdicts.json")
+    totals = markers.total(len(in_blocks))
+    metrics = {name: value for name, value in totals.items() if name.startswith("verdicts")}
+    metrics["judged.new_programs"] = totals["new.verdicts"]
+    return StageResult({"programs": account(totals, "programs")}, metrics, (verdicts.pool.relative(work.stage.home),))
+
+
+def _programs(work: StageRun) -> int:
+    """How many different programs were sampled."""
+    sampled = BlockMarkers(work.stage.inputs["samples"].folder)
+    return sampled.total(len(blocks(work.read("test", PROBLEMS, Problem))))["programs.distinct"]
+
+
+def _hidden_suites(given: Iterable[Problem], judging: JudgeSettings) -> dict[str, Suite]:
+    judged = (problems.with_comparator(problem, judging.comparator) for problem in given)
+    return {problem.problem_id: problem.hidden_tests for problem in judged if problem.hidden_tests is not None}
+
+
+def _to_judge(programs: Iterable[Program], suites: Mapping[str, Suite]) -> dict[ProgramKey, tuple[str, Suite]]:
+    return {
+        (program.problem_id, program.key): (program.code, suites[program.problem_id])
+        for program in programs
+        if not program.dropped and program.problem_id in suites
+    }

@@ -1,0 +1,52 @@
+"""problems: read the problems of one split, and account for every row."""
+
+from __future__ import annotations
+
+from codeplan import problems, records
+from codeplan.config import Source
+from codeplan.problems.settings import ReadSettings
+from codeplan.records import Problem
+from codeplan.stage import StageError, StageResult
+from codeplan.stages.run import PROBLEMS, TABLE_ROWS, StageRun, columns
+
+VERSION = 2
+
+
+def settings(source: Source) -> ReadSettings:
+    """What is read; raises ProblemError where a file is missing."""
+    return ReadSettings.of(source)
+
+
+def run(work: StageRun) -> StageResult:
+    """Read the problems of one split."""
+    source = _settings(work).source
+    found = problems.read(source)
+    records.write(work.folder / PROBLEMS, Problem, found.problems)
+    rows = [columns(problem, "problem_id", "level", "question") for problem in found.problems[:TABLE_ROWS]]
+    role = work.stage.role
+    work.tracking.dataset(f"{source.reader}-{role}", work.stage.fingerprint, rows, context=role)
+    metrics = {
+        "problems": len(found.problems),
+        "problems.with_solutions": sum(bool(problem.solutions) for problem in found.problems),
+        "problems.with_example_tests": sum(problem.example_tests is not None for problem in found.problems),
+        "problems.with_hidden_tests": sum(problem.hidden_tests is not None for problem in found.problems),
+    }
+    return StageResult(accounts={"problems": found.account}, metrics=metrics)
+
+
+def require_usable(role: str, result: StageResult) -> None:
+    """Stop before anything is paid where nothing could come of it; asked of each role, also of a reused stage.
+
+    Raises:
+        StageError: training problems without any solution, or test problems without any hidden tests.
+    """
+    count = int(result.metrics["problems"])
+    if role == "train" and not result.metrics["problems.with_solutions"]:
+        raise StageError(f"none of the {count} training problems has a solution: there is nothing to learn from")
+    if role == "test" and not result.metrics["problems.with_hidden_tests"]:
+        raise StageError(f"none of the {count} test problems has hidden tests: nothing could be judged")
+
+
+def _settings(work: StageRun) -> ReadSettings:
+    assert isinstance(work.stage.settings, ReadSettings)
+    return work.stage.settings

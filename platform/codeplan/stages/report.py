@@ -1,0 +1,90 @@
+"""report: count, compare, and draw."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+
+from codeplan.config import Config, ReportConfig, Settings
+from codeplan.files import write_text
+from codeplan.inference.sample_pool import SamplePool
+from codeplan.inference.samples import Samples
+from codeplan.inference.verdict_pool import VerdictPool
+from codeplan.pool import blocks
+from codeplan.problems import shown_among_hidden
+from codeplan.records import Plan, Problem, Verdict
+from codeplan.stage import Account, Stage, StageResult
+from codeplan.stages.run import PLANS, PROBLEMS, StageRun
+from codeplan.tracking import Run
+
+VERSION = 3
+FILES = {".png", ".md", ".html", ".json", ".csv"}
+"""The kinds of files that go to MLflow."""
+
+
+class ReportSettings(Settings):
+    """The settings of the report stage."""
+
+    report: ReportConfig
+
+
+def settings(config: Config) -> ReportSettings:
+    """What is counted."""
+    return ReportSettings(report=config.report)
+
+
+def run(work: StageRun) -> StageResult:
+    """Count what every arm solves, and write the tables, the figures and the page of problems."""
+    from codeplan.evaluation import problem_page
+    from codeplan.evaluation import report as reports
+
+    assert isinstance(work.stage.settings, ReportSettings)
+    given = work.read("test", PROBLEMS, Problem)
+    pool = SamplePool.of(work.stage.inputs["samples"])
+    sampled, hidden = _sampled(work.stage, pool, given)
+    sampled_records: dict[str, Any] = {
+        "oracle_plans": work.read("oracle", PLANS, Plan),
+        "student_plans": sampled.plans,
+        "programs": sampled.programs,
+        "verdicts": [*sampled.verdicts, *hidden],
+        "sampling": pool.settings,
+    }
+    plans = work.read("plans", PLANS, Plan)
+    shown = [shown_among_hidden(problem) for problem in given]
+    made = reports.build(
+        given, plans=plans, report=work.stage.settings.report, shown_hidden_tests=shown, **sampled_records
+    )
+    reports.write(made, work.folder)
+    write_text(work.folder / "problems.html", problem_page.render(given, **sampled_records))
+    return StageResult(accounts={"problems": Account(len(given), made.problems)}, metrics=made.metrics())
+
+
+def _sampled(stage: Stage, pool: SamplePool, given: list[Problem]) -> tuple[Samples, list[Verdict]]:
+    verdicts = VerdictPool.of(stage.inputs["verdicts"])
+    sampled, hidden = Samples(), list[Verdict]()
+    for block in range(len(blocks(given))):
+        of_block = pool.read(block)
+        for whole, part in zip(vars(sampled).values(), vars(of_block).values(), strict=True):
+            whole.extend(part)
+        hidden += verdicts.read(block, of_block.programs)
+    return sampled, hidden
+
+
+def show(stage: Stage, run: Run, console: Console) -> None:
+    """Print the table, and keep the report's files with the experiment's run."""
+    from codeplan.evaluation import report as reports
+    from codeplan.evaluation.tables import table
+
+    made = reports.load(stage.folder)
+    console.print()
+    console.print(table(made))
+    for sentence in made.conclusions:
+        console.print(f"- {sentence}", highlight=False, markup=False)
+    console.print(f"\nfigure  {stage.folder / 'figure_plans.png'}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"report  {stage.folder / 'report.md'}", highlight=False, markup=False, soft_wrap=True)
+    run.metrics(made.metrics())
+    run.describe((stage.folder / "report.md").read_text(encoding="utf-8"))
+    for path in sorted(path for path in stage.folder.iterdir() if path.suffix in FILES):
+        if path.name not in {"done.json", "identity.json"}:
+            run.file(path, "report")

@@ -1,0 +1,89 @@
+"""A stage at work: where it reads and writes, and where it shows itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from codeplan import records
+from codeplan.config import ExecutionConfig
+from codeplan.progress import Bar
+from codeplan.records import Record
+from codeplan.stage import Account, Stage
+from codeplan.tracking import Run
+
+PROBLEMS = "problems.parquet"
+PLANS = "plans.parquet"
+
+TABLE_ROWS = 500
+"""Rows of a table in MLflow: enough to read in its UI, few enough to load there."""
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """All that a stage's code gets: its own settings, its inputs' records, and how to work, never what.
+
+    Attributes:
+        stage: what it is.
+        title: its display name.
+        execution: where and how fast.
+        tracking: the stage's MLflow run.
+        console: where progress is shown.
+        exit_stack: what is opened for this stage and serves later ones, as a Ray cluster.
+    """
+
+    stage: Stage
+    title: str
+    execution: ExecutionConfig
+    tracking: Run
+    console: Console
+    exit_stack: ExitStack
+
+    @property
+    def folder(self) -> Path:
+        """Where the stage writes."""
+        return self.stage.folder
+
+    def read(self, role: str, file: str, kind: type[records.R]) -> list[records.R]:
+        """The records of one of the stage's inputs; empty where the pipeline has no such input."""
+        stage = self.stage.inputs.get(role)
+        return records.read(kind, stage.folder / file) if stage is not None else []
+
+    def connect_ray(self, cpus: float, gpus: float) -> None:
+        """Connect to a Ray cluster, or start one, from the first stage that needs one to the pipeline's end.
+
+        Raises:
+            UserError: there is none, or it can never give what the stage asks for.
+        """
+        from codeplan.on_ray.cluster import cluster, require
+
+        self.exit_stack.enter_context(cluster(self.execution))
+        require(self.stage.name, self.execution, cpus, gpus)
+
+    @contextmanager
+    def bar(self, total: int, unit: str) -> Iterator[Bar]:
+        """Show progress while the block runs."""
+        with Bar(self.console, self.title, total, unit).shown() as bar:
+            yield bar
+
+    def note(self, text: str) -> None:
+        """Print a remark on the result."""
+        self.console.print(f"  {self.title}: {text}", highlight=False, markup=False)
+
+
+def columns(record: Record, *names: str) -> dict[str, Any]:
+    """Some of a record's fields, as a row of a table in MLflow."""
+    return {name: getattr(record, name) for name in names}
+
+
+def account(counts: Mapping[str, int], rows: str) -> Account:
+    """The account of a kind of row from counts like ``programs`` and ``programs.dropped.REASON``."""
+    prefix = f"{rows}.dropped."
+    dropped = {name.removeprefix(prefix): count for name, count in counts.items() if name.startswith(prefix)}
+    total = counts.get(rows, 0)
+    return Account(total, total - sum(dropped.values()), dropped)

@@ -1,0 +1,300 @@
+"""Runs the tests of one request in the fork server, and watches their time, their output and how they end."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import signal
+import socket
+import time
+from dataclasses import dataclass
+
+from codeplan_sandbox import assert_program, assert_tests, drivers, modules
+from codeplan_sandbox.processes import Child, Spawner, SpawnError, unpack_report
+from codeplan_sandbox.verdicts import Outcome
+from codeplan_sandbox.wire import MAX_SHOWN_BYTES, OUTCOMES, RunRequest, WireRecord
+
+_RUN = b"run"
+_MIN_WAIT_S = 0.001
+# A program that uses a smaller fraction of a CPU is considered asleep; one that uses more is waiting for a busy CPU,
+# which is not its fault.
+_BUSY_FRACTION = 0.05
+
+
+class JudgeDisconnectedError(Exception):
+    """The judge closed its socket; the remaining tests are not wanted."""
+
+
+@dataclass(frozen=True)
+class RequestFiles:
+    """The descriptors of one request: three come from the judge, the others are for the test processes."""
+
+    program: int
+    inputs: int
+    results: int
+    compiled: int
+    stdin: int
+    stdout: int
+    answer: int
+    test_answer: int
+    devnull: int
+
+    @classmethod
+    def create(cls, program: int, inputs: int, results: int) -> RequestFiles:
+        """Add empty files for the test processes to the judge's three."""
+        compiled, stdin, stdout, answer, test_answer = map(os.memfd_create, ("c", "i", "o", "a", "t"))
+        devnull = os.open("/dev/null", os.O_RDWR)
+        return cls(program, inputs, results, compiled, stdin, stdout, answer, test_answer, devnull)
+
+    def close(self) -> None:
+        """Close them all."""
+        for name in self.__dataclass_fields__:
+            os.close(getattr(self, name))
+
+
+@dataclass(frozen=True)
+class TestEnd:
+    """How one test ended, before its output is compared; `reusable` says whether its process may run another one."""
+
+    outcome: Outcome
+    message: str = ""
+    retryable: bool = False
+    reusable: bool = False
+    peak_kib: int = 0
+
+
+class TestRun:
+    """Runs the tests of one request and sends a record of each."""
+
+    def __init__(self, request: RunRequest, files: RequestFiles, spawner: Spawner, judge: socket.socket) -> None:
+        self._request, self._files, self._spawner, self._judge = request, files, spawner, judge
+        self._deadline = time.monotonic() + request.budget_s
+        self._stopped = False
+
+    def run(self) -> None:
+        """Run the tests until all are done, the judge stops the request, or its time is used up.
+
+        Raises:
+            JudgeDisconnectedError: the judge closed its socket.
+            SpawnError: a test process did not start.
+        """
+        pending = list(self._request.indices)
+        while pending and not self._finished():
+            batch = pending[:1] if self._request.fresh_processes else pending
+            done = self._run_batch(batch)
+            pending = pending[done:]
+
+    def _finished(self) -> bool:
+        if not self._stopped and select.select([self._judge], [], [], 0)[0]:
+            self._receive_stop()
+        return self._stopped or time.monotonic() >= self._deadline
+
+    def _run_batch(self, batch: list[int]) -> int:
+        """Run tests in one process (a pair for assert tests) while it is reusable; returns how many were run."""
+        children = self._start(len(batch))
+        try:
+            for done, index in enumerate(batch):
+                if done and self._finished():
+                    return done
+                start_ns = _cpu_ns(children)
+                end = self._run_test(index, children, first=done == 0)
+                if not end.reusable:  # the kernel's accounting of a process is complete once it has ended
+                    _kill(children)
+                if self._stopped:
+                    return done + 1
+                cpu_s = (_cpu_ns(children) - start_ns) / 1e9
+                peak_kib = end.peak_kib or children[0].peak_kib
+                self._send_record(index, end, fresh_process=done == 0, time_s=cpu_s, memory_bytes=peak_kib * 1024)
+                if not end.reusable:
+                    return done + 1
+            return len(batch)
+        finally:
+            _kill(children)
+
+    def _start(self, tests: int) -> list[Child]:
+        files, request = self._files, self._request
+        _truncate(files.stdout, files.answer, files.test_answer)
+        own = [files.stdin, files.stdout, files.devnull, None, files.stdin, files.stdout, files.answer]
+        sources = [files.program, files.compiled]
+        names = modules.prelude() if request.prelude else None
+        if request.kind != "assert":
+            test: drivers.TestDriver = drivers.run_stdin
+            if request.kind == "call":
+                test = drivers.call_test(request.entry_point, integer_keys=request.integer_keys)
+            return [self._spawner.start(lambda: drivers.serve(test, names), [*own, *sources], tests)]
+        _truncate(files.stdin)
+        program_side, test_side = socket.socketpair()
+        with program_side, test_side:
+            program = self._spawner.start(
+                lambda: drivers.serve(assert_program.program_test, names),
+                [*own, *sources, program_side.fileno()],
+                tests + 1,
+            )
+            streams = [files.devnull, files.devnull, files.devnull, None, files.devnull, files.devnull]
+            test_files = [*streams, files.test_answer, files.inputs, files.devnull, test_side.fileno()]
+            try:
+                return [program, self._spawner.start(assert_tests.serve_tests, test_files, tests + 1)]
+            except SpawnError:
+                program.kill()
+                raise
+
+    def _run_test(self, index: int, children: list[Child], *, first: bool) -> TestEnd:
+        """Run one test in processes that are waiting for it."""
+        files = self._files
+        program, tester = children[0], children[-1]
+        if self._request.kind != "assert":
+            offset, length = self._request.extents[index]
+            try:
+                _truncate(files.stdin)
+                copied = _copy(files.inputs, offset, length, files.stdin)
+                os.lseek(files.stdin, 0, os.SEEK_SET)
+            except OSError:  # the process has the same file open, and may still be running after a forged report
+                copied = -1
+            if copied != length:
+                return TestEnd(Outcome.EXITED_EARLY, "the program changed its input file between two tests")
+            return self._watch(_RUN, program, children)
+        if first:
+            loading = self._watch(_RUN, program, children)
+            if loading.outcome is not Outcome.PASSED or program.ended is not None:
+                exited = loading.outcome is Outcome.PASSED
+                return TestEnd(Outcome.EXITED_EARLY if exited else loading.outcome, loading.message, loading.retryable)
+        end = self._watch(index.to_bytes(8, "little"), tester, children)
+        if end.outcome is Outcome.EXITED_EARLY and not end.message:
+            program_end = self._end_from_status(program.kill())
+            if program_end.outcome is not Outcome.MEMORY_LIMIT:
+                return program_end
+        return end
+
+    def _watch(self, order: bytes, child: Child, children: list[Child]) -> TestEnd:
+        """Send a process an order, and wait until it reports, ends, or reaches a limit."""
+        limits = self._request.limits
+        over_cpu_limit = TestEnd(Outcome.TIME_LIMIT, f"more than {limits.time_s:g} s of CPU time")
+        start_ns = _cpu_ns(children)
+        started = time.monotonic()
+        wall_limit_s = limits.time_s * limits.wall_factor
+        try:
+            child.control.send(order, socket.MSG_DONTWAIT)
+        except OSError as error:
+            return self._send_failed(child, error)
+        waited_for, judge = child.control.fileno(), self._judge.fileno()
+        while True:
+            cpu_s = (_cpu_ns(children) - start_ns) / 1e9
+            now = time.monotonic()
+            if cpu_s >= limits.time_s:
+                return over_cpu_limit
+            if now >= self._deadline:
+                return TestEnd(Outcome.TIME_LIMIT, f"the limit of {limits.total_s:g} s for all tests was reached")
+            if now >= started + wall_limit_s:
+                if cpu_s < wall_limit_s * _BUSY_FRACTION:
+                    message = f"not finished after {wall_limit_s:g} s, with only {cpu_s:.2g} s of CPU time"
+                    return TestEnd(Outcome.TIME_LIMIT, message, retryable=True)
+                wall_limit_s += limits.time_s * limits.wall_factor
+            timeout = min(limits.time_s - cpu_s, started + wall_limit_s - now, self._deadline - now)
+            readable, _, _ = select.select([waited_for, judge], [], [], max(timeout, _MIN_WAIT_S))
+            if judge in readable:
+                self._receive_stop()
+                return TestEnd(Outcome.TIME_LIMIT)
+            if waited_for in readable:
+                if (end := self._read_report(child)) is not None:
+                    return end if (_cpu_ns(children) - start_ns) / 1e9 < limits.time_s else over_cpu_limit
+                waited_for = child.open_pidfd()
+
+    def _send_failed(self, child: Child, error: OSError) -> TestEnd:
+        """How a process that cannot receive an order ended."""
+        status = child.kill()
+        if isinstance(error, BlockingIOError):
+            return TestEnd(Outcome.EXITED_EARLY, "the program reported tests without running them")
+        return self._end_from_status(status)  # it ended between two tests, because of what the last one left behind
+
+    def _read_report(self, child: Child) -> TestEnd | None:
+        """A process's report or end; None if it closed its control socket and is still running."""
+        if child.disconnected:
+            return self._end_from_status(child.wait())
+        try:
+            message = child.control.recv(64)
+        except ConnectionResetError:  # it closed the socket with an order unread
+            message = b""
+        if not message:
+            return None
+        report = unpack_report(message)
+        if report is None or report[0] >= len(OUTCOMES):
+            child.kill()
+            return TestEnd(Outcome.EXITED_EARLY, "the program wrote to a descriptor of the sandbox")
+        outcome, tainted, peak_kib = report
+        return TestEnd(OUTCOMES[outcome], reusable=not tainted, peak_kib=peak_kib)
+
+    def _end_from_status(self, status: int) -> TestEnd:
+        """How a test ended whose process ended without a report."""
+        if os.WIFEXITED(status):
+            code = os.WEXITSTATUS(status)
+            if self._request.kind != "stdin":
+                return TestEnd(Outcome.EXITED_EARLY, f"the program exited with status {code} before the test ended")
+            if code == 0:
+                return TestEnd(Outcome.PASSED)
+            return TestEnd(Outcome.RUNTIME_ERROR, f"exit status {code}")
+        number = os.WTERMSIG(status)
+        message = f"ended by signal {number} ({signal.strsignal(number)}){_SIGNAL_HINTS.get(number, '')}"
+        outcome = _SIGNAL_OUTCOMES.get(number, Outcome.RUNTIME_ERROR)
+        return TestEnd(outcome, message, retryable=number == signal.SIGKILL)
+
+    def _send_record(self, index: int, end: TestEnd, *, fresh_process: bool, time_s: float, memory_bytes: int) -> None:
+        """Append output and answer to the results, empty them for the next test, and send the record."""
+        files, kind, max_output = self._files, self._request.kind, self._request.limits.output_bytes
+        written = os.fstat(files.stdout).st_size
+        outcome, message = end.outcome, end.message
+        if outcome is Outcome.PASSED and kind == "stdin" and written > max_output:
+            outcome, message = Outcome.OUTPUT_LIMIT, f"more than {max_output} bytes of output"
+        elif outcome is Outcome.OUTPUT_LIMIT and kind == "stdin" and written < max_output:
+            outcome = Outcome.MEMORY_LIMIT  # another file of the program reached the limit, and its files are in memory
+        shown = min(written, max_output if kind == "stdin" else MAX_SHOWN_BYTES)
+        answer = files.answer
+        if kind == "assert" and os.fstat(files.test_answer).st_size:
+            answer = files.test_answer
+        # A program that is still running may shorten its files meanwhile: count what was copied.
+        output_bytes = _copy(files.stdout, 0, shown, files.results)
+        answer_bytes = _copy(answer, 0, os.fstat(answer).st_size, files.results)
+        _truncate(files.stdout, files.answer, files.test_answer)
+        record = WireRecord(
+            index, outcome, fresh_process, end.retryable, time_s, memory_bytes, output_bytes, answer_bytes, message
+        )
+        self._judge.send(record.to_json())
+
+    def _receive_stop(self) -> None:
+        if not self._judge.recv(64):
+            raise JudgeDisconnectedError
+        self._stopped = True
+
+
+_SIGNAL_OUTCOMES: dict[int, Outcome] = {
+    signal.SIGXCPU: Outcome.TIME_LIMIT,
+    signal.SIGXFSZ: Outcome.OUTPUT_LIMIT,
+    signal.SIGSYS: Outcome.FORBIDDEN,
+    signal.SIGKILL: Outcome.MEMORY_LIMIT,  # only the kernel kills here, when memory runs out
+}
+_SIGNAL_HINTS: dict[int, str] = {signal.SIGSEGV: ": recursion too deep for the stack is a common cause"}
+
+
+def _cpu_ns(children: list[Child]) -> int:
+    return sum(child.cpu_ns() for child in children)
+
+
+def _kill(children: list[Child]) -> None:
+    for child in children:
+        child.kill()
+
+
+def _truncate(*files: int) -> None:
+    for file in files:
+        fcntl.fcntl(file, fcntl.F_SETFL, 0)  # a program may have set O_APPEND, with which sendfile fails
+        os.ftruncate(file, 0)
+        os.lseek(file, 0, os.SEEK_SET)
+
+
+def _copy(source: int, offset: int, length: int, target: int) -> int:
+    """Copy between files without reading them into this process; returns the number of bytes copied."""
+    end = offset + length
+    position = offset
+    while position < end and (copied := os.sendfile(target, source, position, end - position)):
+        position += copied
+    return position - offset

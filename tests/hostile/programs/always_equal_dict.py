@@ -1,9 +1,0 @@
-# mode: assert
-# expect: FAIL
-# tests: ['assert f(1) == 2', 'assert f(5) == 6', 'assert f([1, 2]) == 3']
-class Same(dict):
-    def __eq__(self, other): return True
-    def __ne__(self, other): return False
-    def __hash__(self): return 0
-    def __len__(self): return 1
-def f(x): return Same({})

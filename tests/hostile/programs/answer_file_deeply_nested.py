@@ -1,0 +1,11 @@
+# mode: call
+# expect: failed
+# args: [1]
+# expected: 2
+# repeat: 3
+import struct, os
+REPORT = struct.pack("=BBq", 0, 0, 0)
+
+os.pwrite(6, b"[" * 500000, 0)
+os.write(3, REPORT)
+os._exit(0)

@@ -1,0 +1,7 @@
+# mode: call
+# expect: runtime_error|forbidden|exited_early|process_limit
+# args: [1]
+# expected: 2
+import os
+os.pwrite(6, b"2", 0)
+os._exit(0)

@@ -1,7 +1,0 @@
-# mode: call
-# expect: RE
-# args: [1]
-# expected: 2
-import os
-os.pwrite(6, b"2", 0)
-os._exit(0)

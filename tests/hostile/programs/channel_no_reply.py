@@ -1,0 +1,5 @@
+# mode: assert
+# expect: failed
+# tests: ['assert f(1) == 2']
+import time
+def f(x): time.sleep(99)

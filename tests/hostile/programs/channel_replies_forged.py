@@ -1,0 +1,9 @@
+# mode: assert
+# expect: failed
+# tests: ['assert f(1) == 2', 'assert f(5) == 6', 'assert f([1, 2]) == 3']
+import json, os
+def say(value):
+    data = json.dumps(value).encode()
+    os.write(9, len(data).to_bytes(8, "little") + data)
+for _ in range(9): say(["value", {"type": "bool"}, [], {"dict": []}])
+def f(x): os._exit(0)

@@ -1,0 +1,6 @@
+# mode: assert
+# expect: failed
+# tests: ['assert f(1) == 2', 'assert f(5) == 6', 'assert f([1, 2]) == 3']
+import os
+def f(x):
+    while True: os.write(9, b"\xff" * 4096)

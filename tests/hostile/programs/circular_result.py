@@ -1,8 +1,0 @@
-# mode: call
-# expect: FAIL
-# args: [1]
-# expected: 2
-def f(x):
-    a = {}
-    a["a"] = [a]
-    return a

@@ -1,0 +1,12 @@
+# mode: stdin
+# expect: passed
+# stdin: '5\n'
+# out: '6\n'
+# repeat: 3
+import codecs, encodings
+n = int(input())
+print(n + 1)
+codecs.register(lambda name: 1 / 0)
+encodings.search_function = None
+encodings._cache.clear()
+codecs.lookup = None

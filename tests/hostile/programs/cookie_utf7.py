@@ -1,6 +1,0 @@
-# mode: stdin
-# expect: OK|CE|WA
-# stdin: '5\n'
-# out: '6\n'
-# source: '# coding: utf-7\nn = int(input())\nprint(n + 1) #+AAo-print(7)'
-

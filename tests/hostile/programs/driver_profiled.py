@@ -1,0 +1,10 @@
+# mode: stdin
+# expect: failed
+# stdin: '5\n'
+# out: '6\n'
+# repeat: 3
+import sys, os
+def profile(frame, event, argument):
+    if frame.f_code.co_name == "report": os._exit(0)
+sys.setprofile(profile)
+print(7)

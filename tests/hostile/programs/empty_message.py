@@ -1,7 +1,0 @@
-# mode: stdin
-# expect: OK|RE|TLE
-# stdin: '5\n'
-# out: '6\n'
-import socket
-print(int(input()) + 1, flush=True)
-socket.socket(fileno=3).send(b"")

@@ -1,6 +1,0 @@
-# mode: call
-# expect: FAIL
-# args: [1]
-# expected: 2
-import itertools
-def f(x): return itertools.count()

@@ -1,8 +1,0 @@
-# mode: stdin
-# expect: RE
-# stdin: '5\n'
-# out: '6\n'
-a, b = ValueError(1), ValueError(2)
-a.__context__, b.__context__, a.__cause__ = b, a, b
-a.__notes__ = 7
-raise a

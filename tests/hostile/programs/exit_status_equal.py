@@ -1,9 +1,0 @@
-# mode: stdin
-# expect: RE|OK
-# stdin: '5\n'
-# out: '6\n'
-import sys
-class Zero:
-    def __eq__(self, other): return True
-print(int(input()) + 1)
-sys.exit(Zero())

@@ -1,6 +1,0 @@
-# mode: stdin
-# expect: OK
-# stdin: '5\n'
-# out: '6\n'
-# source: '\ufeff\x0cn = int(input())\r\n\x0cprint(n + 1)\x0c'
-

@@ -1,0 +1,13 @@
+# mode: stdin
+# expect: passed
+# stdin: '5\n'
+# out: '6\n'
+# repeat: 3
+import os
+n = int(input())
+os.lseek(0, 0, 0)
+os.write(0, b"evil" * 1000)
+os.lseek(0, (1 << 62), 0)
+try: os.ftruncate(4, 0)
+except OSError: pass
+print(n + 1)

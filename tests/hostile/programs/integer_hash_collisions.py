@@ -1,5 +1,0 @@
-# mode: assert
-# expect: FAIL
-# tests: ['assert f(1) == 2', 'assert f(5) == 6', 'assert f([1, 2]) == 3']
-# note: the judge's side rebuilds it
-def f(x): return {n * ((1 << 61) - 1): 0 for n in range(8000)}

@@ -1,8 +1,0 @@
-# mode: stdin
-# expect: OK|RE|SIG|WA
-# stdin: '5\n'
-# out: '6\n'
-# repeat: 3
-import ctypes
-print(int(input()) + 1, flush=True)
-ctypes.pythonapi.Py_FinalizeEx()

@@ -1,0 +1,8 @@
+# mode: stdin
+# expect: passed|runtime_error|forbidden|exited_early|process_limit|wrong_answer
+# stdin: '5\n'
+# out: '6\n'
+# repeat: 3
+import ctypes
+print(int(input()) + 1, flush=True)
+ctypes.pythonapi.Py_FinalizeEx()

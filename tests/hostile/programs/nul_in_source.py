@@ -1,6 +1,0 @@
-# mode: stdin
-# expect: CE
-# stdin: '5\n'
-# out: '6\n'
-# source: 'print(6)\x00'
-

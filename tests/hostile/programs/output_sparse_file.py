@@ -1,0 +1,7 @@
+# mode: stdin
+# expect: wrong_answer|output_limit|runtime_error|forbidden|exited_early|process_limit
+# stdin: '5\n'
+# out: '6\n'
+import os
+os.ftruncate(1, 1 << 20)
+os.ftruncate(1, 1 << 40)

@@ -1,0 +1,7 @@
+# mode: stdin
+# expect: runtime_error|forbidden|exited_early|process_limit|memory_limit|time_limit
+# stdin: '5\n'
+# out: '6\n'
+import ast, sys
+sys.setrecursionlimit(10 ** 8)
+ast.literal_eval("-" * 10 ** 6 + "1")

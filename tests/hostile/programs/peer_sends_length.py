@@ -1,6 +1,0 @@
-# mode: assert
-# expect: FAIL
-# tests: ['assert f(1) == 2', 'assert f(5) == 6', 'assert f([1, 2]) == 3']
-import os
-def f(x):
-    while True: os.write(9, b"\xff" * 4096)

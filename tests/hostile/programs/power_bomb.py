@@ -1,5 +1,0 @@
-# mode: stdin
-# expect: TLE|MLE
-# stdin: '5\n'
-# out: '6\n'
-print((10 ** 10 ** 9) % 7)

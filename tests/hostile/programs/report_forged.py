@@ -1,0 +1,10 @@
+# mode: stdin
+# expect: wrong_answer|runtime_error|forbidden|exited_early|process_limit
+# stdin: '5\n'
+# out: '6\n'
+# repeat: 3
+import struct, os
+REPORT = struct.pack("=BBq", 0, 0, 0)
+print(7, flush=True)
+os.write(3, REPORT)
+os.write(3, REPORT)

@@ -1,0 +1,11 @@
+# mode: stdin
+# expect: failed
+# stdin: '5\n'
+# out: '6\n'
+# repeat: 3
+import struct, os
+REPORT = struct.pack("=BBq", 0, 0, 0)
+
+for outcome in range(256):
+    try: os.write(3, struct.pack("=BBq", outcome, outcome, outcome))
+    except OSError: break

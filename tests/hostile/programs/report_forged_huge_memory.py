@@ -1,0 +1,10 @@
+# mode: stdin
+# expect: passed|runtime_error|forbidden|exited_early|process_limit
+# stdin: '5\n'
+# out: '6\n'
+# repeat: 3
+# note: a number that does not fit the result tables would fail the whole run
+import struct, os
+REPORT = struct.pack("=BBq", 0, 0, 0)
+print(int(input()) + 1, flush=True)
+os.write(3, struct.pack("=BBq", 0, 0, 1 << 62))

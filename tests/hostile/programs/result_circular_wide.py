@@ -1,0 +1,7 @@
+# mode: assert
+# expect: failed
+# tests: ['assert f(1) == 2', 'assert f(5) == 6', 'assert f([1, 2]) == 3']
+def f(x):
+    a = []
+    a.extend([a] * 10)
+    return a

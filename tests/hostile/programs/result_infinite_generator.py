@@ -1,0 +1,5 @@
+# mode: assert
+# expect: failed
+# tests: ['assert f(1) == 2', 'assert f(5) == 6', 'assert f([1, 2]) == 3']
+def f(x):
+    while True: yield 2

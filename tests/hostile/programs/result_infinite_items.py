@@ -1,0 +1,9 @@
+# mode: call
+# expect: failed
+# args: [1]
+# expected: 2
+class Endless(dict):
+    def __len__(self): return 9
+    def items(self):
+        while True: yield ("a", 1)
+def f(x): return Endless(a=1)

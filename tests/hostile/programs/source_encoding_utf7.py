@@ -1,0 +1,6 @@
+# mode: stdin
+# expect: passed|syntax_error|wrong_answer
+# stdin: '5\n'
+# out: '6\n'
+# source: '# coding: utf-7\nn = int(input())\nprint(n + 1) #+AAo-print(7)'
+

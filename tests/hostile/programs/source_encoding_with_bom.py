@@ -1,0 +1,6 @@
+# mode: stdin
+# expect: syntax_error
+# stdin: '5\n'
+# out: '6\n'
+# source: '\ufeff# coding: latin-1\nprint(6)'
+

@@ -1,0 +1,6 @@
+# mode: stdin
+# expect: passed
+# stdin: '5\n'
+# out: '6\n'
+# source: '\ufeff\x0cn = int(input())\r\n\x0cprint(n + 1)\x0c'
+

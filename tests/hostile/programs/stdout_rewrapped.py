@@ -1,0 +1,9 @@
+# mode: stdin
+# expect: passed
+# stdin: '5\n'
+# out: '6\n'
+# repeat: 3
+import io, sys
+sys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", line_buffering=False)
+sys.stdin = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8")
+print(int(input()) + 1)

@@ -1,6 +1,0 @@
-# mode: stdin
-# expect: OK|CE
-# stdin: '5\n'
-# out: '6\n'
-# source: '# \udcff\nprint(6)'
-

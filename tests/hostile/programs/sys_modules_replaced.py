@@ -1,0 +1,13 @@
+# mode: stdin
+# expect: passed
+# stdin: '5\n'
+# out: '6\n'
+# repeat: 3
+import sys, types
+n = int(input())
+import math, heapq, json, os
+assert math.floor(1.5) == 1 and json.loads("1") == 1 and heapq.heappop([1]) == 1
+print(n + 1, flush=True)
+for name in list(sys.modules):
+    if name not in ("builtins", "sys") and not name.startswith("codeplan"): sys.modules[name] = types.ModuleType(name)
+math.floor = json.loads = heapq.heappop = lambda *a: 0
