@@ -1,0 +1,43 @@
+"""How much sampling is left to do, counted from keys alone: nothing is generated, and no program is read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from codeplan.inference.sample_pool import SamplePool
+from codeplan.records import Plan, Problem, Program
+
+_PROGRAM_KEY = ("problem_id", "arm", "phase", "plan_index", "sample_index")
+
+
+def sequences_left(samples: SamplePool, block: int, problems: Sequence[Problem], oracle: Collection[str]) -> int:
+    """How many sequences a block still needs, at most: which plans need a final program is known only after trials.
+
+    Args:
+        samples: the pool, and what is asked for.
+        block: which block.
+        problems: the block's problems.
+        oracle: problem_ids of the test problems that have an oracle plan, or will have one.
+    """
+    settings, pool = samples.settings, samples.pool
+    names = {problem.problem_id for problem in problems}
+    plans = _keys(pool.read_table("plans", block, Plan, ("problem_id", "sample_index")))
+    programs = _keys(pool.read_table("programs", block, Program, _PROGRAM_KEY))
+    programs |= _keys(pool.read_table(samples.oracle_table, block, Program, _PROGRAM_KEY))
+    wanted_plans = {(name, index) for name in names for index in range(settings.plans)}
+    wanted = {(name, "direct", "final", -1, 0) for name in names}
+    wanted |= {(name, "sampled", "trial", -1, i) for name in names for i in range(settings.budget(settings.plans))}
+    wanted |= {
+        (name, "codeplan", "trial", plan, trial) for name, plan in wanted_plans for trial in range(settings.trials)
+    }
+    wanted |= {(name, "codeplan", "final", plan, 0) for name, plan in wanted_plans}
+    left = len(wanted_plans - plans) + len(wanted - programs)
+    if settings.oracle:
+        answered = {key[0] for key in programs if key[1] == "oracle"}
+        left += len((names & set(oracle)) - answered)
+    return left
+
+
+def _keys(table: object) -> set[tuple[object, ...]]:
+    columns = table.to_pydict()  # type: ignore[attr-defined]  # pyarrow is untyped
+    return set(zip(*columns.values(), strict=True))

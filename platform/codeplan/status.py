@@ -1,0 +1,189 @@
+"""What a run would do, before it does anything: each stage's state, and what is left of its work."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+from rich.table import Table
+
+from codeplan import problems, records
+from codeplan.config import Config
+from codeplan.inference.sample_pool import SamplePool
+from codeplan.inference.verdict_pool import VerdictPool
+from codeplan.inference.work_left import sequences_left
+from codeplan.pipeline import Pipeline, build, titles
+from codeplan.pool import BlockMarkers, blocks
+from codeplan.problems.settings import ReadSettings
+from codeplan.records import Problem
+from codeplan.stage import Stage
+from codeplan.stages.distill import DistillSettings
+from codeplan.stages.finetune import shorter_training, steps_done
+from codeplan.stages.run import PROBLEMS
+from codeplan.student.settings import FinetuneSettings
+from codeplan.teacher.cache import AnswerCache
+from codeplan.teacher.estimate import estimate
+
+State = Literal["done", "resumable", "missing"]
+
+
+@dataclass(frozen=True)
+class StageStatus:
+    """One stage, and what a run would do for it.
+
+    Attributes:
+        title: its display name.
+        stage: its name.
+        identity: its fingerprint, 64 hexadecimal digits.
+        state: ``done``: reused; ``resumable``: a part is there; ``missing``: nothing is.
+        folder: where it writes.
+        left: what is left to do at most, by unit: requests, prompt_tokens, completion_tokens, cost_usd, steps,
+            sequences, programs; and how much is ``reused``. None where the settings do not say: a price that is not
+            configured, answers without a length limit. Empty where the stage is done.
+    """
+
+    title: str
+    stage: str
+    identity: str
+    state: State
+    folder: str
+    left: Mapping[str, float | None] = field(default_factory=dict)
+
+
+def status_of(config: Config, goal: str) -> dict[str, StageStatus]:
+    """The stages that lead to a goal, by role; reads problems and keys, and writes nothing but their empty pools.
+
+    Raises:
+        UserError: the configuration names something that is not there.
+    """
+    pipeline = build(config, goal)
+    named = titles(pipeline)
+    look = _Look(config, pipeline)
+    found = {}
+    for role, stage in pipeline.items():
+        left = {} if stage.done() else _LEFT[stage.name](look, stage)
+        found[role] = StageStatus(
+            named[role], stage.name, stage.fingerprint, look.state(stage, left), str(stage.folder), left
+        )
+    return found
+
+
+def to_json(found: Mapping[str, StageStatus]) -> str:
+    """The status as JSON: an object by role."""
+    return json.dumps({role: asdict(status) for role, status in found.items()}, indent=1)
+
+
+def as_table(name: str, found: Mapping[str, StageStatus]) -> Table:
+    """The status for a terminal."""
+    table = Table("stage", "state", "left to do, at most", "identity", title=f"{name}: what a run would do")
+    for status in found.values():
+        table.add_row(status.title, status.state, _sentence(status.left), status.identity[:16])
+    return table
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What the stages' estimates read: problems, once."""
+
+    config: Config
+    pipeline: Pipeline
+    _problems: dict[str, list[Problem]] = field(default_factory=dict)
+
+    def problems(self, role: str) -> list[Problem]:
+        """The problems of a split: those that were read before, or read now."""
+        if role not in self._problems:
+            stage = self.pipeline[role]
+            if stage.done():
+                self._problems[role] = records.read(Problem, stage.folder / PROBLEMS)
+            else:
+                assert isinstance(stage.settings, ReadSettings)
+                self._problems[role] = problems.read(stage.settings.source).problems
+        return self._problems[role]
+
+    def state(self, stage: Stage, left: Mapping[str, float | None]) -> State:
+        """Whether a stage is done, or a part of its work is."""
+        if stage.done():
+            return "done"
+        begun = (stage.folder / "identity.json").exists() or left.get("reused", 0)
+        return "resumable" if begun else "missing"
+
+
+def _read_left(look: _Look, stage: Stage) -> dict[str, float]:
+    return {"problems": len(look.problems(stage.role))}
+
+
+def _distill_left(look: _Look, stage: Stage) -> dict[str, float | None]:
+    assert isinstance(stage.settings, DistillSettings)
+    (role,) = stage.inputs
+    cache = AnswerCache(stage.home / "answers")
+    cost = estimate(look.problems(role), stage.settings.teacher, look.config.execution, cache)
+    return {
+        "requests": cost.requests - cost.cached,
+        "reused": cost.cached,
+        "prompt_tokens": cost.prompt_tokens_at_most,
+        "completion_tokens": cost.completion_tokens_at_most,
+        "cost_usd": cost.cost_usd_at_most,
+    }
+
+
+def _finetune_left(look: _Look, stage: Stage) -> dict[str, float]:
+    del look
+    assert isinstance(stage.settings, FinetuneSettings)
+    start = shorter_training(stage)
+    done = max(steps_done(stage.folder), steps_done(start) if start is not None else 0)
+    return {"steps": stage.settings.training.steps - done, "reused": done}
+
+
+def _sample_left(look: _Look, stage: Stage) -> dict[str, float]:
+    samples = SamplePool.of(stage)
+    test = look.problems("test")
+    oracle = {problem.problem_id for problem in test if any(text.strip() for text in problem.solutions)}
+    left = sum(sequences_left(samples, block, part, oracle) for block, part in enumerate(blocks(test)))
+    whole = len(test) * (samples.settings.plans + samples.settings.budget(samples.settings.plans))
+    return {"sequences": left, "reused": max(0, whole - left)}
+
+
+def _judge_left(look: _Look, stage: Stage) -> dict[str, float]:
+    sampled = stage.inputs["samples"]
+    samples, verdicts = SamplePool.of(sampled), VerdictPool.of(stage)
+    test = look.problems("test")
+    if not sampled.done():  # all that will be sampled
+        settings = samples.settings
+        per_problem = 1 + settings.budget(settings.plans) + settings.plans * (settings.trials + 1) + settings.oracle
+        return {"programs": len(test) * per_problem}
+    markers = BlockMarkers(sampled.folder)
+    left = reused = 0
+    for block in range(len(blocks(test))):
+        known = len(verdicts.read(block, samples.read(block).programs))
+        distinct = (markers.get(block) or {}).get("programs.distinct", 0)
+        left, reused = left + distinct - known, reused + known
+    return {"programs": left, "reused": reused}
+
+
+def _nothing(look: _Look, stage: Stage) -> dict[str, float]:
+    del look, stage
+    return {}
+
+
+_LEFT: Mapping[str, Callable[[_Look, Stage], Mapping[str, float | None]]] = {
+    "problems": _read_left,
+    "distill": _distill_left,
+    "finetune": _finetune_left,
+    "sample": _sample_left,
+    "judge": _judge_left,
+    "report": _nothing,
+}
+
+
+def _sentence(left: Mapping[str, float | None]) -> str:
+    parts = []
+    for unit, value in left.items():
+        if unit == "cost_usd":
+            parts.append("price unknown" if value is None else f"${value:,.2f}" if value else "")
+        elif unit == "reused":
+            parts.append(f"{value:,.0f} reused" if value else "")
+        else:
+            parts.append(f"{'unlimited' if value is None else f'{value:,.0f}'} {unit.replace('_', ' ')}")
+    return ", ".join(part for part in parts if part)
