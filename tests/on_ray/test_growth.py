@@ -1,0 +1,190 @@
+"""What a changed setting costs: a second run does only what is new, and its report is that of a run from nothing."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from codeplan import pipeline
+from codeplan.config import Config
+from codeplan.config.loading import parse
+from codeplan.stage import Stage
+from codeplan.tracking import Tracker
+
+TINY: dict[str, Any] = {
+    "problems": {
+        "train": {"reader": "miniapps", "split": "train", "count": 40},
+        "test": {"reader": "miniapps", "split": "test", "count": 12},
+    },
+    "student": {
+        "init": "scratch",
+        "architecture": {
+            "model_type": "t5",
+            "d_model": 32,
+            "d_kv": 16,
+            "d_ff": 64,
+            "num_layers": 1,
+            "num_decoder_layers": 1,
+            "num_heads": 2,
+        },
+        "vocab_size": 400,
+        "max_source_tokens": 160,
+        "max_plan_source_tokens": 224,
+        "max_target_tokens": 48,
+    },
+    "training": {
+        "steps": 20,
+        "batch_size": 8,
+        "micro_batch_size": 4,
+        "learning_rate": 0.003,
+        "validation_examples": 8,
+        "warmup_steps": 5,
+    },
+    "sampling": {"plans": 3, "trials": 1, "oracle": False},
+    "report": {"resamples": 50, "plan_counts": [1, 3]},
+    "execution": {"train_workers": 1, "checkpoint_every": 10, "sample_batch": 64},
+}
+
+Run = Callable[..., pipeline.Pipeline]
+
+
+def changed(*overrides: tuple[str, Any]) -> dict[str, Any]:
+    import copy
+
+    plain = copy.deepcopy(TINY)
+    for key, value in overrides:
+        section = plain
+        *parts, last = key.split(".")
+        for part in parts:
+            section = section.setdefault(part, {})
+        section[last] = value
+    return plain
+
+
+@pytest.fixture(scope="module")
+def runner(
+    ray_cluster: None, tmp_path_factory: pytest.TempPathFactory, new_home: Callable[[Path], Path]
+) -> Iterator[Callable[[str], Run]]:
+    """Runs pipelines in a home of that name."""
+    root = tmp_path_factory.mktemp("growth")
+
+    def in_home(name: str) -> Run:
+        home = root / name
+        if not home.exists():
+            new_home(home)
+
+        def run(*overrides: tuple[str, Any]) -> pipeline.Pipeline:
+            plain = changed(*overrides, ("execution.home", str(home)))
+            config: Config = parse(plain)
+            tracker = Tracker(config.tracking, home)
+            return pipeline.run(config, "report", tracker, Console(quiet=True))
+
+        return run
+
+    return in_home
+
+
+@pytest.fixture(scope="module")
+def first(runner: Callable[[str], Run]) -> pipeline.Pipeline:
+    """A run of the tiny configuration, in the home that the tests share."""
+    return runner("shared")()
+
+
+def new(stage: Stage, metric: str) -> float:
+    result = stage.done()
+    assert result is not None
+    return result.metrics[metric]
+
+
+def work(found: pipeline.Pipeline, before: pipeline.Pipeline) -> dict[str, float]:
+    """What a run did that the one before it had not done: steps, sequences, example verdicts and hidden verdicts."""
+    metrics = {
+        "steps": ("student", "trained.steps.new"),
+        "sequences": ("samples", "sampled.new_sequences"),
+        "example verdicts": ("samples", "sampled.new_example_verdicts"),
+        "programs": ("verdicts", "judged.new_programs"),
+    }
+    return {
+        name: new(found[role], metric) if found[role].fingerprint != before[role].fingerprint else 0
+        for name, (role, metric) in metrics.items()
+    }
+
+
+def report(found: pipeline.Pipeline) -> str:
+    return (found["report"].folder / "report.json").read_text(encoding="utf-8")
+
+
+PROBLEMS = 12
+
+
+def test_a_longer_limit_of_hidden_tests_judges_anew_and_samples_nothing(
+    runner: Callable[[str], Run], first: pipeline.Pipeline
+) -> None:
+    did = work(runner("shared")(("judging.hidden_tests.time_s", 3.0)), first)
+    assert did["steps"] == did["sequences"] == did["example verdicts"] == 0
+    assert did["programs"] > 0
+
+
+def test_another_comparator_judges_anew_and_trains_nothing(
+    runner: Callable[[str], Run], first: pipeline.Pipeline
+) -> None:
+    did = work(runner("shared")(("judging.comparator", "exact")), first)
+    assert did["steps"] == 0
+    assert did["sequences"] <= 3 * PROBLEMS, "final programs of plans that can be chosen now"
+    assert did["example verdicts"] > 0
+    assert did["programs"] > 0
+
+
+def test_another_point_on_the_curve_only_counts(runner: Callable[[str], Run], first: pipeline.Pipeline) -> None:
+    found = runner("shared")(("report.plan_counts", [1, 2, 3]))
+    assert not any(work(found, first).values())
+    assert report(found) != report(first)
+
+
+def test_the_oracle_arm_adds_one_program_per_problem(runner: Callable[[str], Run], first: pipeline.Pipeline) -> None:
+    did = work(runner("shared")(("sampling.oracle", True)), first)
+    assert did["steps"] == did["example verdicts"] == 0
+    assert did["sequences"] == PROBLEMS
+    assert did["programs"] <= PROBLEMS, "equal programs share a verdict"
+
+
+MORE_PLANS = ("sampling.plans", 5)
+MORE_TRIALS = ("sampling.trials", 2)
+MORE_STEPS = ("training.steps", 30)
+COUNTS = ("report.plan_counts", [1, 5])
+
+
+def test_more_plans_and_then_more_trials_add_the_new_ones(
+    runner: Callable[[str], Run], first: pipeline.Pipeline
+) -> None:
+    plans = runner("shared")(MORE_PLANS, COUNTS)
+    did = work(plans, first)
+    assert did["steps"] == 0
+    per_problem = 2 + 2 * 1 + (2 + 2 * 1)  # plans, their trials, and as many for the control
+    assert PROBLEMS * per_problem <= did["sequences"] <= PROBLEMS * (per_problem + 5), (
+        "and a final program per plan at most"
+    )
+
+    trials = runner("shared")(MORE_PLANS, COUNTS, MORE_TRIALS)
+    did = work(trials, plans)
+    assert did["steps"] == 0
+    per_problem = 5 * 1 + 5 * 1
+    assert PROBLEMS * per_problem <= did["sequences"] <= PROBLEMS * (per_problem + 5)
+
+
+def test_more_steps_under_a_constant_schedule_resume_the_shorter_training(
+    runner: Callable[[str], Run], first: pipeline.Pipeline
+) -> None:
+    assert work(runner("shared")(MORE_STEPS), first)["steps"] == 10
+
+
+def test_the_result_equals_that_of_a_run_from_nothing(runner: Callable[[str], Run], first: pipeline.Pipeline) -> None:
+    everything = (MORE_STEPS, MORE_PLANS, MORE_TRIALS, COUNTS, ("sampling.oracle", True))
+    grown = runner("shared")(*everything)  # from the pool and the training of the tests before, where they ran
+    from_nothing = runner("new")(*everything)
+    assert new(from_nothing["student"], "trained.steps.new") == 30
+    assert new(from_nothing["samples"], "sampled.new_sequences") >= new(grown["samples"], "sampled.new_sequences")
+    assert from_nothing["report"].fingerprint == grown["report"].fingerprint
+    assert report(from_nothing) == report(grown)
