@@ -50,6 +50,10 @@ class StableRandom:
         """An integer from ``low`` to ``high``, both included."""
         return low + int(self._random.random() * (high - low + 1))
 
+    def uniform(self, low: float, high: float) -> float:
+        """A number from ``low`` to below ``high``."""
+        return low + self._random.random() * (high - low)
+
     def choice(self, items: Sequence[T]) -> T:
         """One of the items."""
         return items[self.integer(0, len(items) - 1)]

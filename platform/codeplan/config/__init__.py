@@ -16,11 +16,13 @@ from codeplan.config.execution import ExecutionConfig, TrackingConfig
 from codeplan.config.inference import JudgingConfig, LimitsConfig, ReportConfig, SamplingConfig
 from codeplan.config.problems import FileSource, MiniAppsSource, ProblemsConfig, Source
 from codeplan.config.student import StudentConfig, TrainingConfig
+from codeplan.config.sweep import AxisConfig, SweepConfig
 from codeplan.config.teacher import TeacherConfig
 
 __all__ = [
     "TASKS",
     "Address",
+    "AxisConfig",
     "Config",
     "ExecutionConfig",
     "FilePath",
@@ -34,6 +36,7 @@ __all__ = [
     "Settings",
     "Source",
     "StudentConfig",
+    "SweepConfig",
     "Task",
     "TeacherConfig",
     "TrackingConfig",
@@ -53,6 +56,8 @@ class Config(Settings):
     sampling: SamplingConfig = SamplingConfig()
     judging: JudgingConfig = JudgingConfig()
     report: ReportConfig = ReportConfig()
+    sweep: SweepConfig | None = None
+    """What ``codeplan sweep`` varies; the other commands run the configuration without it."""
     tracking: TrackingConfig = TrackingConfig()
     execution: ExecutionConfig = ExecutionConfig()
 

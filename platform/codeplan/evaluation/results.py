@@ -128,7 +128,7 @@ class Report:
         named |= {f"pass_at_{row.k}.sampled.{row.level}": row.solved.mean for row in self.pass_at_k}
         named |= {f"gain.{pair.left}-{pair.right}": pair.difference.mean for pair in self.comparisons_at(self.plans)}
         quality = {f"plan_quality.{name}": value for name, value in asdict(self.quality).items() if value is not None}
-        return named | quality
+        return named | quality | {"sequences": float(self.sequences)}
 
     def comparisons_at(self, plans: int) -> list[Comparison]:
         """The comparisons with this many plans."""

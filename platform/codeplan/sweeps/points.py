@@ -1,0 +1,102 @@
+"""A point of a sweep: a value per active axis, the configuration that it stands for, and its name."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from codeplan.config import TASKS, Config, SweepConfig
+from codeplan.config.loading import parse
+from codeplan.stage import canonical
+
+_SHORT = 12
+_LONGEST_NUMBER = 4
+
+
+@dataclass(frozen=True)
+class Point:
+    """One setting of the axes.
+
+    Attributes:
+        values: by axis, in the order of the configuration; an axis that is not active here is missing.
+    """
+
+    values: Mapping[str, Any]
+
+    @property
+    def point_id(self) -> str:
+        """12 hexadecimal digits that depend on the values alone."""
+        return hashlib.sha256(canonical(dict(self.values)).encode()).hexdigest()[:_SHORT]
+
+    def config(self, base: Mapping[str, Any], repeat: int = 0) -> Config:
+        """The configuration of one repeat: the base with the axes' values, and raised seeds.
+
+        Args:
+            base: the configuration without its sweep, as plain data.
+            repeat: which one, from 0.
+
+        Raises:
+            ConfigError: a key is unknown, or a value is not valid there.
+        """
+        plain = copy.deepcopy(dict(base))
+        for key, value in self.values.items():
+            place(plain, key, value)
+        for section in ("training", "sampling"):
+            settings = plain.setdefault(section, {})
+            settings["seed"] = settings.get("seed", 0) + repeat
+        return parse(plain, where=f"sweep point {self.label()}")
+
+    def label(self, sweep: SweepConfig | None = None) -> str:
+        """What tells it from other points at a glance, for example ``mixing=1:1:0 plans=5``."""
+        return " ".join(f"{short_key(key)}={value_label(value, sweep, key)}" for key, value in self.values.items())
+
+
+def place(plain: dict[str, Any], key: str, value: Any) -> None:
+    """Set a key such as ``training.mixing`` in nested plain data; missing sections are made."""
+    *sections, last = key.split(".")
+    for section in sections:
+        inner = plain.get(section)
+        if not isinstance(inner, dict):
+            inner = plain[section] = {}
+        plain = inner
+    plain[last] = copy.deepcopy(value)
+
+
+def lookup(plain: Mapping[str, Any], key: str) -> Any:
+    """The value of a key such as ``training.mixing`` in nested plain data; None where it is missing."""
+    value: Any = plain
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def short_key(key: str) -> str:
+    """The last part of a key, which is enough to recognize it."""
+    return key.rpartition(".")[2]
+
+
+def value_label(value: Any, sweep: SweepConfig | None, key: str) -> str:
+    """A value in a few characters: its label where it has one; a mixing ratio as ``code:plan:plan_code``, ``1:1:0``."""
+    axis = sweep.axes.get(key) if sweep is not None else None
+    if axis is not None and axis.labels and value in axis.values:
+        return axis.labels[axis.values.index(value)]
+    if isinstance(value, dict) and value and set(value) <= set(TASKS):
+        return ":".join(f"{value.get(task, 0):g}" for task in TASKS)
+    if isinstance(value, dict):
+        named = value.get("model") or value.get("name") or value.get("reader")
+        return str(named) if named else hashlib.sha256(canonical(value).encode()).hexdigest()[:_LONGEST_NUMBER]
+    if isinstance(value, float):
+        return f"{value:.{_LONGEST_NUMBER}g}"
+    return str(value)
+
+
+def axis_number(value: Any) -> float | None:
+    """A value as a number for charts; None where it has none."""
+    return float(value) if _is_number(value) else None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
