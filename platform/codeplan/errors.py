@@ -12,6 +12,10 @@ class UserError(Exception):
     """An error that the user can fix: the message says what is wrong, where (file, row, key) and what to do."""
 
 
+class StopRequested(Exception):  # noqa: N818  # nothing went wrong
+    """Work was asked to stop and did; what it had finished is kept, and the same work resumes from there."""
+
+
 def escape_unprintable(text: str) -> str:
     """The text with line breaks, control characters and unpaired surrogates escaped, so that any terminal prints it."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

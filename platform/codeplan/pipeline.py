@@ -25,7 +25,7 @@ import codeplan
 from codeplan import stages
 from codeplan.config import Config, Settings
 from codeplan.stage import Stage, StageResult
-from codeplan.stages import StageRun, distill, finetune, judge, problems, report, sample
+from codeplan.stages import Observer, StageRun, distill, finetune, judge, problems, report, sample
 from codeplan.teacher.offline import MODEL as OFFLINE
 from codeplan.tracking import Tracker
 
@@ -107,7 +107,7 @@ def titles(pipeline: Pipeline) -> dict[str, str]:
     return {role: stage.name if stage.name in once else f"{stage.name} {role}" for role, stage in pipeline.items()}
 
 
-def run(config: Config, goal: str, tracker: Tracker, console: Console) -> Pipeline:
+def run(config: Config, goal: str, tracker: Tracker, console: Console, observer: Observer | None = None) -> Pipeline:
     """Run every stage called ``goal`` and all that they read from; finished stages are reused.
 
     Args:
@@ -115,6 +115,7 @@ def run(config: Config, goal: str, tracker: Tracker, console: Console) -> Pipeli
         goal: a stage's name: problems, distill, finetune, sample, judge or report.
         tracker: where runs are logged.
         console: where progress is shown.
+        observer: who follows the run, and may stop it.
 
     Returns:
         The stages.
@@ -129,7 +130,10 @@ def run(config: Config, goal: str, tracker: Tracker, console: Console) -> Pipeli
         for role, stage in pipeline.items():
             kind = {"stage": stage.name, "role": role, "fingerprint": stage.fingerprint}
             with tracker.stage(parent, named[role], kind) as tracking:
-                result = _run_stage(StageRun(stage, named[role], config.execution, tracking, console, exit_stack))
+                work = StageRun(
+                    stage, named[role], config.execution, tracking, console, exit_stack, observer or Observer()
+                )
+                result = _run_stage(work)
             if stage.name == "problems":
                 problems.require_usable(role, result)
         if goal == "report":
@@ -139,6 +143,7 @@ def run(config: Config, goal: str, tracker: Tracker, console: Console) -> Pipeli
 
 def _run_stage(work: StageRun) -> StageResult:
     started = time.monotonic()
+    work.observer.stage_started(work.stage, work.title)
     maker = work.folder / "mlflow_run"
 
     def tell_waiting(holder: str) -> None:
@@ -146,7 +151,7 @@ def _run_stage(work: StageRun) -> StageResult:
         work.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     result = work.stage.done()
-    how = "reused"
+    computed = False
     if result is None:
         with work.stage.lock(tell_waiting, work.tracking.run_id):
             result = work.stage.done()  # by the run that this one waited for
@@ -154,10 +159,12 @@ def _run_stage(work: StageRun) -> StageResult:
                 maker.write_text(work.tracking.run_id)
                 result = stages.RUN[work.stage.name](work)
                 work.stage.finish(result)
-                how = f"{time.monotonic() - started:.1f} s"
-    if how == "reused":
+                computed = True
+    seconds = time.monotonic() - started
+    if not computed:
         work.tracking.tag(reused_from=maker.read_text() if maker.exists() else "unknown")
-    _show(work, result, how)
+    _show(work, result, f"{seconds:.1f} s" if computed else "reused")
+    work.observer.stage_finished(work.stage, result, seconds, computed=computed)
     return result
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from codeplan.errors import StopRequested
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -15,7 +17,19 @@ SECONDS_BETWEEN_LINES = 10.0
 class Bar:
     """Progress of one stage: finished rows, rate, time left and the cost of the teacher's answers so far."""
 
-    def __init__(self, console: Console, title: str, total: int, unit: str) -> None:
+    def __init__(
+        self, console: Console, title: str, total: int, unit: str, stop_requested: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Start counting.
+
+        Args:
+            console: where it is shown.
+            title: of the stage.
+            total: rows in all.
+            unit: what the rows are.
+            stop_requested: asked whenever rows are counted.
+        """
+        self._stop_requested = stop_requested
         self._console = console
         self._title = title
         self._unit = unit
@@ -35,7 +49,13 @@ class Bar:
         self.advance(rows)
 
     def advance(self, rows: int = 0, cost_usd: float = 0.0, note: str = "") -> None:
-        """Count finished rows and their cost; a note, such as the training loss, stays until the next."""
+        """Count finished rows and their cost; a note, such as the training loss, stays until the next.
+
+        Raises:
+            StopRequested: the work should stop.
+        """
+        if self._stop_requested():
+            raise StopRequested(f"{self._title} was stopped")
         self._rows += rows
         self._cost_usd += cost_usd
         self._note = note or self._note

@@ -21,12 +21,13 @@ import ray.train.torch
 import torch
 
 from codeplan.config import ExecutionConfig, TrainingConfig
-from codeplan.errors import UserError
+from codeplan.errors import StopRequested, UserError
 from codeplan.files import atomic_write
 from codeplan.on_ray.train_reports import ReportWriter, follow_reports
 from codeplan.records import Plan, Problem
 from codeplan.stage import Account
 from codeplan.student.checkpoint import read_state
+from codeplan.student.context import STOPPED
 from codeplan.student.engine import zero_stage
 from codeplan.student.prepare import Prepared, prepare
 from codeplan.student.settings import FinetuneSettings
@@ -36,6 +37,7 @@ CHECKPOINT = "checkpoint"
 
 _RUN = "train"
 _REPORTS = "reports.jsonl"
+_STOP = "stop_requested"
 _MAX_FAILURES = 2
 """How often failed workers are restarted from the latest checkpoint before the stage fails."""
 
@@ -66,6 +68,7 @@ def finetune(  # noqa: PLR0917  # in the pipeline's order
     folder: Path,
     on_report: Callable[[dict[str, float]], None],
     start_from: Path | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> Trained:
     """Fine-tune a student on the cluster that this process is connected to.
 
@@ -81,8 +84,10 @@ def finetune(  # noqa: PLR0917  # in the pipeline's order
         on_report: called with each report of the workers as it comes, in a thread of this process.
         start_from: ``checkpoint`` of a training of the same problems and plans with an equal
             `FinetuneSettings.trajectory` and fewer steps; used where the folder has no checkpoint of its own.
+        should_stop: asked twice a second; once it says so, the workers keep a checkpoint at their next report and end.
 
     Raises:
+        StopRequested: training was asked to stop.
         UserError: the student cannot be built, too few problems have a solution, a task has no example, or the folder's
             own checkpoint is damaged.
         ray.train.TrainingFailedError: the workers failed more often than they are restarted; the latest
@@ -98,10 +103,18 @@ def finetune(  # noqa: PLR0917  # in the pipeline's order
     if (folder / CHECKPOINT).exists():
         read_state(folder / CHECKPOINT)  # A damaged one stops the run here, and not after restarts of the workers.
     (folder / _RUN).mkdir(exist_ok=True)
-    reports = folder / _RUN / _REPORTS
+    reports, stop_file = folder / _RUN / _REPORTS, folder / _RUN / _STOP
+    stop_file.unlink(missing_ok=True)
     trainer = _trainer(prepared, training, execution, folder, start_from)
-    with _keep_interrupt_handler(), follow_reports(reports, on_report):
+
+    def pass_on_stop() -> None:
+        if should_stop():
+            stop_file.touch()
+
+    with _keep_interrupt_handler(), follow_reports(reports, on_report, pass_on_stop):
         result = _fit(trainer)
+    if STOPPED in result.return_value:
+        raise StopRequested(f"training was stopped after {int(result.return_value['step'])} steps")
     _keep_checkpoint(Path(result.checkpoint.path) if result.checkpoint else start_from, folder)
     encoding = prepared.encoding
     counts = {f"questions_shortened/{task}": float(count) for task, count in encoding.shortened.items()}
@@ -120,6 +133,7 @@ def _trainer(
             "examples": str(prepared.examples),
             "trained": str(folder / "student"),
             "kept": str(folder / CHECKPOINT),
+            "stop_file": str(folder / _RUN / _STOP),
             "start_from": str(start_from.resolve()) if start_from else "",
             "training": training.model_dump(mode="json"),
             "execution": execution.model_dump(mode="json"),
@@ -189,13 +203,15 @@ def _link_or_copy(source: str, target: str) -> None:
 class RayContext:
     """A worker's surroundings under Ray Train; see `codeplan.student.context.RunContext`."""
 
-    def __init__(self, kept: Path) -> None:
+    def __init__(self, kept: Path, stop_file: Path) -> None:
         """Read the worker's rank, device and CPUs from Ray.
 
         Args:
             kept: the checkpoint that a finished run of the same folder left.
+            stop_file: exists once the training should end.
         """
         self._kept = kept
+        self._stop_file = stop_file
         context = ray.train.get_context()
         self.rank: int = context.get_world_rank()
         self.world_size: int = context.get_world_size()
@@ -206,6 +222,10 @@ class RayContext:
         """Report to the controller, which merges all workers' parts of a checkpoint."""
         kept = ray.train.Checkpoint.from_directory(str(checkpoint)) if checkpoint is not None else None
         ray.train.report(dict(metrics), checkpoint=kept)
+
+    def stop_requested(self) -> bool:
+        """Whether the driver asked to stop."""
+        return self._stop_file.exists()
 
     @contextmanager
     def latest_checkpoint(self) -> Iterator[Path | None]:
@@ -223,7 +243,7 @@ def _train_worker(given: dict[str, Any]) -> dict[str, float]:
     from codeplan.student.loop import train
 
     return train(
-        RayContext(Path(given["kept"])),
+        RayContext(Path(given["kept"]), Path(given["stop_file"])),
         initial=Path(given["initial"]),
         examples=Path(given["examples"]),
         training=TrainingConfig.model_validate(given["training"]),

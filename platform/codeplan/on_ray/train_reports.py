@@ -28,8 +28,16 @@ class ReportWriter(ray.train.UserCallback):
 
 
 @contextmanager
-def follow_reports(reports: Path, on_report: Callable[[dict[str, float]], None]) -> Iterator[None]:
-    """Pass what is appended to the file to the callback; an error of the callback is raised at the end."""
+def follow_reports(
+    reports: Path, on_report: Callable[[dict[str, float]], None], on_poll: Callable[[], None] = lambda: None
+) -> Iterator[None]:
+    """Pass what is appended to the file to the callback; an error of a callback is raised at the end.
+
+    Args:
+        reports: the file.
+        on_report: called with each report.
+        on_poll: called twice a second.
+    """
     reports.touch()
     over = threading.Event()
     errors: list[Exception] = []
@@ -39,6 +47,7 @@ def follow_reports(reports: Path, on_report: Callable[[dict[str, float]], None])
             file.seek(0, 2)
             while True:
                 last = over.wait(_POLL_S)
+                on_poll()
                 for line in _whole_lines(file):
                     on_report(json.loads(line))
                 if last:

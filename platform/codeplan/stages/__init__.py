@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from codeplan.config import ExecutionConfig
 from codeplan.stage import StageResult
 from codeplan.stages import distill, finetune, judge, problems, report, sample
-from codeplan.stages.run import StageRun
+from codeplan.stages.run import Observer, StageRun
 
 IN_ORDER = ("problems", "distill", "finetune", "sample", "judge", "report")
 """Names of the stages, in the order in which they run."""
@@ -28,4 +28,4 @@ RESOURCES: Mapping[str, Callable[[ExecutionConfig], tuple[float, float]]] = {
 }
 """The CPUs and GPUs that each stage on Ray asks for at once, by its name."""
 
-__all__ = ["IN_ORDER", "RESOURCES", "RUN", "StageRun"]
+__all__ = ["IN_ORDER", "RESOURCES", "RUN", "Observer", "StageRun"]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from codeplan.config import Config, ExecutionConfig
+from codeplan.progress import Bar
 from codeplan.records import Plan, Problem
 from codeplan.stage import Stage, StageResult
 from codeplan.stages.run import PLANS, PROBLEMS, StageRun
@@ -37,7 +38,8 @@ def run(work: StageRun) -> StageResult:
     start_from = shorter_training(work.stage)
     if start_from is not None:
         work.note(f"goes on from the checkpoint of a shorter training, {start_from}")
-    with work.bar(trained_settings.training.steps, "steps") as bar:
+    # The workers end a training that should stop, not the bar, which another thread advances.
+    with Bar(work.console, work.title, trained_settings.training.steps, "steps").shown() as bar:
         done = 0
 
         def report(metrics: Mapping[str, float]) -> None:
@@ -48,6 +50,7 @@ def run(work: StageRun) -> StageResult:
             bar.advance(step - done if done else 0, note=f"loss {metrics['loss']:.3f}")
             done = step
             work.tracking.metrics({key: value for key, value in metrics.items() if key != "step"}, step)
+            work.observer.report(metrics)
 
         trained = finetune(
             work.read("train", PROBLEMS, Problem),
@@ -57,6 +60,7 @@ def run(work: StageRun) -> StageResult:
             work.folder,
             report,
             start_from=start_from,
+            should_stop=work.observer.stop_requested,
         )
     for warning in trained.warnings:
         work.note(warning)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from codeplan import records
 from codeplan.config import ExecutionConfig
 from codeplan.progress import Bar
 from codeplan.records import Record
-from codeplan.stage import Account, Stage
+from codeplan.stage import Account, Stage, StageResult
 from codeplan.tracking import Run
 
 PROBLEMS = "problems.parquet"
@@ -22,6 +22,23 @@ PLANS = "plans.parquet"
 
 TABLE_ROWS = 500
 """Rows of a table in MLflow: enough to read in its UI, few enough to load there."""
+
+
+class Observer:
+    """Follows a run from outside, as a sweep does, and may stop it; this one does neither."""
+
+    def stage_started(self, stage: Stage, title: str) -> None:
+        """A stage begins, or is looked up to be reused."""
+
+    def stage_finished(self, stage: Stage, result: StageResult, seconds: float, *, computed: bool) -> None:
+        """A stage is done: computed by this run in so many seconds, or reused."""
+
+    def report(self, metrics: Mapping[str, float]) -> None:
+        """The training workers reported; ``step`` is among the metrics. Called in a thread of its own."""
+
+    def stop_requested(self) -> bool:
+        """Whether the run should stop where it can be resumed."""
+        return False
 
 
 @dataclass(frozen=True)
@@ -35,6 +52,7 @@ class StageRun:
         tracking: the stage's MLflow run.
         console: where progress is shown.
         exit_stack: what is opened for this stage and serves later ones, as a Ray cluster.
+        observer: who follows the run.
     """
 
     stage: Stage
@@ -43,6 +61,7 @@ class StageRun:
     tracking: Run
     console: Console
     exit_stack: ExitStack
+    observer: Observer = field(default_factory=Observer)
 
     @property
     def folder(self) -> Path:
@@ -67,8 +86,8 @@ class StageRun:
 
     @contextmanager
     def bar(self, total: int, unit: str) -> Iterator[Bar]:
-        """Show progress while the block runs."""
-        with Bar(self.console, self.title, total, unit).shown() as bar:
+        """Show progress while the block runs; `Bar.advance` raises StopRequested where the observer asks to stop."""
+        with Bar(self.console, self.title, total, unit, self.observer.stop_requested).shown() as bar:
             yield bar
 
     def note(self, text: str) -> None:

@@ -14,6 +14,9 @@ import torch.distributed as dist
 
 from codeplan.files import atomic_write
 
+STOPPED = "stopped"
+"""Among the metrics of a training that was asked to stop: it kept a checkpoint, and has no trained student yet."""
+
 
 class RunContext(Protocol):
     """One training worker's surroundings. The process group of all workers is initialised before the loop starts."""
@@ -52,12 +55,17 @@ class RunContext(Protocol):
         """The folder with all workers' parts of the latest checkpoint, or None where there is none."""
         ...
 
+    def stop_requested(self) -> bool:
+        """Whether training should keep a checkpoint and end; workers may learn of it one after another."""
+        ...
+
 
 class LocalContext:
     """Training in this process alone; its checkpoints are in a folder, and only the latest is kept.
 
     Attributes:
         history: every report's metrics, in order.
+        stop: set it to end training at its next report.
     """
 
     rank = 0
@@ -67,6 +75,7 @@ class LocalContext:
         self.device = torch.device(device)
         self.threads = threads
         self.history: list[dict[str, float]] = []
+        self.stop = False
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         os.environ.setdefault("LOCAL_RANK", "0")  # DeepSpeed reads it, whoever set up the process group.
@@ -93,6 +102,10 @@ class LocalContext:
         """The latest checkpoint's folder."""
         checkpoints = self._checkpoints()
         yield checkpoints[-1] if checkpoints else None
+
+    def stop_requested(self) -> bool:
+        """Whether ``stop`` is set."""
+        return self.stop
 
     def _checkpoints(self) -> list[Path]:
         return sorted(self._folder.glob("checkpoint_*"))

@@ -18,7 +18,7 @@ from codeplan.files import atomic_write
 from codeplan.randomness import seed_of
 from codeplan.student.batches import IGNORED, collate
 from codeplan.student.checkpoint import CheckpointState, load_checkpoint, read_state, save_checkpoint
-from codeplan.student.context import RunContext
+from codeplan.student.context import STOPPED, RunContext
 from codeplan.student.engine import set_learning_rate, start_engine, whole_weights, zero_stage
 from codeplan.student.errors import StudentError
 from codeplan.student.examples import Example, read_examples
@@ -74,7 +74,10 @@ def train(
         done = step + 1
         keep = done % execution.checkpoint_every == 0 or done == training.steps
         if keep or done % REPORT_EVERY == 0:
-            metrics = loop.report(replace(state, step=done), keep=keep)
+            stop = loop.stop_requested() and done < training.steps
+            metrics = loop.report(replace(state, step=done), keep=keep or stop)
+            if stop:
+                return {**metrics, STOPPED: 1.0}
     loop.save(initial, trained)
     return {**metrics, "trained.steps.new": float(training.steps - state.first_step)}
 
@@ -140,6 +143,12 @@ class _Loop:
             self._context.report(metrics, Path(name))
         self._meter.restart()
         return metrics
+
+    def stop_requested(self) -> bool:
+        """Whether any worker was asked to stop; all workers get the same answer."""
+        asked = torch.tensor([float(self._context.stop_requested())], device=self._context.device)
+        dist.all_reduce(asked)
+        return bool(asked.item() > 0)
 
     def resume(self, start_from: Path | None) -> CheckpointState:
         """Load the latest checkpoint, or ``start_from``; without either, the state before the first step."""
