@@ -15,7 +15,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -107,7 +107,31 @@ def titles(pipeline: Pipeline) -> dict[str, str]:
     return {role: stage.name if stage.name in once else f"{stage.name} {role}" for role, stage in pipeline.items()}
 
 
-def run(config: Config, goal: str, tracker: Tracker, console: Console, observer: Observer | None = None) -> Pipeline:
+@dataclass(frozen=True)
+class Placement:
+    """Where a pipeline's run is shown in MLflow.
+
+    Attributes:
+        name: of the run; empty takes the configuration's.
+        parent: id of the run that it is shown under, such as a sweep's.
+        tags: more of them, to filter by.
+        metrics: numbers that do not come from a stage, such as the values of a sweep's axes.
+    """
+
+    name: str = ""
+    parent: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+def run(  # noqa: PLR0917  # what, where it is logged, where it is shown, who follows
+    config: Config,
+    goal: str,
+    tracker: Tracker,
+    console: Console,
+    observer: Observer | None = None,
+    placement: Placement | None = None,
+) -> Pipeline:
     """Run every stage called ``goal`` and all that they read from; finished stages are reused.
 
     Args:
@@ -116,23 +140,25 @@ def run(config: Config, goal: str, tracker: Tracker, console: Console, observer:
         tracker: where runs are logged.
         console: where progress is shown.
         observer: who follows the run, and may stop it.
+        placement: where the run is shown in MLflow.
 
     Returns:
         The stages.
     """
     pipeline = build(config, goal)
     named = titles(pipeline)
-    tags = {"kind": "experiment", "goal": goal, "teacher": config.teacher.model, **_versions()}
+    observer, placement = observer or Observer(), placement or Placement()
+    tags = {"kind": "experiment", "goal": goal, "teacher": config.teacher.model, **_versions(), **placement.tags}
     with ExitStack() as exit_stack, tracker.experiment(config, tags) as parent:
+        observer.run_started(parent.run_id)
+        parent.metrics(placement.metrics)
         teacher = config.teacher.model + (", which is not an LLM" if config.teacher.model == OFFLINE else "")
         where = escape(f"home {config.execution.home}  teacher {teacher}")
         console.print(f"[bold]{escape(config.name)}[/bold]  {where}", highlight=False)
         for role, stage in pipeline.items():
             kind = {"stage": stage.name, "role": role, "fingerprint": stage.fingerprint}
             with tracker.stage(parent, named[role], kind) as tracking:
-                work = StageRun(
-                    stage, named[role], config.execution, tracking, console, exit_stack, observer or Observer()
-                )
+                work = StageRun(stage, named[role], config.execution, tracking, console, exit_stack, observer)
                 result = _run_stage(work)
             if stage.name == "problems":
                 problems.require_usable(role, result)
@@ -143,7 +169,7 @@ def run(config: Config, goal: str, tracker: Tracker, console: Console, observer:
 
 def _run_stage(work: StageRun) -> StageResult:
     started = time.monotonic()
-    work.observer.stage_started(work.stage, work.title)
+    work.observer.stage_started(work.title)
     maker = work.folder / "mlflow_run"
 
     def tell_waiting(holder: str) -> None:

@@ -27,6 +27,7 @@ LAYERS = (
     "status",
     "renewal",
     "preflight",
+    "sweeps",
     "cli",
 )
 """The packages above the foundation; each may import what is before it, but for the exceptions."""

@@ -8,14 +8,12 @@ import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from codeplan.cli.loading import load
 from codeplan.cli.terminal import console, fail, how_to_look, plain_errors
-
-if TYPE_CHECKING:
-    from codeplan.config import Config
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -58,6 +56,14 @@ def _add_command(name: str, goal: str, about: str) -> None:
 
 for _name, (_goal, _about) in GOALS.items():
     _add_command(_name, _goal, _about)
+
+
+@app.command()
+def sweep(config: ConfigPath, settings: Overrides = None, skip_bad: SkipBad = False, dry_run: DryRun = False) -> None:
+    """Run the pipeline for every point of the configuration's sweep; trials share the stages that are the same."""
+    from codeplan.cli.sweep import run_sweep
+
+    run_sweep(config, settings, skip_bad=skip_bad, dry_run=dry_run)
 
 
 @app.command()
@@ -140,17 +146,6 @@ def show_status(path: Path, settings: list[str] | None, goal: str, *, skip_bad: 
             print(to_json(found))
         else:
             console().print(as_table(config.name, found))
-
-
-def load(path: Path, settings: list[str] | None, *, skip_bad: bool) -> Config:
-    """Read the configuration, once the environment is fit for what is imported after it."""
-    from codeplan.config.loading import load as read
-    from codeplan.config.loading import with_skip_bad
-    from codeplan.environment import prepare
-
-    prepare()
-    config = read(path, settings or [])
-    return with_skip_bad(config) if skip_bad else config
 
 
 def main() -> None:

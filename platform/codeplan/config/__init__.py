@@ -67,7 +67,7 @@ class Config(Settings):
         # In YAML, a section whose keys are all commented out is null.
         if not isinstance(values, dict):
             return values
-        return {key: {} if value is None and key != "name" else value for key, value in values.items()}
+        return {key: {} if value is None and key not in {"name", "sweep"} else value for key, value in values.items()}
 
     @model_validator(mode="after")
     def _counts_within_the_pool(self) -> Config:

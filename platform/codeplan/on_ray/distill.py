@@ -44,7 +44,7 @@ class _RayWorkers:
     def budget(self, limit_usd: float, spent_usd: float) -> Budget:
         # Every request in flight may be waiting in a call of its own, and must not keep out those that release.
         calls = 2 * self._execution.teacher_actors * self._execution.requests_in_flight + 2
-        actor = ray.remote(LocalBudget).options(num_cpus=0, max_concurrency=calls)
+        actor = ray.remote(LocalBudget).options(num_cpus=0, max_concurrency=calls, scheduling_strategy="DEFAULT")
         return _RemoteBudget(actor.remote(limit_usd, spent_usd))
 
     def replies(self, requests: list[TeacherRequest], setup: TeacherSetup) -> Iterator[Reply]:

@@ -70,7 +70,11 @@ class JudgePool:
             SandboxError: a machine of the cluster has no isolation tier that is strong enough.
         """
         worker = ray.remote(JudgeWorker).options(
-            num_cpus=num_cpus, max_restarts=WORKER_RESTARTS, max_task_retries=BATCH_RETRIES
+            num_cpus=num_cpus,
+            max_restarts=WORKER_RESTARTS,
+            max_task_retries=BATCH_RETRIES,
+            # Anywhere in the cluster: in a trial of Ray Tune, Ray would look only in the trial's own reservation.
+            scheduling_strategy="DEFAULT",
         )
         pool = cls(tuple(worker.remote(limits) for _ in range(actors)))
         try:

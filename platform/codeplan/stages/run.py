@@ -27,7 +27,10 @@ TABLE_ROWS = 500
 class Observer:
     """Follows a run from outside, as a sweep does, and may stop it; this one does neither."""
 
-    def stage_started(self, stage: Stage, title: str) -> None:
+    def run_started(self, run_id: str) -> None:
+        """The pipeline's MLflow run was made."""
+
+    def stage_started(self, title: str) -> None:
         """A stage begins, or is looked up to be reused."""
 
     def stage_finished(self, stage: Stage, result: StageResult, seconds: float, *, computed: bool) -> None:

@@ -49,6 +49,20 @@ class Point:
             settings["seed"] = settings.get("seed", 0) + repeat
         return parse(plain, where=f"sweep point {self.label()}")
 
+    def numbers(self, sweep: SweepConfig) -> dict[str, float]:
+        """The values as numbers, by axis, for charts: numbers as they are, parts of a mixing ratio by task, and the
+        position among an axis's values for all others.
+        """
+        found: dict[str, float] = {}
+        for key, value in self.values.items():
+            if isinstance(value, int | float):
+                found[key] = float(value)
+            elif isinstance(value, dict) and value and set(value) <= set(TASKS):
+                found |= {f"{key}.{task}": float(value.get(task, 0.0)) for task in TASKS}
+            elif value in sweep.axes[key].values:
+                found[key] = float(sweep.axes[key].values.index(value))
+        return found
+
     def label(self, sweep: SweepConfig | None = None) -> str:
         """What tells it from other points at a glance, for example ``mixing=1:1:0 plans=5``."""
         return " ".join(f"{short_key(key)}={value_label(value, sweep, key)}" for key, value in self.values.items())
@@ -91,12 +105,3 @@ def value_label(value: Any, sweep: SweepConfig | None, key: str) -> str:
     if isinstance(value, float):
         return f"{value:.{_LONGEST_NUMBER}g}"
     return str(value)
-
-
-def axis_number(value: Any) -> float | None:
-    """A value as a number for charts; None where it has none."""
-    return float(value) if _is_number(value) else None
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

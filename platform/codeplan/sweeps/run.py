@@ -1,0 +1,173 @@
+"""Run a sweep: check it, run its trials on Ray Tune while a table shows them, and say what they found."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from rich.console import Console
+
+from codeplan import stages
+from codeplan.errors import UserError
+from codeplan.sweeps import space
+from codeplan.sweeps.live import watch
+from codeplan.sweeps.objective import stop_objective
+from codeplan.sweeps.sweep import Sweep
+from codeplan.sweeps.trial_run import COMPARED, STOP, PipelineWork, TrialRequest
+from codeplan.sweeps.trials import OVER, Trial
+from codeplan.tracking import Run, Tracker
+
+if TYPE_CHECKING:
+    from codeplan.on_ray.tune import Search
+
+
+class SweepStoppedError(UserError):
+    """The sweep was stopped, or some of its trials failed; the message says how to go on."""
+
+
+@dataclass(frozen=True)
+class Suggest:
+    """Draws a trial from an Optuna trial; a class of its own, because Tune saves its searchers."""
+
+    sweep: Sweep
+
+    def __call__(self, trial: Any) -> dict[str, str]:
+        """What the trial gets."""
+        point = space.suggest(self.sweep.settings, self.sweep.base, trial)
+        return TrialRequest(point, tuple(range(self.sweep.settings.repeats))).plain
+
+
+def run(sweep: Sweep, tracker: Tracker, console: Console, exit_stack: ExitStack) -> list[Trial]:
+    """Run the trials that are not over.
+
+    Args:
+        sweep: what to run.
+        tracker: where it is logged.
+        console: where the table is shown.
+        exit_stack: keeps the cluster open.
+
+    Returns:
+        All trials of the sweep.
+
+    Raises:
+        SweepError: the sweep runs already, or its folder is that of another space.
+        SweepStoppedError: it was stopped before all trials were over.
+    """
+    from codeplan.on_ray.cluster import cluster, require
+
+    with sweep.held():
+        exit_stack.enter_context(cluster(sweep.config.execution))
+        for name, (cpus, gpus) in claims(sweep).items():
+            require(name, sweep.config.execution, cpus, gpus)
+        (sweep.folder / STOP).unlink(missing_ok=True)
+        settings = sweep.settings.model_dump(mode="json", by_alias=True)
+        with tracker.experiment(sweep.config, {"kind": "sweep", "sweep": sweep.name}) as parent:
+            parent.params({"sweep": settings})
+            stopped = _run_trials(sweep, parent, console)
+        trials = sweep.trials.all()
+        if stopped:
+            over = sum(trial.state in OVER for trial in trials)
+            raise SweepStoppedError(
+                f"stopped: {over} of {sweep.total} trials are over and kept; run the same command to resume"
+            )
+    return trials
+
+
+def concurrent_trials(sweep: Sweep) -> int:
+    """How many trials run at once: as configured, or as many as the cluster has room for."""
+    from codeplan.on_ray.tune import room_for
+
+    return sweep.settings.concurrent or room_for(list(claims(sweep).values()))
+
+
+def claims(sweep: Sweep) -> dict[str, tuple[float, float]]:
+    """The CPUs and GPUs that each stage of a trial asks for; one of them runs at a time."""
+    names = stages.IN_ORDER[: stages.IN_ORDER.index(sweep.goal) + 1]
+    return {name: stages.RESOURCES[name](sweep.config.execution) for name in names if name in stages.RESOURCES}
+
+
+def _run_trials(sweep: Sweep, parent: Run, console: Console) -> bool:
+    """Run them in a thread, so that this one can show them and take Ctrl-C; returns whether they were stopped."""
+    from codeplan.on_ray.tune import run_trials
+
+    work = PipelineWork(sweep.base, sweep.settings, sweep.folder.resolve(), sweep.goal, parent.run_id)
+    stop = threading.Event()
+    errors: list[BaseException] = []
+
+    def tune() -> None:
+        try:
+            for search in _searches(sweep):
+                run_trials(work, search, concurrent=concurrent_trials(sweep), folder=sweep.folder / "tune", stop=stop)
+        except BaseException as error:
+            errors.append(error)
+
+    with ExitStack() as stack:
+        thread = threading.Thread(target=tune, name="ray-tune", daemon=True)
+        thread.start()
+        show = stack.enter_context(watch(sweep, console))
+        while thread.is_alive():
+            try:
+                thread.join(timeout=0.5)
+                show()
+            except KeyboardInterrupt:
+                if stop.is_set():
+                    raise
+                console.print("stopping: running trials keep their work and end; Ctrl-C again ends at once")
+                (sweep.folder / STOP).touch()
+                stop.set()
+        show()
+    if errors:
+        raise errors[0]
+    return stop.is_set()
+
+
+def _searches(sweep: Sweep) -> Iterator[Search]:
+    """The trials that are known and not over, then those that a searcher draws."""
+    from codeplan.on_ray.tune import Search
+    from codeplan.on_ray.tune_search import early_stopping
+
+    settings = sweep.settings
+    scheduler = None
+    if settings.scheduler in {"asha", "median"}:
+        compared = stop_objective(settings)
+        scheduler = early_stopping(
+            settings.scheduler,
+            metric=COMPARED,
+            mode="min" if compared.direction == "minimize" else "max",
+            most_steps=_most_steps(sweep),
+            grace_steps=settings.grace_steps,
+            reduction=settings.reduction,
+        )
+    yield Search(trials=[request.plain for request in sweep.unfinished()], scheduler=scheduler)
+    if settings.search == "optuna":
+        yield _optuna(sweep, scheduler)
+
+
+def _optuna(sweep: Sweep, scheduler: Any) -> Search:
+    from codeplan.on_ray.tune import Search
+    from codeplan.on_ray.tune_search import optuna_search, resume_study
+
+    modes: list[Literal["min", "max"]] = [
+        "min" if objective.direction == "minimize" else "max" for objective in sweep.objectives
+    ]
+    log = sweep.folder / "optuna.log"
+    searcher = optuna_search(
+        Suggest(sweep),
+        metrics=[f"objective_{index}" for index in range(len(modes))],
+        modes=modes,
+        seed=sweep.settings.seed,
+        log=log,
+    )
+    finished = resume_study(log)
+    return Search(searcher=searcher, count=max(0, sweep.settings.points - finished), scheduler=scheduler)
+
+
+def _most_steps(sweep: Sweep) -> int:
+    axis = sweep.settings.axes.get("training.steps")
+    found = (
+        [sweep.config.training.steps, *(axis.values or axis.bounds or ())] if axis else [sweep.config.training.steps]
+    )
+    return max(int(steps) for steps in found)
