@@ -13,9 +13,11 @@ from __future__ import annotations
 import platform
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -49,6 +51,8 @@ def build(config: Config, goal: str = "report") -> Pipeline:
     for role in _required(specs, goal):
         spec = specs[role]
         inputs = {source: built[source] for source in spec.inputs if source in built}
+        if spec.start:
+            inputs[finetune.START] = built[spec.start]
         built[role] = Stage(role, spec.name, spec.version, spec.settings(), inputs, home)
     return built
 
@@ -61,6 +65,8 @@ class _Spec:
     version: int
     settings: Callable[[], Settings]
     inputs: tuple[str, ...] = ()
+    start: str = ""
+    """Role of the training that this one continues."""
 
 
 def _specs(config: Config) -> dict[str, _Spec]:
@@ -70,7 +76,7 @@ def _specs(config: Config) -> dict[str, _Spec]:
         "test": _Spec("problems", problems.VERSION, lambda: problems.settings(test)),
         "plans": _Spec("distill", distill.VERSION, lambda: distill.settings(teacher, "plans"), ("train",)),
         "oracle": _Spec("distill", distill.VERSION, lambda: distill.settings(teacher, "oracle"), ("test",)),
-        "student": _Spec("finetune", finetune.VERSION, lambda: finetune.settings(config), ("train", "plans")),
+        **_trainings(config),
         "samples": _Spec("sample", sample.VERSION, lambda: sample.settings(config), ("test", "oracle", "student")),
         "verdicts": _Spec("judge", judge.VERSION, lambda: judge.settings(config.judging), ("test", "samples")),
         "report": _Spec(
@@ -85,13 +91,26 @@ def _specs(config: Config) -> dict[str, _Spec]:
     return specs
 
 
+def _trainings(config: Config) -> dict[str, _Spec]:
+    """The training, and before it the earlier segments that it continues."""
+    specs: dict[str, _Spec] = {}
+    *earlier, last = config.training.segments()
+    start = ""
+    for training in (*earlier, last):
+        role = "student" if training is last else f"student-{training.steps}"
+        settings = partial(finetune.settings, config.student, training)
+        specs[role] = _Spec("finetune", finetune.VERSION, settings, ("train", "plans"), start)
+        start = role
+    return specs
+
+
 def _required(specs: Mapping[str, _Spec], goal: str) -> list[str]:
     """The roles of the stages of that name and of all that they read from, in the order in which they run."""
     wanted: set[str] = set()
 
     def add(role: str) -> None:
         wanted.add(role)
-        for source in specs[role].inputs:
+        for source in (*specs[role].inputs, specs[role].start):
             if source in specs:
                 add(source)
 
@@ -103,7 +122,8 @@ def _required(specs: Mapping[str, _Spec], goal: str) -> list[str]:
 
 def titles(pipeline: Pipeline) -> dict[str, str]:
     """Display names by role: the stage's name, with the role where two stages share a name."""
-    once = {stage.name for stage in pipeline.values()} - {"problems", "distill"}
+    count = Counter(stage.name for stage in pipeline.values())
+    once = {name for name in count if count[name] == 1} - {"problems", "distill"}
     return {role: stage.name if stage.name in once else f"{stage.name} {role}" for role, stage in pipeline.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -42,6 +43,21 @@ class StudentConfig(Settings):
         return keys
 
 
+class SegmentConfig(Settings):
+    """A part of a training that ran with other values; what is null is as in the training itself."""
+
+    until: int = Field(gt=0)
+    """Optimizer step at which it ended, counted from the start of the training."""
+    learning_rate: float | None = Field(default=None, gt=0.0)
+    """As ``training.learning_rate``."""
+    weight_decay: float | None = Field(default=None, ge=0.0)
+    """As ``training.weight_decay``."""
+    mixing: dict[Task, float] | None = None
+    """As ``training.mixing``."""
+    weights: dict[Task, float] | None = None
+    """As ``training.weights``."""
+
+
 class TrainingConfig(Settings):
     """The alternating multi-task fine-tuning."""
 
@@ -72,6 +88,9 @@ class TrainingConfig(Settings):
     """Training problems held out to measure the validation loss of each task."""
     seed: int = 0
     """Seed of the validation split, the order of examples and dropout."""
+    earlier: tuple[SegmentConfig, ...] = ()
+    """Earlier segments, in order: the training continues from their weights and optimizer state. Population-based
+    training writes them; they need ``schedule: constant``."""
 
     @field_validator("mixing", "weights")
     @classmethod
@@ -87,6 +106,26 @@ class TrainingConfig(Settings):
                 f"batch_size {self.batch_size} is not a multiple of micro_batch_size {self.micro_batch_size}"
             )
         return self
+
+    @model_validator(mode="after")
+    def _segments_in_order(self) -> TrainingConfig:
+        ends = [segment.until for segment in self.earlier]
+        if ends and self.schedule != "constant":
+            raise ValueError("earlier segments need schedule: constant")
+        if any(left >= right for left, right in pairwise([*ends, self.steps])):
+            raise ValueError(
+                f"the segments of earlier end at {ends}, which must ascend and stay below steps {self.steps}"
+            )
+        return self
+
+    def segments(self) -> list[TrainingConfig]:
+        """One training per segment, each of which continues the one before; the last is this one without the others."""
+        own = self.model_copy(update={"earlier": ()})
+        parts = []
+        for segment in self.earlier:
+            given = segment.model_dump(exclude={"until"}, exclude_none=True)
+            parts.append(own.model_copy(update={"steps": segment.until, **given}))
+        return [*parts, own]
 
     def missing_tasks(self) -> list[Task]:
         """The tasks that plan sampling needs and that no ratio trains; for ``plan_code`` it can use the code task."""

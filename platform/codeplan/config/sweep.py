@@ -13,6 +13,12 @@ Range = tuple[float, float]
 KINDS = ("grid", "choice", "uniform", "loguniform", "int")
 FINITE = ("grid", "choice")
 
+MUTABLE = ("training.learning_rate", "training.weight_decay", "training.mixing", "training.weights")
+"""Keys that may change in the middle of a training."""
+
+MIN_POPULATION = 4
+"""Members: one in four is replaced at each exchange."""
+
 ARMS = ("direct", "control", "codeplan", "best_trial", "oracle")
 """The arms whose pass@1 can be an objective."""
 
@@ -114,6 +120,16 @@ class SweepConfig(Settings):
                 f"search: grid needs axes of grid or choice, and {ranges[0]} is {self.axes[ranges[0]].kind}; "
                 "list its values, or set search to random or optuna"
             )
-        if len(self.objective) > 1 and self.scheduler == "pbt":
-            raise ValueError("scheduler: pbt takes one objective")
+        if self.scheduler == "pbt":
+            self._require_population()
         return self
+
+    def _require_population(self) -> None:
+        fixed = [key for key in self.axes if key not in MUTABLE]
+        if fixed:
+            raise ValueError(f"scheduler: pbt changes {', '.join(MUTABLE)} while it trains, and not {fixed[0]}")
+        if self.repeats > 1 or len(self.objective) > 1 or self.search != "random" or self.points < MIN_POPULATION:
+            raise ValueError(
+                f"scheduler: pbt needs search: random, at least {MIN_POPULATION} points (the population), repeats: 1 "
+                "and one objective"
+            )

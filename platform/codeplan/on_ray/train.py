@@ -97,7 +97,7 @@ def finetune(  # noqa: PLR0917  # in the pipeline's order
     training = settings.training
     prepared = prepare(problems, plans, settings.pinned_student, training, folder)
     warnings = [finding.message for finding in prepared.warnings]
-    if start_from is not None and (problem := _start_problem(folder, start_from, training, execution)):
+    if start_from is not None and (problem := start_problem(folder, start_from, training, execution)):
         warnings.append(f"trained from the first step, not from the checkpoint of fewer steps: {problem}")
         start_from = None
     if (folder / CHECKPOINT).exists():
@@ -166,8 +166,15 @@ def _fit(trainer: ray.train.torch.TorchTrainer) -> ray.train.Result:
         raise
 
 
-def _start_problem(folder: Path, start_from: Path, training: TrainingConfig, execution: ExecutionConfig) -> str:
-    """Why a checkpoint of fewer steps cannot be used; empty where it can, and where the folder has its own."""
+def start_problem(folder: Path, start_from: Path, training: TrainingConfig, execution: ExecutionConfig) -> str:
+    """Why a checkpoint cannot be continued; empty where it can, and where the folder has one of its own.
+
+    Args:
+        folder: of the training that would continue it.
+        start_from: the checkpoint's folder.
+        training: what that training does.
+        execution: its workers.
+    """
     if (folder / CHECKPOINT).exists() or any((folder / _RUN).glob("checkpoint_*")):
         return ""
     try:

@@ -12,7 +12,7 @@ import os
 import queue
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -142,35 +142,30 @@ class Search:
         trials: all of them, where they are known beforehand.
         searcher: suggests them one by one, where they are not.
         count: how many trials a searcher suggests.
+        space: Tune's own space, where neither fits.
+        trainable: how a trial is run.
         scheduler: stops trials early; None runs all to their end.
     """
 
     trials: Sequence[TrialConfig] = ()
     searcher: Searcher | None = None
     count: int = 0
+    space: Mapping[str, Any] = field(default_factory=dict)
+    trainable: type[tune.Trainable] = WorkTrial
     scheduler: TrialScheduler | None = None
 
 
-def run_trials(
-    work: TrialWork,
-    search: Search,
-    *,
-    concurrent: int,
-    folder: Path,
-    stop: threading.Event,
-    trainable: type[tune.Trainable] = WorkTrial,
-) -> None:
+def run_trials(work: Any, search: Search, *, concurrent: int, folder: Path, stop: threading.Event) -> None:
     """Run all trials; each keeps its own results.
 
     Args:
-        work: what a trial does; pickled to the trials' processes.
+        work: what a trial does, for the search's trainable; pickled to the trials' processes.
         search: which trials there are.
         concurrent: trials at once.
         folder: for Tune's own files.
         stop: once set, running trials are asked to stop, and no other is started.
-        trainable: how a trial is run.
     """
-    if not search.trials and not search.count:
+    if not (search.trials or search.count or search.space):
         return
     os.environ |= {
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # trials keep their own results
@@ -184,10 +179,10 @@ def run_trials(
     flag = StopFlag()
     flag.event = stop
     tuner = tune.Tuner(
-        tune.with_resources(tune.with_parameters(trainable, work=work), _resources()),
-        param_space={"trial": tune.grid_search(list(search.trials))} if search.trials else None,
+        tune.with_resources(tune.with_parameters(search.trainable, work=work), _resources()),
+        param_space={"trial": tune.grid_search(list(search.trials))} if search.trials else dict(search.space),
         tune_config=tune.TuneConfig(
-            num_samples=1 if search.trials else search.count,
+            num_samples=search.count or 1,
             search_alg=search.searcher,
             scheduler=search.scheduler,
             max_concurrent_trials=concurrent,

@@ -6,19 +6,23 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from codeplan.config import Config, ExecutionConfig
+from codeplan.config import ExecutionConfig, StudentConfig, TrainingConfig
 from codeplan.progress import Bar
 from codeplan.records import Plan, Problem
-from codeplan.stage import Stage, StageResult
+from codeplan.stage import Stage, StageError, StageResult
 from codeplan.stages.run import PLANS, PROBLEMS, StageRun
 from codeplan.student.settings import FinetuneSettings
 
 VERSION = 2
 
 
-def settings(config: Config) -> FinetuneSettings:
+START = "start"
+"""Role of the training that another one continues."""
+
+
+def settings(student: StudentConfig, training: TrainingConfig) -> FinetuneSettings:
     """What is trained, and how."""
-    return FinetuneSettings.of(config.student, config.training)
+    return FinetuneSettings.of(student, training)
 
 
 def resources(execution: ExecutionConfig) -> tuple[float, float]:
@@ -37,7 +41,9 @@ def run(work: StageRun) -> StageResult:
         work.tracking.tag(model_revision=trained_settings.revision)
     start_from = shorter_training(work.stage)
     if start_from is not None:
-        work.note(f"goes on from the checkpoint of a shorter training, {start_from}")
+        work.note(f"continues from the checkpoint of a shorter training, {start_from}")
+    elif START in work.stage.inputs:
+        start_from = _checkpoint_of(work.stage.inputs[START], work)
     # The workers end a training that should stop, not the bar, which another thread advances.
     with Bar(work.console, work.title, trained_settings.training.steps, "steps").shown() as bar:
         done = 0
@@ -65,6 +71,23 @@ def run(work: StageRun) -> StageResult:
     for warning in trained.warnings:
         work.note(warning)
     return StageResult(accounts=trained.accounts, metrics=trained.metrics)
+
+
+def _checkpoint_of(segment: Stage, work: StageRun) -> Path:
+    """The last checkpoint of the segment that this training continues.
+
+    Raises:
+        StageError: it cannot be used: without it the training would be another one.
+    """
+    from codeplan.on_ray.train import start_problem
+
+    checkpoint = segment.folder / "checkpoint"
+    problem = start_problem(work.folder, checkpoint, _settings(work.stage).training, work.execution)
+    if problem:
+        raise StageError(
+            f"{work.title} continues an earlier segment: {problem}; to train that again, delete {segment.folder}"
+        )
+    return checkpoint
 
 
 def shorter_training(stage: Stage) -> Path | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ class CheckpointState:
         world_size: number of workers that wrote it.
         zero_stage: the ZeRO stage that it was written under.
         metrics: the last report.
+        first_metrics: the last report of the checkpoint that this training was started from.
     """
 
     step: int
@@ -36,6 +37,7 @@ class CheckpointState:
     world_size: int
     zero_stage: int
     metrics: Mapping[str, float]
+    first_metrics: Mapping[str, float] = field(default_factory=dict)
 
     def mismatch(self, world_size: int, zero_stage: int) -> str:
         """Why these workers cannot load it: DeepSpeed's files fit one number of workers and one ZeRO stage."""

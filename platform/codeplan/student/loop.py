@@ -131,9 +131,7 @@ class _Loop:
         metrics = {"step": float(state.step), "learning_rate": rate, **self._meter.read()}
         if (norm := self._engine.get_global_grad_norm()) is not None:
             metrics["gradient_norm"] = float(norm)
-        for task, totals in self._mixture.totals(state.step * self._accumulation).items():
-            metrics[f"trained.examples/{task}"] = float(totals.examples)
-            metrics[f"trained.target_tokens/{task}"] = float(totals.target_tokens)
+        metrics |= self._trained(state)
         if not keep:
             self._context.report(metrics, None)
             return metrics
@@ -143,6 +141,16 @@ class _Loop:
             self._context.report(metrics, Path(name))
         self._meter.restart()
         return metrics
+
+    def _trained(self, state: CheckpointState) -> dict[str, float]:
+        """What each task was trained on since step 0; before ``first_step`` the mixing ratio may have been another."""
+        first = self._mixture.totals(state.first_step * self._accumulation)
+        trained = {name: value for name, value in state.first_metrics.items() if name.startswith("trained.")}
+        for task, totals in self._mixture.totals(state.step * self._accumulation).items():
+            for name in ("examples", "target_tokens"):
+                key = f"trained.{name}/{task}"
+                trained[key] = trained.get(key, 0.0) + getattr(totals, name) - getattr(first[task], name)
+        return trained
 
     def stop_requested(self) -> bool:
         """Whether any worker was asked to stop; all workers get the same answer."""
@@ -163,9 +171,12 @@ class _Loop:
                     f"checkpoint {folder} {problem}: set execution.train_workers and execution.zero_stage as they "
                     "were, or delete the folder to train from the start"
                 )
+            weight_decays = [group["weight_decay"] for group in self._engine.optimizer.param_groups]
             load_checkpoint(self._engine, folder, state)
+            for group, weight_decay in zip(self._engine.optimizer.param_groups, weight_decays, strict=True):
+                group["weight_decay"] = weight_decay  # An earlier segment may have had another one.
             dist.barrier()  # All workers have read it before the context may remove it.
-            return state if own else replace(state, first_step=state.step)
+            return state if own else replace(state, first_step=state.step, first_metrics=state.metrics)
 
     def save(self, initial: Path, trained: Path) -> None:
         """Write the trained student's folder, in the precision that it was trained in."""

@@ -48,6 +48,7 @@ class FinetuneSettings(Settings):
         """What the fingerprint covers: a folder counts by its content, a branch or tag by its commit."""
         identity = super().identity()
         del identity["student"]["revision"]
+        del identity["training"]["earlier"]  # stages of their own, which this one reads
         if self.content:
             del identity["student"]["model"]
         return identity

@@ -59,13 +59,14 @@ class Point:
                 found[key] = float(value)
             elif isinstance(value, dict) and value and set(value) <= set(TASKS):
                 found |= {f"{key}.{task}": float(value.get(task, 0.0)) for task in TASKS}
-            elif value in sweep.axes[key].values:
+            elif key in sweep.axes and value in sweep.axes[key].values:
                 found[key] = float(sweep.axes[key].values.index(value))
         return found
 
     def label(self, sweep: SweepConfig | None = None) -> str:
         """What tells it from other points at a glance, for example ``mixing=1:1:0 plans=5``."""
-        return " ".join(f"{short_key(key)}={value_label(value, sweep, key)}" for key, value in self.values.items())
+        shown = {key: value for key, value in self.values.items() if sweep is None or key in sweep.axes}
+        return " ".join(f"{short_key(key)}={value_label(value, sweep, key)}" for key, value in shown.items())
 
 
 def place(plain: dict[str, Any], key: str, value: Any) -> None:

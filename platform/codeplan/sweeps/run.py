@@ -15,6 +15,7 @@ from codeplan.errors import UserError
 from codeplan.sweeps import space
 from codeplan.sweeps.live import watch
 from codeplan.sweeps.objective import stop_objective
+from codeplan.sweeps.population import Mutate, PopulationWork, members
 from codeplan.sweeps.sweep import Sweep
 from codeplan.sweeps.trial_run import COMPARED, STOP, PipelineWork, TrialRequest
 from codeplan.sweeps.trials import OVER, Trial
@@ -63,6 +64,9 @@ def run(sweep: Sweep, tracker: Tracker, console: Console, exit_stack: ExitStack)
         for name, (cpus, gpus) in claims(sweep).items():
             require(name, sweep.config.execution, cpus, gpus)
         (sweep.folder / STOP).unlink(missing_ok=True)
+        for trial in sweep.trials.all():
+            if trial.state not in OVER:
+                sweep.trials.put(trial.with_(state="waiting", error="", now=""))
         settings = sweep.settings.model_dump(mode="json", by_alias=True)
         with tracker.experiment(sweep.config, {"kind": "sweep", "sweep": sweep.name}) as parent:
             parent.params({"sweep": settings})
@@ -93,7 +97,9 @@ def _run_trials(sweep: Sweep, parent: Run, console: Console) -> bool:
     """Run them in a thread, so that this one can show them and take Ctrl-C; returns whether they were stopped."""
     from codeplan.on_ray.tune import run_trials
 
-    work = PipelineWork(sweep.base, sweep.settings, sweep.folder.resolve(), sweep.goal, parent.run_id)
+    work: Any = PipelineWork(sweep.base, sweep.settings, sweep.folder.resolve(), sweep.goal, parent.run_id)
+    if sweep.settings.scheduler == "pbt":
+        work = PopulationWork(work, sweep.config.training.steps)
     stop = threading.Event()
     errors: list[BaseException] = []
 
@@ -130,6 +136,9 @@ def _searches(sweep: Sweep) -> Iterator[Search]:
     from codeplan.on_ray.tune_search import early_stopping
 
     settings = sweep.settings
+    if settings.scheduler == "pbt":
+        yield _population(sweep)
+        return
     scheduler = None
     if settings.scheduler in {"asha", "median"}:
         compared = stop_objective(settings)
@@ -144,6 +153,22 @@ def _searches(sweep: Sweep) -> Iterator[Search]:
     yield Search(trials=[request.plain for request in sweep.unfinished()], scheduler=scheduler)
     if settings.search == "optuna":
         yield _optuna(sweep, scheduler)
+
+
+def _population(sweep: Sweep) -> Search:
+    from codeplan.on_ray.tune import Search
+    from codeplan.on_ray.tune_population import PopulationTrial, population, population_space
+
+    settings = sweep.settings
+    compared = stop_objective(settings)
+    scheduler = population(
+        Mutate(settings),
+        metric=COMPARED,
+        mode="min" if compared.direction == "minimize" else "max",
+        seed=settings.seed,
+    )
+    space_of_members = population_space(members(settings, sweep.population, sweep.config.training.steps))
+    return Search(space=space_of_members, trainable=PopulationTrial, scheduler=scheduler)
 
 
 def _optuna(sweep: Sweep, scheduler: Any) -> Search:

@@ -16,6 +16,7 @@ from codeplan.stage import canonical
 from codeplan.sweeps import space
 from codeplan.sweeps.objective import Objective, SweepError, objectives, stop_objective
 from codeplan.sweeps.points import Point
+from codeplan.sweeps.population import members
 from codeplan.sweeps.trial_run import TrialRequest
 from codeplan.sweeps.trials import OVER, Trial, TrialFolder
 
@@ -61,6 +62,8 @@ class Sweep:
             point.config(sweep.base)
         if not sweep.points and not sweep.learns:
             raise SweepError("sweep.axes span no point: no combination fulfils its conditions (when)")
+        if sweep.settings.scheduler == "pbt":
+            members(sweep.settings, sweep.population, config.training.steps)
         sweep.require_same_space()
         return sweep
 
@@ -116,6 +119,11 @@ class Sweep:
     def points(self) -> list[Point]:
         """All points, where they are known beforehand; empty where a search learns."""
         return [] if self.learns else space.points(self.settings, self.base)
+
+    @cached_property
+    def population(self) -> list[Point]:
+        """The points that a population begins with."""
+        return space.points(self.settings, self.base)
 
     @property
     def total(self) -> int:

@@ -20,7 +20,7 @@ from codeplan.stage import Stage, StageResult
 from codeplan.stages import Observer
 from codeplan.sweeps.objective import objectives
 from codeplan.sweeps.points import Point
-from codeplan.sweeps.trials import OVER, Trial, TrialFolder, TrialStage
+from codeplan.sweeps.trials import OVER, Trial, TrialFolder, TrialStage, TrialState
 from codeplan.tracking import Tracker
 
 STOP = "stop_requested"
@@ -120,9 +120,9 @@ class PipelineWork:
         recorder = Recorder(self.trials, trial, monitor, self.folder / STOP, self.sweep.stop_by)
         with recorder.recorded():
             config = self.config(point, repeat)
-            with self._console(trial.trial_id) as console:
+            with self.console(trial.trial_id) as console:
                 tracker = Tracker(config.tracking, Path(config.execution.home))
-                pipeline.run(config, self.goal, tracker, console, recorder, self._placement(trial))
+                pipeline.run(config, self.goal, tracker, console, recorder, self.placement(trial))
         return recorder.trial.metrics
 
     def config(self, point: Point, repeat: int) -> Config:
@@ -133,17 +133,19 @@ class PipelineWork:
         every = min(config.execution.checkpoint_every, self.sweep.grace_steps)
         return config.model_copy(update={"execution": config.execution.model_copy(update={"checkpoint_every": every})})
 
-    def _placement(self, trial: Trial) -> pipeline.Placement:
+    def placement(self, trial: Trial, more: str = "") -> pipeline.Placement:
+        """Where a trial's pipeline is shown in MLflow; ``more`` ends its name."""
         numbers = trial.point.numbers(self.sweep)
         return pipeline.Placement(
-            name=trial.label + (f" seed+{trial.repeat}" if self.sweep.repeats > 1 else ""),
+            name=trial.label + (f" seed+{trial.repeat}" if self.sweep.repeats > 1 else "") + more,
             parent=self.parent_run,
             tags={"sweep": self.folder.name, "point": trial.point.point_id, "repeat": str(trial.repeat)},
             metrics={f"axis/{key}": value for key, value in numbers.items()} | {"axis/repeat": float(trial.repeat)},
         )
 
     @contextmanager
-    def _console(self, trial_id: str) -> Iterator[Console]:
+    def console(self, trial_id: str) -> Iterator[Console]:
+        """A trial's console: its log file."""
         log = self.folder / "logs" / f"{trial_id}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", encoding="utf-8") as file:
@@ -169,8 +171,11 @@ class Recorder(Observer):
         self._started = self._written = time.monotonic()
 
     @contextmanager
-    def recorded(self) -> Iterator[None]:
+    def recorded(self, final: TrialState = "done") -> Iterator[None]:
         """Keep how the trial ends.
+
+        Args:
+            final: its state where the block ends well.
 
         Raises:
             StopRequested: the trial was asked to stop.
@@ -186,7 +191,7 @@ class Recorder(Observer):
             message = explain(error) or f"{type(error).__name__}: {error}"
             self._keep(state="failed", error=one_line(message, 2000), now="")
             raise TrialFailedError(f"trial {self.trial.label}: {one_line(message)}") from error
-        self._keep(state="done", now="")
+        self._keep(state=final, now="")
 
     def run_started(self, run_id: str) -> None:
         """The trial's MLflow run."""

@@ -52,6 +52,7 @@ class Trial:
         stages: by role, those that are finished.
         mlflow_run: id of its MLflow run; empty where there is none.
         report: folder of its report, relative to the home; empty where there is none.
+        member: its name in a population, whose points change while it trains; else empty.
     """
 
     values: Mapping[str, Any]
@@ -65,6 +66,7 @@ class Trial:
     stages: Mapping[str, TrialStage] = field(default_factory=dict)
     mlflow_run: str = ""
     report: str = ""
+    member: str = ""
 
     @property
     def point(self) -> Point:
@@ -73,8 +75,8 @@ class Trial:
 
     @property
     def trial_id(self) -> str:
-        """Name of its file: the point's id and the repeat."""
-        return f"{self.point.point_id}-{self.repeat:02d}"
+        """Name of its file: the point's id and the repeat, or its name in a population."""
+        return self.member or f"{self.point.point_id}-{self.repeat:02d}"
 
     @property
     def cost_usd(self) -> float:

@@ -1,0 +1,247 @@
+"""Trials on Ray Tune, with work that is not a pipeline: resources, early stops, failures, and searches that find."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+from ray.util import placement_group_table
+
+from codeplan.config import SweepConfig
+from codeplan.errors import StopRequested
+from codeplan.on_ray.tune import Monitor, Search, room_for, run_trials
+from codeplan.on_ray.tune_population import PopulationTrial, population, population_space
+from codeplan.on_ray.tune_search import early_stopping, optuna_search, resume_study
+from codeplan.sweeps import space
+from codeplan.sweeps.population import Mutate, members
+
+pytestmark = pytest.mark.usefixtures("ray_cluster")
+
+Run = Callable[..., dict[str, dict[str, Any]]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Runs trials of a work function, each of which writes a file named by what it got; returns the files."""
+
+    def run_work(work: Any, search: Search, concurrent: int = 2, stop: threading.Event | None = None) -> dict[str, Any]:
+        kept = tmp_path / "kept"
+        kept.mkdir(exist_ok=True)
+        run_trials(
+            Keeping(work, str(kept)) if search.trainable is not PopulationTrial else work,
+            search,
+            concurrent=concurrent,
+            folder=tmp_path / "tune",
+            stop=stop or threading.Event(),
+        )
+        return {path.name: json.loads(path.read_text()) for path in kept.iterdir()}
+
+    return run_work
+
+
+class Keeping:
+    """Keeps what a trial's work returned, or how it ended."""
+
+    def __init__(self, work: Any, folder: str) -> None:
+        self.work, self.folder = work, folder
+
+    def __call__(self, trial: Mapping[str, Any], monitor: Monitor) -> Mapping[str, float]:
+        name = str(trial["x"])
+        try:
+            result: Mapping[str, float] = self.work(trial, monitor)
+        except StopRequested:
+            (Path(self.folder) / name).write_text(json.dumps({"stopped": True}))
+            raise
+        (Path(self.folder) / name).write_text(json.dumps(dict(result)))
+        return result
+
+
+@ray.remote(num_cpus=1)
+class Worker:
+    def ready(self) -> int:
+        return 1
+
+
+def with_two_workers(trial: Mapping[str, Any], monitor: Monitor) -> dict[str, float]:
+    """Takes both CPUs of the cluster, as a training of two workers does."""
+    del monitor
+    from ray.util.placement_group import placement_group, remove_placement_group
+    from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+    group = placement_group([{"CPU": 1}, {"CPU": 1}])
+    try:
+        strategy = PlacementGroupSchedulingStrategy(placement_group=group)
+        workers = [Worker.options(scheduling_strategy=strategy).remote() for _ in range(2)]
+        ready = sum(ray.get([worker.ready.remote() for worker in workers]))
+    finally:
+        remove_placement_group(group)
+    if trial["x"] == 3:
+        raise ValueError("this one fails")
+    return {"ready": float(ready)}
+
+
+def groups_in_use() -> list[str]:
+    return [group["state"] for group in placement_group_table().values() if group["state"] != "REMOVED"]
+
+
+def test_more_trials_than_the_cluster_has_room_for_finish_and_a_failure_stops_no_other(run: Run) -> None:
+    assert room_for([(2.0, 0.0), (1.0, 0.0)]) == 1
+    assert room_for([(0.5, 0.0)]) == 4
+    # One more at once than there is room for, so that they compete.
+    kept = run(with_two_workers, Search(trials=[{"x": index} for index in range(6)]), concurrent=2)
+    assert kept == {str(index): {"ready": 2.0} for index in range(6) if index != 3}
+    assert groups_in_use() == []
+
+
+def falling_loss(trial: Mapping[str, Any], monitor: Monitor) -> dict[str, float]:
+    """A training whose loss falls to what the trial is; it looks at each report whether it should stop."""
+    import time
+
+    for step in range(10, 100, 10):
+        monitor.report({"step": step, "compared": trial["x"] + 1.0 / step})
+        deadline = time.monotonic() + 5.0
+        while step >= 20 and trial["x"] > 1 and not monitor.stop_requested() and time.monotonic() < deadline:
+            time.sleep(0.01)  # so that the scheduler's answer can arrive, as between the reports of a training
+        if monitor.stop_requested():
+            raise StopRequested("stopped")
+    return {"compared": trial["x"]}
+
+
+@pytest.mark.parametrize("kind", ["asha", "median"])
+def test_schedulers_stop_poor_trials_and_free_their_resources(run: Run, kind: Any) -> None:
+    scheduler = early_stopping(kind, metric="compared", mode="min", most_steps=90, grace_steps=20, reduction=3)
+    trials = [{"x": value} for value in (1, 0, 0, 1, 5, 6, 7)]
+    kept = run(falling_loss, Search(trials=trials, scheduler=scheduler), concurrent=1)
+    assert kept["0"] == {"compared": 0}
+    assert {"stopped": True} in kept.values()
+    assert kept["7"] == {"stopped": True}
+    assert groups_in_use() == []
+
+
+def test_a_stopped_sweep_starts_no_further_trial(run: Run, tmp_path: Path) -> None:
+    stop = threading.Event()
+    kept = run(Stopping(str(tmp_path / "stop")), Search(trials=[{"x": 0}]), stop=stop)
+    assert kept == {"0": {"ran": 1.0}}
+    stop.set()
+    assert run(Stopping(str(tmp_path / "stop")), Search(trials=[{"x": 1}, {"x": 2}]), stop=stop).keys() <= {
+        "0",
+        "1",
+        "2",
+    }
+    assert groups_in_use() == []
+
+
+class Stopping:
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __call__(self, trial: Mapping[str, Any], monitor: Monitor) -> dict[str, float]:
+        del trial, monitor
+        return {"ran": 1.0}
+
+
+SWEEP = SweepConfig.model_validate(
+    {
+        "search": "optuna",
+        "axes": {
+            "training.learning_rate": {"loguniform": [1e-5, 1e-1]},
+            "training.schedule": {"choice": ["constant", "cosine"]},
+            "training.warmup_steps": {"int": [0, 100], "when": {"training.schedule": "cosine"}},
+        },
+    }
+)
+
+
+class Draw:
+    """Draws a point; a class, because Tune saves its searchers."""
+
+    def __call__(self, trial: Any) -> dict[str, str]:
+        point = space.suggest(SWEEP, {"training": {"schedule": "constant"}}, trial)
+        return {"x": json.dumps(dict(point.values))}
+
+
+def planted(trial: Mapping[str, Any], monitor: Monitor) -> dict[str, float]:
+    """Best at a learning rate of 1e-3 under a cosine schedule with 50 warm-up steps."""
+    del monitor
+    import math
+
+    values = json.loads(trial["x"])
+    loss = abs(math.log10(values["training.learning_rate"]) + 3)
+    loss += 0.0 if values["training.schedule"] == "cosine" else 2.0
+    return {"objective_0": loss + abs(values.get("training.warmup_steps", 50) - 50) / 50, "objective_1": loss}
+
+
+def test_optuna_finds_a_planted_optimum_and_its_study_resumes(run: Run, tmp_path: Path) -> None:
+    log = tmp_path / "optuna.log"
+
+    def search(count: int) -> Search:
+        searcher = optuna_search(Draw(), metrics=["objective_0"], modes=["min"], seed=0, log=log)
+        return Search(searcher=searcher, count=count - resume_study(log))
+
+    run(planted, search(25), concurrent=4)
+    assert resume_study(log) == 25
+    kept = run(planted, search(40), concurrent=4)
+    assert resume_study(log) == 40
+    assert len(kept) == 40
+    losses = {key: value["objective_0"] for key, value in kept.items()}
+    best = json.loads(min(losses, key=losses.__getitem__))
+    assert best["training.schedule"] == "cosine"
+    assert 1e-4 < best["training.learning_rate"] < 1e-2
+    assert min(losses.values()) < 0.5
+
+
+def test_optuna_takes_several_objectives(run: Run, tmp_path: Path) -> None:
+    log = tmp_path / "optuna.log"
+    searcher = optuna_search(Draw(), metrics=["objective_0", "objective_1"], modes=["min", "max"], seed=0, log=log)
+    assert len(run(planted, Search(searcher=searcher, count=6))) == 6
+    assert resume_study(log) == 6
+
+
+POPULATION = SweepConfig.model_validate(
+    {
+        "search": "random",
+        "scheduler": "pbt",
+        "points": 6,
+        "grace_steps": 10,
+        "axes": {"training.learning_rate": {"loguniform": [1e-4, 1e-1]}},
+    }
+)
+
+
+class Descent:
+    """Gradient descent on x^2 / 2 from x = 1: the best learning rate of the range is the largest."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    def __call__(self, member: Mapping[str, Any], state: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        rate = json.loads(member["point"])["training.learning_rate"]
+        x, rates = state.get("x", 1.0), [*state.get("rates", ()), rate]
+        x *= (1 - rate) ** 10
+        done = len(rates) == 8
+        if done:
+            (Path(self.folder) / member["name"]).write_text(json.dumps({"x": x, "rates": rates}))
+        return {"x": x, "rates": rates}, {"compared": x * x / 2, "done": done}
+
+
+def test_a_population_carries_weights_over_and_finds_a_planted_optimum(run: Run, tmp_path: Path) -> None:
+    points = space.points(POPULATION, {})
+    begin = members(POPULATION, points, 80)
+    scheduler = population(Mutate(POPULATION), metric="compared", mode="min", seed=0)
+    search = Search(space=population_space(begin), trainable=PopulationTrial, scheduler=scheduler)
+    (tmp_path / "kept").mkdir()
+    kept = run(Descent(str(tmp_path / "kept")), search)
+    assert len(kept) == 6
+    first = {point.values["training.learning_rate"] for point in points}
+    alone = (1 - min(first)) ** 80
+    worst = max(member["x"] for member in kept.values())
+    assert worst < alone, "the poorest member continued from a better one"
+    assert any(member["rates"][0] != member["rates"][-1] for member in kept.values())
+    assert all(1e-4 <= rate <= 1e-1 for member in kept.values() for rate in member["rates"])
+    assert max(member["rates"][-1] for member in kept.values()) >= max(first)
+    assert groups_in_use() == []
