@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,12 @@ from ray.util import placement_group_table
 from codeplan.config import SweepConfig
 from codeplan.errors import StopRequested
 from codeplan.on_ray.tune import Monitor, Search, room_for, run_trials
-from codeplan.on_ray.tune_population import PopulationTrial, population, population_space
 from codeplan.on_ray.tune_search import early_stopping, optuna_search, resume_study
 from codeplan.sweeps import space
-from codeplan.sweeps.population import Mutate, members
+from codeplan.sweeps.objective import stop_objective
+from codeplan.sweeps.population import Member, train_population
+from codeplan.sweeps.trial_run import PipelineWork
+from codeplan.sweeps.trials import Trial
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 
@@ -33,7 +36,7 @@ def run(tmp_path: Path) -> Run:
         kept = tmp_path / "kept"
         kept.mkdir(exist_ok=True)
         run_trials(
-            Keeping(work, str(kept)) if search.trainable is not PopulationTrial else work,
+            Keeping(work, str(kept)),
             search,
             concurrent=concurrent,
             folder=tmp_path / "tune",
@@ -85,8 +88,14 @@ def with_two_workers(trial: Mapping[str, Any], monitor: Monitor) -> dict[str, fl
     return {"ready": float(ready)}
 
 
-def groups_in_use() -> list[str]:
-    return [group["state"] for group in placement_group_table().values() if group["state"] != "REMOVED"]
+def groups_in_use() -> list[Any]:
+    """The placement groups that stay; those that are being removed get ten seconds."""
+    deadline = time.monotonic() + 10.0
+    while True:
+        groups = [group for group in placement_group_table().values() if group["state"] != "REMOVED"]
+        if not groups or time.monotonic() > deadline:
+            return groups
+        time.sleep(0.1)
 
 
 def test_more_trials_than_the_cluster_has_room_for_finish_and_a_failure_stops_no_other(run: Run) -> None:
@@ -100,8 +109,6 @@ def test_more_trials_than_the_cluster_has_room_for_finish_and_a_failure_stops_no
 
 def falling_loss(trial: Mapping[str, Any], monitor: Monitor) -> dict[str, float]:
     """A training whose loss falls to what the trial is; it looks at each report whether it should stop."""
-    import time
-
     for step in range(10, 100, 10):
         monitor.report({"step": step, "compared": trial["x"] + 1.0 / step})
         deadline = time.monotonic() + 5.0
@@ -109,7 +116,7 @@ def falling_loss(trial: Mapping[str, Any], monitor: Monitor) -> dict[str, float]
             time.sleep(0.01)  # so that the scheduler's answer can arrive, as between the reports of a training
         if monitor.stop_requested():
             raise StopRequested("stopped")
-    return {"compared": trial["x"]}
+    return {"compared": trial["x"], "step": 90}
 
 
 @pytest.mark.parametrize("kind", ["asha", "median"])
@@ -117,7 +124,7 @@ def test_schedulers_stop_poor_trials_and_free_their_resources(run: Run, kind: An
     scheduler = early_stopping(kind, metric="compared", mode="min", most_steps=90, grace_steps=20, reduction=3)
     trials = [{"x": value} for value in (1, 0, 0, 1, 5, 6, 7)]
     kept = run(falling_loss, Search(trials=trials, scheduler=scheduler), concurrent=1)
-    assert kept["0"] == {"compared": 0}
+    assert kept["0"] == {"compared": 0, "step": 90}
     assert {"stopped": True} in kept.values()
     assert kept["7"] == {"stopped": True}
     assert groups_in_use() == []
@@ -216,32 +223,42 @@ POPULATION = SweepConfig.model_validate(
 class Descent:
     """Gradient descent on x^2 / 2 from x = 1: the best learning rate of the range is the largest."""
 
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
+    def __init__(self, work: PipelineWork) -> None:
+        self.work = work
 
-    def __call__(self, member: Mapping[str, Any], state: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        rate = json.loads(member["point"])["training.learning_rate"]
-        x, rates = state.get("x", 1.0), [*state.get("rates", ()), rate]
-        x *= (1 - rate) ** 10
-        done = len(rates) == 8
-        if done:
-            (Path(self.folder) / member["name"]).write_text(json.dumps({"x": x, "rates": rates}))
-        return {"x": x, "rates": rates}, {"compared": x * x / 2, "done": done}
+    def __call__(self, plain: Mapping[str, str], monitor: Monitor) -> dict[str, float]:
+        del monitor
+        member = Member.of(plain)
+        x = 1.0
+        rates = [*(segment["learning_rate"] for segment in member.segments), member.values["training.learning_rate"]]
+        for rate in rates:
+            x *= (1 - rate) ** 10
+        values = dict(member.point(10 * len(rates)).values)
+        metrics = {"validation_loss/code": x * x / 2}
+        self.work.trials.put(Trial(values, 0, "", state="done", metrics=metrics, member=member.name))
+        return {}
 
 
-def test_a_population_carries_weights_over_and_finds_a_planted_optimum(run: Run, tmp_path: Path) -> None:
+def test_a_population_carries_weights_over_and_finds_a_planted_optimum(tmp_path: Path) -> None:
+    work = PipelineWork({}, POPULATION, tmp_path, "finetune")
     points = space.points(POPULATION, {})
-    begin = members(POPULATION, points, 80)
-    scheduler = population(Mutate(POPULATION), metric="compared", mode="min", seed=0)
-    search = Search(space=population_space(begin), trainable=PopulationTrial, scheduler=scheduler)
-    (tmp_path / "kept").mkdir()
-    kept = run(Descent(str(tmp_path / "kept")), search)
+    compared = stop_objective(POPULATION)
+
+    def run(segments: object, members: list[dict[str, str]]) -> bool:
+        del segments
+        run_trials(
+            Descent(work), Search(trials=members), concurrent=2, folder=tmp_path / "tune", stop=threading.Event()
+        )
+        return False
+
+    train_population(work, points, 40, compared, run)
+    kept = work.trials.all()
     assert len(kept) == 6
-    first = {point.values["training.learning_rate"] for point in points}
-    alone = (1 - min(first)) ** 80
-    worst = max(member["x"] for member in kept.values())
-    assert worst < alone, "the poorest member continued from a better one"
-    assert any(member["rates"][0] != member["rates"][-1] for member in kept.values())
-    assert all(1e-4 <= rate <= 1e-1 for member in kept.values() for rate in member["rates"])
-    assert max(member["rates"][-1] for member in kept.values()) >= max(first)
+    first = [point.values["training.learning_rate"] for point in points]
+    worst = max(trial.metrics["validation_loss/code"] for trial in kept)
+    assert worst < (1 - sorted(first)[1]) ** 80 / 2, "the poorest members continued from better ones"
+    rates = [[segment["learning_rate"] for segment in trial.values["training.earlier"]] for trial in kept]
+    assert any(len(set(of_member)) > 1 for of_member in rates)
+    assert all(1e-4 <= rate <= 1e-1 for of_member in rates for rate in of_member)
+    assert max(trial.values["training.learning_rate"] for trial in kept) > max(first)
     assert groups_in_use() == []

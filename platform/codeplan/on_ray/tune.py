@@ -12,7 +12,7 @@ import os
 import queue
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -142,30 +142,26 @@ class Search:
         trials: all of them, where they are known beforehand.
         searcher: suggests them one by one, where they are not.
         count: how many trials a searcher suggests.
-        space: Tune's own space, where neither fits.
-        trainable: how a trial is run.
         scheduler: stops trials early; None runs all to their end.
     """
 
     trials: Sequence[TrialConfig] = ()
     searcher: Searcher | None = None
     count: int = 0
-    space: Mapping[str, Any] = field(default_factory=dict)
-    trainable: type[tune.Trainable] = WorkTrial
     scheduler: TrialScheduler | None = None
 
 
-def run_trials(work: Any, search: Search, *, concurrent: int, folder: Path, stop: threading.Event) -> None:
+def run_trials(work: TrialWork, search: Search, *, concurrent: int, folder: Path, stop: threading.Event) -> None:
     """Run all trials; each keeps its own results.
 
     Args:
-        work: what a trial does, for the search's trainable; pickled to the trials' processes.
+        work: what a trial does; pickled to the trials' processes.
         search: which trials there are.
         concurrent: trials at once.
         folder: for Tune's own files.
         stop: once set, running trials are asked to stop, and no other is started.
     """
-    if not (search.trials or search.count or search.space):
+    if not (search.trials or search.count):
         return
     os.environ |= {
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # trials keep their own results
@@ -179,8 +175,8 @@ def run_trials(work: Any, search: Search, *, concurrent: int, folder: Path, stop
     flag = StopFlag()
     flag.event = stop
     tuner = tune.Tuner(
-        tune.with_resources(tune.with_parameters(search.trainable, work=work), _resources()),
-        param_space={"trial": tune.grid_search(list(search.trials))} if search.trials else dict(search.space),
+        tune.with_resources(tune.with_parameters(WorkTrial, work=work), _resources()),
+        param_space={"trial": tune.grid_search(list(search.trials))} if search.trials else None,
         tune_config=tune.TuneConfig(
             num_samples=search.count or 1,
             search_alg=search.searcher,
@@ -188,7 +184,13 @@ def run_trials(work: Any, search: Search, *, concurrent: int, folder: Path, stop
             max_concurrent_trials=concurrent,
             reuse_actors=True,
         ),
-        run_config=tune.RunConfig(name=folder.name, storage_path=str(folder.parent.resolve()), stop=flag, verbose=0),
+        run_config=tune.RunConfig(
+            name=folder.name,
+            storage_path=str(folder.parent.resolve()),
+            stop=flag,
+            verbose=0,
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+        ),
     )
     tuner.fit()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,14 +15,14 @@ from codeplan.errors import UserError
 from codeplan.sweeps import space
 from codeplan.sweeps.live import watch
 from codeplan.sweeps.objective import stop_objective
-from codeplan.sweeps.population import Mutate, PopulationWork, members
+from codeplan.sweeps.population import SegmentWork, train_population
 from codeplan.sweeps.sweep import Sweep
 from codeplan.sweeps.trial_run import COMPARED, STOP, PipelineWork, TrialRequest
 from codeplan.sweeps.trials import OVER, Trial
 from codeplan.tracking import Run, Tracker
 
 if TYPE_CHECKING:
-    from codeplan.on_ray.tune import Search
+    from codeplan.on_ray.tune import Search, TrialWork
 
 
 class SweepStoppedError(UserError):
@@ -97,16 +97,22 @@ def _run_trials(sweep: Sweep, parent: Run, console: Console) -> bool:
     """Run them in a thread, so that this one can show them and take Ctrl-C; returns whether they were stopped."""
     from codeplan.on_ray.tune import run_trials
 
-    work: Any = PipelineWork(sweep.base, sweep.settings, sweep.folder.resolve(), sweep.goal, parent.run_id)
-    if sweep.settings.scheduler == "pbt":
-        work = PopulationWork(work, sweep.config.training.steps)
+    work = PipelineWork(sweep.base, sweep.settings, sweep.folder.resolve(), sweep.goal, parent.run_id)
     stop = threading.Event()
     errors: list[BaseException] = []
 
+    def run_search(trial_work: TrialWork, search: Search) -> bool:
+        concurrent = concurrent_trials(sweep)
+        run_trials(trial_work, search, concurrent=concurrent, folder=sweep.folder / "tune", stop=stop)
+        return stop.is_set()
+
     def tune() -> None:
         try:
-            for search in _searches(sweep):
-                run_trials(work, search, concurrent=concurrent_trials(sweep), folder=sweep.folder / "tune", stop=stop)
+            if sweep.settings.scheduler == "pbt":
+                _train_population(sweep, work, run_search)
+            else:
+                for search in _searches(sweep):
+                    run_search(work, search)
         except BaseException as error:
             errors.append(error)
 
@@ -130,15 +136,22 @@ def _run_trials(sweep: Sweep, parent: Run, console: Console) -> bool:
     return stop.is_set()
 
 
+def _train_population(sweep: Sweep, work: PipelineWork, run_search: Callable[[TrialWork, Search], bool]) -> None:
+    from codeplan.on_ray.tune import Search
+
+    def run_segment(segment_work: SegmentWork, members: list[dict[str, str]]) -> bool:
+        return run_search(segment_work, Search(trials=members))
+
+    compared = stop_objective(sweep.settings)
+    train_population(work, sweep.population, sweep.config.training.steps, compared, run_segment)
+
+
 def _searches(sweep: Sweep) -> Iterator[Search]:
     """The trials that are known and not over, then those that a searcher draws."""
     from codeplan.on_ray.tune import Search
     from codeplan.on_ray.tune_search import early_stopping
 
     settings = sweep.settings
-    if settings.scheduler == "pbt":
-        yield _population(sweep)
-        return
     scheduler = None
     if settings.scheduler in {"asha", "median"}:
         compared = stop_objective(settings)
@@ -153,22 +166,6 @@ def _searches(sweep: Sweep) -> Iterator[Search]:
     yield Search(trials=[request.plain for request in sweep.unfinished()], scheduler=scheduler)
     if settings.search == "optuna":
         yield _optuna(sweep, scheduler)
-
-
-def _population(sweep: Sweep) -> Search:
-    from codeplan.on_ray.tune import Search
-    from codeplan.on_ray.tune_population import PopulationTrial, population, population_space
-
-    settings = sweep.settings
-    compared = stop_objective(settings)
-    scheduler = population(
-        Mutate(settings),
-        metric=COMPARED,
-        mode="min" if compared.direction == "minimize" else "max",
-        seed=settings.seed,
-    )
-    space_of_members = population_space(members(settings, sweep.population, sweep.config.training.steps))
-    return Search(space=space_of_members, trainable=PopulationTrial, scheduler=scheduler)
 
 
 def _optuna(sweep: Sweep, scheduler: Any) -> Search:

@@ -16,7 +16,7 @@ from codeplan.stage import canonical
 from codeplan.sweeps import space
 from codeplan.sweeps.objective import Objective, SweepError, objectives, stop_objective
 from codeplan.sweeps.points import Point
-from codeplan.sweeps.population import members
+from codeplan.sweeps.population import require_population
 from codeplan.sweeps.trial_run import TrialRequest
 from codeplan.sweeps.trials import OVER, Trial, TrialFolder
 
@@ -63,7 +63,7 @@ class Sweep:
         if not sweep.points and not sweep.learns:
             raise SweepError("sweep.axes span no point: no combination fulfils its conditions (when)")
         if sweep.settings.scheduler == "pbt":
-            members(sweep.settings, sweep.population, config.training.steps)
+            require_population(sweep.settings, sweep.population, config.training.steps)
         sweep.require_same_space()
         return sweep
 
@@ -123,7 +123,7 @@ class Sweep:
     @cached_property
     def population(self) -> list[Point]:
         """The points that a population begins with."""
-        return space.points(self.settings, self.base)
+        return space.points(self.settings, self.base)[: self.settings.points]
 
     @property
     def total(self) -> int:

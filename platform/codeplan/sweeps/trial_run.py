@@ -26,6 +26,7 @@ from codeplan.tracking import Tracker
 STOP = "stop_requested"
 """File in the sweep's folder that asks all of its trials to stop."""
 
+STEP = "step"
 COMPARED = "compared"
 """Name under which a scheduler sees the validation loss that it compares."""
 
@@ -95,7 +96,8 @@ class PipelineWork:
             monitor: the trial's line to the scheduler.
 
         Returns:
-            ``objective_0``, ``objective_1``, ...: the objectives, as means over the repeats.
+            ``objective_0``, ``objective_1``, ...: the objectives, as means over the repeats; and what a scheduler
+            compares.
 
         Raises:
             StopRequested: the trial was asked to stop.
@@ -109,7 +111,13 @@ class PipelineWork:
             if not values:
                 raise TrialFailedError(f"trial {request.point.label(self.sweep)} has no value of {objective.name}")
             means[f"objective_{index}"] = fmean(values)
+        if self.sweep.scheduler != "none":  # also of a training that was reused, and never reported
+            means |= {name: fmean(metrics[key] for metrics in found) for name, key in self._compared.items()}
         return means
+
+    @property
+    def _compared(self) -> dict[str, str]:
+        return {STEP: STEP, COMPARED: self.sweep.stop_by}
 
     def run_repeat(self, point: Point, repeat: int, monitor: Monitor) -> Mapping[str, float]:
         """Run one repeat, or return the metrics of one that is over."""
@@ -214,7 +222,7 @@ class Recorder(Observer):
         if time.monotonic() - self._written > _SECONDS_BETWEEN_RECORDS or self._compared in metrics:
             self._keep()
         if self._compared in metrics:
-            self._monitor.report({"step": metrics["step"], COMPARED: metrics[self._compared]})
+            self._monitor.report({STEP: metrics[STEP], COMPARED: metrics[self._compared]})
 
     def stop_requested(self) -> bool:
         """Whether the scheduler or the whole sweep asks to stop."""
