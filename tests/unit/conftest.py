@@ -1,14 +1,25 @@
-"""Small models of the kinds that people start from: a folder each, built once a session."""
+"""Small models of the kinds that people start from, a folder each, built once a session; and trials of sweeps."""
 
 from __future__ import annotations
 
+import hashlib
+import random
 import shutil
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from codeplan.config import SweepConfig
+from codeplan.evaluation.arms import TITLES, ArmName
+from codeplan.evaluation.estimators import estimate, paired_difference
+from codeplan.evaluation.plan_quality import PlanQuality
+from codeplan.evaluation.rates import BY_PLANS, Rates, write
+from codeplan.evaluation.results import ArmRow, Comparison, Report
+from codeplan.sweeps.points import Point
+from codeplan.sweeps.trials import Trial, TrialStage
 
 PROGRAMS = (
     "def solve(n):\n    if n < 2 and n != 1:\n        return {'a': [n, ~n], \"b\": (n ** 2) % 7}\n    return None\n",
@@ -123,3 +134,103 @@ def _model(kind: str, tokenizer: Any) -> Any:
 
 
 _SIDE = {"layers": 1, "attention_heads": 2, "ffn_dim": 16}
+
+
+SWEEP_BASE: dict[str, Any] = {
+    "name": "toy",
+    "problems": {
+        "train": {"reader": "miniapps", "split": "train", "count": 30},
+        "test": {"reader": "miniapps", "split": "test", "count": 20},
+    },
+    "student": {"init": "scratch", "architecture": {"model_type": "t5", "d_model": 16}},
+    "sampling": {"plans": 10, "trials": 2},
+    "execution": {"home": "no", "budget_usd": 1e-6},
+}
+"""What sweeps of the tests vary."""
+
+RateOf = Callable[[Mapping[str, Any]], float]
+
+
+class SweepExample:
+    """Makes trials of a sweep with real reports in a home, from a solve rate per point and noise over seeds."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.base = SWEEP_BASE
+
+    def trials(
+        self, sweep: SweepConfig, points: Sequence[Point], rate: RateOf, *, problems: int = 60, noise: float = 0.02
+    ) -> list[Trial]:
+        """One trial per point and repeat, all done."""
+        return [
+            self._trial(sweep, point, repeat, rate(point.values), problems, noise)
+            for point in points
+            for repeat in range(sweep.repeats)
+        ]
+
+    def _trial(self, sweep: SweepConfig, point: Point, repeat: int, rate: float, problems: int, noise: float) -> Trial:
+        rng = random.Random(f"{point.point_id}/{repeat}")
+        mean = min(0.95, max(0.02, rate + rng.gauss(0.0, noise)))
+        solved = {arm: [float(rng.random() < mean * (0.6 + 0.1 * at)) for _ in range(problems)] for at, arm in _ARMS}
+        difference = paired_difference(solved["codeplan"], solved["control"], resamples=50, seed=0)
+        sequences = int(point.values.get("sampling.plans", 10)) * 3 + 1
+        report = Report(
+            problems=problems,
+            plans=int(point.values.get("sampling.plans", 10)),
+            trials=2,
+            sequences=sequences,
+            teachers=("offline",),
+            rows=tuple(ArmRow(arm, "all", estimate(values)) for arm, values in solved.items()),
+            pass_at_k=(),
+            curve=(),
+            comparisons=(
+                Comparison("codeplan", "control", int(point.values.get("sampling.plans", 10)), difference, 9),
+            ),
+            outcomes={},
+            quality=PlanQuality(0.2, 0.4, 0.5, None, 0.9, None, None, None, None, None),
+            conclusions=(),
+            notes=(),
+        )
+        folder = f"stages/report/{hashlib.sha256(f'{point.point_id}{repeat}'.encode()).hexdigest()}"
+        (self.home / folder).mkdir(parents=True, exist_ok=True)
+        (self.home / folder / "report.json").write_text(report.to_json())
+        write(_rates(solved, report), self.home / folder)
+        cost = 0.01 * float(point.values.get("teacher.samples", 1))
+        loss = {"validation_loss/code": 1.0 - rate / 2 + rng.gauss(0.0, noise), "teacher.cost_usd": cost}
+        return Trial(
+            values=point.values,
+            repeat=repeat,
+            label=point.label(sweep),
+            state="done",
+            seconds=60.0 + repeat,
+            metrics={**report.metrics(), **loss},
+            stages={"student": TrialStage("finetune", "ab" * 32, computed=repeat == 0, seconds=5.0)},
+            mlflow_run=hashlib.sha256(folder.encode()).hexdigest()[:32],
+            report=folder,
+        )
+
+
+_ARMS = list(enumerate(TITLES))
+
+
+def _rates(solved: Mapping[ArmName, Sequence[float]], report: Report) -> Rates:
+    names = tuple(f"toy/{number}" for number in range(report.problems))
+    by_plans = {arm: {report.plans: tuple(solved[arm])} for arm in BY_PLANS}
+    return Rates(
+        problem_ids=names,
+        levels=("",) * len(names),
+        questions=names,
+        hidden_tests=names,
+        judging={},
+        sampling={},
+        sequences={report.plans: report.sequences},
+        direct=tuple(solved["direct"]),
+        oracle=tuple(solved["oracle"]),
+        **by_plans,
+    )
+
+
+@pytest.fixture(scope="module")
+def sweep_example(tmp_path_factory: pytest.TempPathFactory) -> SweepExample:
+    """A home in which trials have reports."""
+    return SweepExample(tmp_path_factory.mktemp("sweep") / "home")

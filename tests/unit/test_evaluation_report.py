@@ -106,7 +106,7 @@ def experiment(problems: int = 90, plan_effect: float = 0.0, seed: int = 0) -> d
 
 def report_of(records: dict[str, Any], settings: ReportConfig = SETTINGS) -> Report:
     shown_hidden_tests = [1 if number < 3 else 0 for number in range(len(records["problems"]))]
-    return build(**records, sampling=SAMPLING, report=settings, shown_hidden_tests=shown_hidden_tests)
+    return build(**records, sampling=SAMPLING, report=settings, shown_hidden_tests=shown_hidden_tests)[0]
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +200,7 @@ def test_notes_name_the_limits_of_the_numbers(records: dict[str, Any]) -> None:
 
 def test_no_note_on_shown_hidden_tests_where_none_is_shown(records: dict[str, Any]) -> None:
     shown = [0] * len(records["problems"])
-    found = build(**records, sampling=SAMPLING, report=SETTINGS, shown_hidden_tests=shown)
+    found, _ = build(**records, sampling=SAMPLING, report=SETTINGS, shown_hidden_tests=shown)
     assert not any("hidden_without_examples" in note for note in found.notes)
 
 

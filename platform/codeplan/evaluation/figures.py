@@ -38,7 +38,7 @@ _OUTCOME_COLORS = ("#0072b2", "#e69f00", "#56b4e9", "#d55e00", "#cc79a7", "#f0e4
 
 def plans_figure(report: Report, path: Path) -> None:
     """Problems solved by number of plans, with the equal-budget control and one greedy program."""
-    figure, axes = _canvas(7.5, 4.8)
+    figure, axes = canvas(7.5, 4.8)
     counts = sorted({point.plans for point in report.curve})
     for arm in TITLES:
         points = [point for point in report.curve if point.arm == arm]
@@ -55,8 +55,8 @@ def plans_figure(report: Report, path: Path) -> None:
     axes.set_xlabel("plans sampled per problem (sequences generated per answer, equal for the control)")
     _fraction_axis(axes)
     axes.set_title(f"Problems solved by number of plans ({report.problems:,} problems, 95 % intervals)")
-    _legend_below(figure, axes)
-    _save(figure, path)
+    legend_below(figure, axes)
+    save(figure, path)
 
 
 def arms_figure(report: Report, path: Path) -> None:
@@ -66,7 +66,7 @@ def arms_figure(report: Report, path: Path) -> None:
         sorted(report.levels, key=lambda level: -counts[level])[:_MOST_LEVELS]
     )  # the level "all" is the first
     levels = [level for level in report.levels if level in largest]
-    figure, axes = _canvas(max(7.5, 1.9 * len(levels)), 4.8)
+    figure, axes = canvas(max(7.5, 1.9 * len(levels)), 4.8)
     width = 0.8 / len(report.arms)
     for position, arm in enumerate(report.arms):
         found = [(index, row) for index, level in enumerate(levels) if (row := report.row(arm, level))]
@@ -86,13 +86,13 @@ def arms_figure(report: Report, path: Path) -> None:
     _fraction_axis(axes)
     which = "level" if len(levels) == len(report.levels) else f"level, the {len(levels) - 1} largest"
     axes.set_title(f"pass@1 by {which} ({report.problems:,} problems, plans sampled: {report.plans}, 95 % intervals)")
-    _legend_below(figure, axes)
-    _save(figure, path)
+    legend_below(figure, axes)
+    save(figure, path)
 
 
 def outcomes_figure(report: Report, path: Path) -> None:
     """Outcomes of every arm's answers, as fractions of its problems."""
-    figure, axes = _canvas(8.5, 0.55 * len(report.outcomes) + 2.4)
+    figure, axes = canvas(8.5, 0.55 * len(report.outcomes) + 2.4)
     present = [name for name in OUTCOME_TITLES if any(fractions.get(name) for fractions in report.outcomes.values())]
     distinct = len(_OUTCOME_COLORS) - (len(present) > len(_OUTCOME_COLORS))
     groups = [(OUTCOME_TITLES[name], [name]) for name in present[:distinct]]
@@ -116,8 +116,8 @@ def outcomes_figure(report: Report, path: Path) -> None:
     axes.set_title(
         f"Outcomes of the answers, hidden tests ({report.problems:,} problems, plans sampled: {report.plans})"
     )
-    _legend_below(figure, axes)
-    _save(figure, path)
+    legend_below(figure, axes)
+    save(figure, path)
 
 
 FIGURES: dict[str, tuple[str, Callable[[Report, Path], None]]] = {
@@ -128,7 +128,8 @@ FIGURES: dict[str, tuple[str, Callable[[Report, Path], None]]] = {
 """Caption and drawing function by name."""
 
 
-def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
+def canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    """An empty figure of this many inches in the style of all figures."""
     figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
     axes = figure.add_subplot()
     axes.grid(axis="y", color="#dddddd", linewidth=0.7)
@@ -178,14 +179,14 @@ def _write_inside(axes: Axes, x: float, row: int, width: float, color: str) -> N
     axes.text(x, row, f"{100 * width:.0f} %", ha="center", va="center", fontsize=8, color="white" if dark else "black")
 
 
-def _legend_below(figure: Figure, axes: Axes) -> None:
-    """Outside the axes, so that it never covers data."""
+def legend_below(figure: Figure, axes: Axes, columns: int = 5) -> None:
+    """The legend below the axes, so that it never covers data."""
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(
         handles,
         labels,
         loc="outside lower center",
-        ncols=min(5, len(labels)),
+        ncols=min(columns, len(labels)),
         frameon=False,
         fontsize=9,
         columnspacing=1.2,
@@ -196,8 +197,9 @@ def _shortened(title: str) -> str:
     return title if len(title) <= _LONGEST_LEVEL else title[: _LONGEST_LEVEL - 1] + "…"
 
 
-def _save(figure: Figure, path: Path) -> None:
-    # Without the library's name and version in the file, equal figures give equal bytes.
+def save(figure: Figure, path: Path) -> None:
+    """Write a PNG file; equal figures give equal bytes."""
+    # The file names neither the library nor its version.
     with warnings.catch_warnings():
         # matplotlib's own font lacks the glyphs of many scripts: it draws boxes and warns about each.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)

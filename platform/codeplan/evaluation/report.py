@@ -14,6 +14,7 @@ from codeplan.evaluation.estimators import estimate, paired_difference
 from codeplan.evaluation.judged_problems import JudgedProblem, gather
 from codeplan.evaluation.notes import notes
 from codeplan.evaluation.plan_quality import plan_quality
+from codeplan.evaluation.rates import BY_PLANS
 from codeplan.evaluation.results import ALL, ArmRow, Comparison, CurvePoint, PassAtKRow, Report, ordered_levels
 from codeplan.evaluation.tables import as_csv, as_markdown
 from codeplan.files import write_text
@@ -21,9 +22,6 @@ from codeplan.inference.settings import SampleSettings
 from codeplan.records import Plan, Problem, Program, Verdict
 
 REPORT = "report.json"
-
-_CURVE: tuple[ArmName, ...] = ("control", "codeplan", "best_trial")
-"""The arms that depend on the number of plans."""
 
 
 def build(
@@ -37,8 +35,8 @@ def build(
     sampling: SampleSettings,
     report: ReportConfig,
     shown_hidden_tests: Sequence[int],
-) -> Report:
-    """Evaluate every arm.
+) -> tuple[Report, list[SolveRates]]:
+    """Evaluate every arm: the report, and what it was counted from, one entry per problem in the problems' order.
 
     Args:
         problems: the test problems; all count in every denominator but the oracle's, which counts those that have an
@@ -66,18 +64,24 @@ def build(
         verdicts=verdicts,
         sampling=sampling,
     )
-    return _evaluate(
+    pass_k = [k for k in sorted(set(report.pass_k)) if 1 <= k <= sampling.budget(sampling.plans)]
+    counts = report.counts(sampling.plans)
+    rates = [solve_rates(judged, sampling, counts, pass_k) for judged in judged_problems]
+    made = _evaluate(
         judged_problems,
+        rates,
         plans=plans,
         oracle_plans=oracle_plans,
         sampling=sampling,
         report=report,
         shown_hidden_tests=shown_hidden_tests,
     )
+    return made, rates
 
 
 def _evaluate(
     judged_problems: Sequence[JudgedProblem],
+    rates: Sequence[SolveRates],
     *,
     plans: Sequence[Plan],
     oracle_plans: Sequence[Plan],
@@ -85,10 +89,7 @@ def _evaluate(
     report: ReportConfig,
     shown_hidden_tests: Sequence[int],
 ) -> Report:
-    size = sampling.budget(sampling.plans)
-    pass_k = [k for k in sorted(set(report.pass_k)) if 1 <= k <= size]
-    counts = report.counts(sampling.plans)
-    rates = [solve_rates(judged, sampling, counts, pass_k) for judged in judged_problems]
+    pass_k = list(rates[0].pass_at_k)
     comparisons = _comparisons(rates, sampling, report)
     excluded_k = [k for k in report.pass_k if k not in pass_k]
     teachers = tuple(sorted({plan.author for plan in [*plans, *oracle_plans]}))
@@ -96,11 +97,11 @@ def _evaluate(
         problems=len(judged_problems),
         plans=sampling.plans,
         trials=sampling.trials,
-        sequences=size,
+        sequences=sampling.budget(sampling.plans),
         teachers=teachers,
         rows=_rows(rates, sampling),
         pass_at_k=_pass_at_k(rates, pass_k),
-        curve=_curve(rates, sampling, counts),
+        curve=_curve(rates, sampling, report.counts(sampling.plans)),
         comparisons=comparisons,
         outcomes=_outcomes(rates),
         quality=plan_quality(judged_problems, plans, oracle_plans),
@@ -162,7 +163,7 @@ def _by_level(rates: Sequence[SolveRates]) -> list[tuple[str, Sequence[SolveRate
 def _curve(rates: Sequence[SolveRates], sampling: SampleSettings, counts: Sequence[int]) -> tuple[CurvePoint, ...]:
     return tuple(
         CurvePoint(arm, count, sampling.budget(count), estimate([_rate(problem, arm, count) for problem in rates]))
-        for arm in _CURVE
+        for arm in BY_PLANS
         for count in counts
     )
 
@@ -173,7 +174,7 @@ def _comparisons(
     comparisons = []
     for left, right in WORDINGS:
         both = [problem for problem in rates if problem.rate(left, sampling.plans) is not None]
-        counts = settings.counts(sampling.plans) if left in _CURVE else (sampling.plans,)
+        counts = settings.counts(sampling.plans) if left in BY_PLANS else (sampling.plans,)
         for count in counts if both else ():
             a, b = ([_rate(problem, arm, count) for problem in both] for arm in (left, right))
             difference = paired_difference(a, b, resamples=settings.resamples, seed=settings.seed)

@@ -124,7 +124,8 @@ class Report:
 
     def metrics(self) -> dict[str, float]:
         """The metrics to compare between runs, by names like ``pass_at_1.codeplan.all``."""
-        named = {f"pass_at_1.{row.arm}.{row.level}": row.solved.mean for row in self.rows}
+        named = {"problems": float(self.problems)}
+        named |= {f"pass_at_1.{row.arm}.{row.level}": row.solved.mean for row in self.rows}
         named |= {f"pass_at_{row.k}.sampled.{row.level}": row.solved.mean for row in self.pass_at_k}
         named |= {f"gain.{pair.left}-{pair.right}": pair.difference.mean for pair in self.comparisons_at(self.plans)}
         quality = {f"plan_quality.{name}": value for name, value in asdict(self.quality).items() if value is not None}

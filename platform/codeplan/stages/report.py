@@ -10,15 +10,15 @@ from codeplan.config import Config, ReportConfig, Settings
 from codeplan.files import write_text
 from codeplan.inference.sample_pool import SamplePool
 from codeplan.inference.samples import Samples
-from codeplan.inference.verdict_pool import VerdictPool
+from codeplan.inference.verdict_pool import JudgeSettings, VerdictPool
 from codeplan.pool import blocks
-from codeplan.problems import shown_among_hidden
+from codeplan.problems import shown_among_hidden, with_comparator
 from codeplan.records import Plan, Problem, Verdict
 from codeplan.stage import Account, Stage, StageResult
 from codeplan.stages.run import PLANS, PROBLEMS, StageRun
-from codeplan.tracking import Run
+from codeplan.tracking import Run, flatten
 
-VERSION = 3
+VERSION = 4
 FILES = {".png", ".md", ".html", ".json", ".csv"}
 """The kinds of files that go to MLflow."""
 
@@ -35,11 +35,13 @@ def settings(config: Config) -> ReportSettings:
 
 
 def run(work: StageRun) -> StageResult:
-    """Count what every arm solves, and write the tables, the figures and the page of problems."""
-    from codeplan.evaluation import problem_page
+    """Count what every arm solves; write the tables, the figures, the page of problems, and what comparisons need."""
+    from codeplan.evaluation import lineage, problem_page, rates
     from codeplan.evaluation import report as reports
 
+    judging = work.stage.inputs["verdicts"].settings
     assert isinstance(work.stage.settings, ReportSettings)
+    assert isinstance(judging, JudgeSettings)
     given = work.read("test", PROBLEMS, Problem)
     pool = SamplePool.of(work.stage.inputs["samples"])
     sampled, hidden = _sampled(work.stage, pool, given)
@@ -52,10 +54,14 @@ def run(work: StageRun) -> StageResult:
     }
     plans = work.read("plans", PLANS, Plan)
     shown = [shown_among_hidden(problem) for problem in given]
-    made = reports.build(
+    made, solve_rates = reports.build(
         given, plans=plans, report=work.stage.settings.report, shown_hidden_tests=shown, **sampled_records
     )
     reports.write(made, work.folder)
+    as_judged = [with_comparator(problem, judging.comparator) for problem in given]
+    plain = flatten({"comparator": judging.comparator, "hidden_tests": judging.hidden_tests.identity()})
+    rates.write(rates.collect(as_judged, solve_rates, pool.settings, plain), work.folder)
+    lineage.write(lineage.Lineage.of(work.stage), work.folder)
     write_text(work.folder / "problems.html", problem_page.render(given, **sampled_records))
     return StageResult(accounts={"problems": Account(len(given), made.problems)}, metrics=made.metrics())
 
