@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from codeplan.cli.compare import compare
+from codeplan.cli.runs import runs
 from codeplan.cli.terminal import console, fail, how_to_look, plain_errors
 
 if TYPE_CHECKING:
@@ -85,6 +87,10 @@ def status(
 ) -> None:
     """Show which stages are done, and what the others would cost, without doing anything."""
     show_status(config, settings, "report", skip_bad=skip_bad, as_json=as_json)
+
+
+app.command()(runs)
+app.command()(compare)
 
 
 @app.command()
