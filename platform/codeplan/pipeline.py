@@ -175,6 +175,7 @@ def run(  # noqa: PLR0917  # what, where it is logged, where it is shown, who fo
         teacher = config.teacher.model + (", which is not an LLM" if config.teacher.model == OFFLINE else "")
         where = escape(f"home {config.execution.home}  teacher {teacher}")
         console.print(f"[bold]{escape(config.name)}[/bold]  {where}", highlight=False)
+        parent.tag(**{f"identity.{role}": stage.fingerprint for role, stage in pipeline.items()})
         for role, stage in pipeline.items():
             kind = {"stage": stage.name, "role": role, "fingerprint": stage.fingerprint}
             with tracker.stage(parent, named[role], kind) as tracking:

@@ -12,7 +12,9 @@ from typing import Annotated
 
 import typer
 
+from codeplan.cli.compare import compare
 from codeplan.cli.loading import load
+from codeplan.cli.runs import runs
 from codeplan.cli.terminal import console, fail, how_to_look, plain_errors
 
 app = typer.Typer(
@@ -91,6 +93,10 @@ def status(
 ) -> None:
     """Show which stages are done, and what the others would cost, without doing anything."""
     show_status(config, settings, "report", skip_bad=skip_bad, as_json=as_json)
+
+
+app.command()(runs)
+app.command()(compare)
 
 
 @app.command()

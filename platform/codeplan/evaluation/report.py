@@ -64,50 +64,48 @@ def build(
         verdicts=verdicts,
         sampling=sampling,
     )
-    pass_k = [k for k in sorted(set(report.pass_k)) if 1 <= k <= sampling.budget(sampling.plans)]
-    counts = report.counts(sampling.plans)
-    rates = [solve_rates(judged, sampling, counts, pass_k) for judged in judged_problems]
-    made = _evaluate(
+    return _evaluate(
         judged_problems,
-        rates,
         plans=plans,
         oracle_plans=oracle_plans,
         sampling=sampling,
         report=report,
         shown_hidden_tests=shown_hidden_tests,
     )
-    return made, rates
 
 
 def _evaluate(
     judged_problems: Sequence[JudgedProblem],
-    rates: Sequence[SolveRates],
     *,
     plans: Sequence[Plan],
     oracle_plans: Sequence[Plan],
     sampling: SampleSettings,
     report: ReportConfig,
     shown_hidden_tests: Sequence[int],
-) -> Report:
-    pass_k = list(rates[0].pass_at_k)
+) -> tuple[Report, list[SolveRates]]:
+    size = sampling.budget(sampling.plans)
+    pass_k = [k for k in sorted(set(report.pass_k)) if 1 <= k <= size]
+    counts = report.counts(sampling.plans)
+    rates = [solve_rates(judged, sampling, counts, pass_k) for judged in judged_problems]
     comparisons = _comparisons(rates, sampling, report)
     excluded_k = [k for k in report.pass_k if k not in pass_k]
     teachers = tuple(sorted({plan.author for plan in [*plans, *oracle_plans]}))
-    return Report(
+    made = Report(
         problems=len(judged_problems),
         plans=sampling.plans,
         trials=sampling.trials,
-        sequences=sampling.budget(sampling.plans),
+        sequences=size,
         teachers=teachers,
         rows=_rows(rates, sampling),
         pass_at_k=_pass_at_k(rates, pass_k),
-        curve=_curve(rates, sampling, report.counts(sampling.plans)),
+        curve=_curve(rates, sampling, counts),
         comparisons=comparisons,
         outcomes=_outcomes(rates),
         quality=plan_quality(judged_problems, plans, oracle_plans),
         conclusions=conclude([comparison for comparison in comparisons if comparison.plans == sampling.plans]),
         notes=notes(judged_problems, sampling, teachers, excluded_k, shown_hidden_tests),
     )
+    return made, rates
 
 
 def write(report: Report, folder: Path) -> list[Path]:
