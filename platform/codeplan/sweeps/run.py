@@ -13,6 +13,7 @@ from rich.console import Console
 from codeplan import stages
 from codeplan.errors import UserError
 from codeplan.sweeps import space
+from codeplan.sweeps.conclude import conclude
 from codeplan.sweeps.live import watch
 from codeplan.sweeps.objective import stop_objective
 from codeplan.sweeps.population import SegmentWork, train_population
@@ -71,7 +72,8 @@ def run(sweep: Sweep, tracker: Tracker, console: Console, exit_stack: ExitStack)
         with tracker.experiment(sweep.config, {"kind": "sweep", "sweep": sweep.name}) as parent:
             parent.params({"sweep": settings})
             stopped = _run_trials(sweep, parent, console)
-        trials = sweep.trials.all()
+            trials = sweep.trials.all()
+            conclude(sweep, trials, parent, console)
         if stopped:
             over = sum(trial.state in OVER for trial in trials)
             raise SweepStoppedError(
