@@ -1,0 +1,139 @@
+"""Sweeps of whole pipelines: what is shared, what is stopped, what is resumed, and what comes out."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from tests.on_ray.test_growth import changed
+
+from codeplan.config.loading import load, parse
+from codeplan.sweeps.run import run
+from codeplan.sweeps.sweep import Sweep
+from codeplan.sweeps.trials import Trial
+from codeplan.tracking import Tracker
+
+pytestmark = pytest.mark.usefixtures("ray_cluster")
+
+MIXING = [{"code": 1, "plan": 1}, {"code": 1, "plan": 1, "plan_code": 1}]
+
+
+@pytest.fixture
+def home(tmp_path: Path, new_home: Callable[[Path], Path]) -> Path:
+    return new_home(tmp_path / "home")
+
+
+def sweep_of(home: Path, sweep: dict[str, Any], *overrides: tuple[str, Any]) -> Sweep:
+    plain = changed(*overrides, ("execution.home", str(home)), ("report", {"resamples": 50}), ("name", "tiny"))
+    return Sweep.of(parse({**plain, "sweep": sweep}))
+
+
+def run_sweep(sweep: Sweep) -> list[Trial]:
+    tracker = Tracker(sweep.config.tracking, sweep.home)
+    with ExitStack() as stack:
+        return run(sweep, tracker, Console(quiet=True), stack)
+
+
+def computed(trials: list[Trial]) -> Counter[str]:
+    """How many stages of each kind the trials did themselves."""
+    return Counter(stage.name for trial in trials for stage in trial.stages.values() if stage.computed)
+
+
+def test_trials_share_their_stages_and_points_and_seeds_can_be_added(home: Path) -> None:
+    axes = {"training.mixing": {"grid": MIXING}, "sampling.plans": {"grid": [1, 2]}}
+    # Two at once on two CPUs, each with a training of one worker: equal stages are asked for at the same moment.
+    sweep = sweep_of(home, {"axes": axes, "concurrent": 2})
+    trials = run_sweep(sweep)
+    assert [trial.state for trial in trials] == ["done"] * 4
+    done = computed(trials)
+    assert (done["distill"], done["finetune"]) == (1, 2)
+    assert len(list((home / "pools" / "samples").iterdir())) == 2
+    assert all("pass_at_1.codeplan.all" in trial.metrics for trial in trials)
+
+    best = load(sweep.folder / "best.yaml")
+    assert best.training.mixing in MIXING
+    for name in ("table.csv", "table.md", "page.html", "summary.json"):
+        assert (sweep.folder / name).stat().st_size > 100
+
+    more = {"training.mixing": {"grid": MIXING}, "sampling.plans": {"grid": [1, 2, 3]}}
+    again = run_sweep(sweep_of(home, {"axes": more, "repeats": 1, "concurrent": 2}))
+    assert len(again) == 6
+    assert computed(again)["finetune"] == 2, "more plans add samples, and train nothing"
+    before = {trial.trial_id: trial for trial in trials}
+    assert all(before[trial.trial_id] == trial for trial in again if trial.trial_id in before)
+
+
+def test_repeats_differ_by_their_seeds_alone(home: Path) -> None:
+    sweep = sweep_of(
+        home, {"axes": {"sampling.plans": {"grid": [1]}}, "repeats": 2, "objective": "validation_loss/code"}
+    )
+    assert sweep.goal == "finetune", "nothing is sampled where only a loss is wanted"
+    trials = run_sweep(sweep)
+    assert [trial.repeat for trial in trials] == [0, 1]
+    identities = []
+    for trial in trials:
+        (folder,) = (home / "stages" / "finetune").glob(f"{trial.stages['student'].fingerprint[:16]}")
+        identities.append(json.loads((folder / "identity.json").read_text()))
+    assert [identity["settings"]["training"].pop("seed") for identity in identities] == [0, 1]
+    assert identities[0] == identities[1]
+    assert trials[0].metrics["validation_loss/code"] != trials[1].metrics["validation_loss/code"]
+
+
+def test_a_trial_that_fails_stops_no_other_and_is_tried_again(home: Path) -> None:
+    axes = {"training.batch_size": {"grid": [8, 12]}}  # 12 examples are 3 micro-batches, which 2 workers cannot share
+    sweep = sweep_of(home, {"axes": axes, "objective": "validation_loss/code"}, ("execution.train_workers", 2))
+    trials = {trial.values["training.batch_size"]: trial for trial in run_sweep(sweep)}
+    assert trials[8].state == "done"
+    assert trials[12].state == "failed"
+    assert "cannot be divided evenly among 2 workers" in trials[12].error
+    mended = sweep_of(home, {"axes": axes, "objective": "validation_loss/code"}, ("execution.train_workers", 1))
+    assert {trial.state for trial in run_sweep(mended)} == {"done"}
+
+
+def test_asha_stops_poor_trainings_which_could_be_resumed(home: Path) -> None:
+    axes = {"training.learning_rate": {"grid": [3e-3, 1e-3, 1e-7, 1e-8]}}
+    sweep = sweep_of(
+        home,
+        {"axes": axes, "scheduler": "asha", "grace_steps": 10, "reduction": 2, "objective": "validation_loss/code"},
+        ("training.steps", 40),
+    )
+    trials = {trial.values["training.learning_rate"]: trial for trial in run_sweep(sweep)}
+    assert trials[3e-3].state == "done"
+    assert trials[1e-8].state == "stopped"
+    assert trials[1e-8].metrics["step"] < 40
+    stopped = trials[1e-8].point.config(sweep.base)
+    from codeplan.pipeline import build
+    from codeplan.stages.finetune import steps_done
+
+    assert steps_done(build(stopped, "finetune")["student"].folder) == trials[1e-8].metrics["step"]
+
+
+def test_a_population_ends_with_a_configuration_that_can_be_run_again(home: Path) -> None:
+    settings = {
+        "axes": {"training.learning_rate": {"loguniform": [1e-5, 1e-2]}},
+        "search": "random",
+        "scheduler": "pbt",
+        "points": 4,
+        "grace_steps": 10,
+        "objective": "validation_loss/code",
+    }
+    sweep = sweep_of(home, settings, ("training.steps", 20))
+    trials = run_sweep(sweep)
+    assert [trial.member for trial in trials] == [f"member-{index:03d}" for index in range(4)]
+    assert {trial.state for trial in trials} == {"done"}
+    donors = Counter(json.dumps(trial.values["training.earlier"]) for trial in trials)
+    assert sorted(donors.values()) == [1, 1, 2], "the worst member continues from the best"
+    best = load(sweep.folder / "best.yaml")
+    assert [segment.until for segment in best.training.earlier] == [10]
+
+    from codeplan.pipeline import build
+
+    student = build(best, "finetune")["student"]
+    assert student.done() is not None, "running it again reuses the member's own stages"
+    assert run_sweep(sweep_of(home, settings, ("training.steps", 20))) == trials
