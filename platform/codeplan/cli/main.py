@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from codeplan.cli.terminal import console, fail, how_to_look, plain_errors
+from codeplan.cli.track import track
 
 if TYPE_CHECKING:
     from codeplan.config import Config
@@ -105,6 +106,9 @@ def ui(
         command += ["--port", str(port), "--host", "127.0.0.1"]
         sys.stdout.flush()
         os.execv(sys.executable, command)  # noqa: S606  # so that Ctrl-C and signals reach the server itself
+
+
+app.command()(track)
 
 
 def run_until(path: Path, settings: list[str] | None, goal: str, *, skip_bad: bool) -> None:
