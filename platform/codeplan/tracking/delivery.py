@@ -34,16 +34,26 @@ class UnavailableError(Exception):
 
 
 class Delivery:
-    """Sends one outbox.
+    """Sends one outbox."""
 
-    Attributes:
-        rejected: why MLflow rejected a write, oldest first.
-    """
+    def __init__(
+        self,
+        client: MlflowClient,
+        outbox: Outbox,
+        rejected: list[str],
+        on_sent: Callable[[int], None] | None = None,
+    ) -> None:
+        """Nothing is sent yet.
 
-    def __init__(self, client: MlflowClient, outbox: Outbox, on_sent: Callable[[int], None] | None = None) -> None:
+        Args:
+            client: MLflow's client.
+            outbox: what to send.
+            rejected: gets why MLflow rejected a write, before that write is acknowledged.
+            on_sent: called with the number of writes that were acknowledged.
+        """
         self.outbox = outbox
-        self.rejected: list[str] = []
         self._client = client
+        self._why_rejected = rejected
         self._on_sent = on_sent
         self._failures = 0
         self._attempted: set[str] = set()
@@ -210,7 +220,7 @@ class Delivery:
         if known not in self._rejected:  # the rest of its batch may have been unavailable, and is sent again
             self._rejected.add(known)
             self.outbox.reject(record, str(error), file)
-            self.rejected.append(str(error))
+            self._why_rejected.append(str(error))
 
     def _run_id(self, run: str) -> str:
         run_id: str = self._with_ids(run)

@@ -109,7 +109,7 @@ def _send(waiting: outbox.Outbox, uri: str, count: Callable[[int], None], sent: 
     for attempt in range(_ATTEMPTS):
         try:
             if delivery is None:
-                delivery = Delivery(_client(uri), waiting, count)
+                delivery = Delivery(_client(uri), waiting, sent.rejected, count)
             delivery.send()
             break
         except Exception as error:  # MLflow's own errors, the database's, the network's
@@ -121,8 +121,6 @@ def _send(waiting: outbox.Outbox, uri: str, count: Callable[[int], None], sent: 
                     "never kept, give it with --uri, or in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
                 ) from error
             time.sleep(2.0**attempt)
-    if delivery is not None:
-        sent.rejected += delivery.rejected
 
 
 def _client(uri: str) -> MlflowClient:

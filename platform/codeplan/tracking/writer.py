@@ -140,7 +140,8 @@ class Writer:
                 self._hurry.set()
                 self._start()
                 self._changed.wait(min(1.0, max(0.0, deadline - time.monotonic())))
-            rejected, self._rejected = tuple(self._rejected), []
+            rejected = tuple(self._rejected)
+            self._rejected.clear()
             left = self._delivery.outbox.left if self._delivery is not None else 0
             if not left:
                 self._close()
@@ -168,7 +169,7 @@ class Writer:
             opened = outbox.create(self._home, self._address)
             for local, run_id in self._ids.items():
                 opened.remember(local, run_id)
-            self._delivery = Delivery(self._client, opened, self._on_sent)
+            self._delivery = Delivery(self._client, opened, self._rejected, self._on_sent)
         return self._delivery.outbox
 
     def _close(self) -> None:
@@ -206,9 +207,6 @@ class Writer:
             else:
                 pause = _FIRST_PAUSE_S
             with self._changed:
-                if delivery is not None:
-                    self._rejected += delivery.rejected
-                    delivery.rejected.clear()
                 if self._adopted or self._left_behind or (self._delivery is not None and self._delivery.outbox.left):
                     last_work = time.monotonic()
                 self._changed.notify_all()
@@ -231,7 +229,7 @@ class Writer:
         """Send a part of what another process left, so that this one's own writes need not wait for the rest."""
         while self._adopted is None and self._left_behind:
             waiting = adopt(self._left_behind.pop(0))
-            self._adopted = Delivery(self._client, waiting) if waiting is not None else None
+            self._adopted = Delivery(self._client, waiting, []) if waiting is not None else None
         if self._adopted is None:
             return
         self._hurry.set()  # the next part at once
