@@ -181,6 +181,21 @@ def test_lost_answers_make_no_run_and_no_point_twice(
     assert points(client, run.info.run_id) == [(0, 1.0), (1, 2.0), (2, 3.0)]
 
 
+def test_experiment_within_another_begins_and_ends_while_the_server_is_away(
+    tmp_path: Path, forwarder: Forwarder, client: MlflowClient
+) -> None:
+    tracking = Tracker(TrackingConfig(uri=forwarder.uri), tmp_path)
+    with tracking.experiment(config("sweep of one"), {}):
+        forwarder.down()
+        with tracking.experiment(config("trial"), {}) as trial, tracking.stage(trial, "stage of trial", {}) as stage:
+            stage.metrics({"loss": 1.0})
+        forwarder.up()
+    (run,) = runs_named(client, "stage of trial")
+    assert run.data.tags[PARENT] == trial.run_id
+    assert points(client, run.info.run_id) == [(0, 1.0)]
+    assert client.get_run(trial.run_id).info.status == "FINISHED"
+
+
 def _killed_at_once(home: Path) -> None:
     with Tracker(TrackingConfig(), home).experiment(config(), {}) as run:
         for step in range(500):

@@ -176,12 +176,7 @@ class Outbox:
 
     def mlflow_id(self, local: str) -> str | None:
         """MLflow's id of a run with a local id, of this outbox or another of the home; None if there is none yet."""
-        if local in self.ids:
-            return self.ids[local]
-        try:
-            return (self.folder.parents[1] / "ids" / local).read_text(encoding="utf-8") or None
-        except OSError:
-            return None
+        return self.ids.get(local) or handed_out_id(self.folder.parents[2], local)
 
     def reject(self, record: Record, why: str, file: str = "") -> None:
         """Keep a record that MLflow will never take, and its artifact, apart from those that wait."""
@@ -251,6 +246,14 @@ def count(folder: Path) -> int:
     """How many writes wait in an outbox."""
     records = sum(1 for _ in read(folder, position(folder / "acknowledged")))
     return records + sum(1 for _ in (folder / "files").glob("[0-9]*"))
+
+
+def handed_out_id(home: Path, local: str) -> str | None:
+    """MLflow's id of a run whose local id was handed out; None if it has none yet, or no such id was."""
+    try:
+        return (home / FOLDER / "ids" / local).read_text(encoding="utf-8") or None
+    except OSError:
+        return None
 
 
 def rejected_path(home: Path) -> Path:

@@ -10,6 +10,7 @@ import fcntl
 import logging
 import os
 import shlex
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,7 +23,7 @@ from codeplan.environment import user_name
 from codeplan.tracking import names
 from codeplan.tracking.database import TrackingError, hidden, make_database, redacted, sqlite_path, uri
 from codeplan.tracking.mlflow_errors import first_line, retry_while_locked, silence_logs
-from codeplan.tracking.outbox import rejected_path
+from codeplan.tracking.outbox import handed_out_id, rejected_path
 from codeplan.tracking.runs import Run
 from codeplan.tracking.writer import Writer
 
@@ -76,6 +77,8 @@ class Tracker:
             ) from error
         self._client = client
         self._writer = Writer(client, home, redacted(tracking.uri))
+        self._open_experiments = 0
+        self._open_lock = threading.Lock()
         self._writer.send_left_behind()
         self._close_orphaned_runs()
 
@@ -106,7 +109,9 @@ class Tracker:
         Raises:
             TrackingError: after the block, if MLflow does not have all of it; at the start, if no run can be created.
         """
-        with self._delivered(), self._run(config.name, tags, at_once=True) as run, self._alive(run.run_id):
+        # Within another experiment, such as a sweep, an MLflow that is away must not stop this one.
+        at_once = self._open_experiments == 0
+        with self._delivered(), self._run(config.name, tags, at_once=at_once) as run, self._alive(run.run_id):
             settings = config.model_dump(mode="json")
             settings["tracking"]["uri"] = redacted(config.tracking.uri)
             run.params(settings)
@@ -149,16 +154,24 @@ class Tracker:
 
     @contextmanager
     def _delivered(self) -> Iterator[None]:
-        """Wait a limited time until MLflow has what was written in the block, and report what it does not have."""
+        """Wait a limited time until MLflow has what was written in the block, and report what it does not have; the
+        last of several experiments that are open does so for all.
+        """
+        self._count_open(1)
         try:
             yield
         except BaseException:
             # The block's own error matters more.
-            if missing := self._missing():
+            if self._count_open(-1) == 0 and (missing := self._missing()):
                 logging.getLogger(__name__).warning("%s", missing)
             raise
-        if missing := self._missing():
+        if self._count_open(-1) == 0 and (missing := self._missing()):
             raise TrackingError(f"the run has finished and its files are written, but {missing}")
+
+    def _count_open(self, change: int) -> int:
+        with self._open_lock:
+            self._open_experiments += change
+            return self._open_experiments
 
     def _missing(self) -> str:
         found = self._writer.flush(_FLUSH_S)
@@ -200,7 +213,8 @@ class Tracker:
             # A concurrent run may be closing it, or the marker may belong to another user.
             with suppress(OSError), marker.open("r+") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                for run_id in (marker.name, *self._children(marker.name)):
+                parent = handed_out_id(self._home, marker.name) or marker.name
+                for run_id in (parent, *self._children(parent)):
                     with suppress(Exception):  # the run may have been deleted
                         if self._client.get_run(run_id).info.status == "RUNNING":
                             run = Run(self._writer, run_id)
