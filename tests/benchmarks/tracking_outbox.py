@@ -49,24 +49,38 @@ def work(step_ms: float) -> Callable[[], None]:
     return step
 
 
-def timed_turn(step: Callable[[], None], report: Callable[[int], None], first: int, times: list[float]) -> None:
-    """Add the seconds of each step of a turn, with its report."""
+class Times:
+    """Of each step with its report: seconds, and seconds on a CPU, which other processes do not lengthen."""
+
+    def __init__(self) -> None:
+        self.wall: list[float] = []
+        self.cpu: list[float] = []
+        self.report: list[float] = []
+
+
+def timed_turn(step: Callable[[], None], report: Callable[[int], None], first: int, times: Times) -> None:
+    """Add the times of a turn."""
     for number in range(first, first + TURN):
-        started = time.perf_counter()
+        started, cpu = time.perf_counter(), time.thread_time()
         step()
+        worked = time.thread_time()
         report(number)
-        times.append(time.perf_counter() - started)
+        times.cpu.append(time.thread_time() - cpu)
+        times.report.append(time.thread_time() - worked)
+        times.wall.append(time.perf_counter() - started)
 
 
-def show(name: str, times: list[float]) -> None:
-    median = statistics.median(times)
-    tail = statistics.quantiles(times, n=100)[-1]
-    slow = sum(seconds > 2 * median for seconds in times)
-    print(
-        f"{name:<26} median {1000 * median:6.2f} ms   p99 / median {tail / median:5.2f}   max / median "
-        f"{max(times) / median:5.2f}   steps over 2 x median: {slow} of {len(times)}",
-        flush=True,
-    )
+def show(name: str, times: Times) -> None:
+    print(f"{name}: a report takes {1e6 * statistics.median(times.report):.0f} us of CPU time")
+    for kind, values in (("wall", times.wall), ("CPU", times.cpu)):
+        median = statistics.median(values)
+        tail = statistics.quantiles(values, n=100)[-1]
+        slow = sum(seconds > 2 * median for seconds in values)
+        print(
+            f"  {kind:<4} median {1000 * median:6.2f} ms   p99 / median {tail / median:5.2f}   max / median "
+            f"{max(values) / median:5.2f}   steps over 2 x median: {slow} of {len(values)}",
+            flush=True,
+        )
 
 
 def main() -> int:
@@ -77,7 +91,7 @@ def main() -> int:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     names = ("no reports", "server up", "server killed for a while")
-    times: dict[str, list[float]] = {name: [] for name in names}
+    times = {name: Times() for name in names}
     with tempfile.TemporaryDirectory() as folder:
         homes = [Path(folder) / name.replace(" ", "-") for name in names[1:]]
         servers = []

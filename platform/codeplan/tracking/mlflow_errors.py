@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -41,6 +42,7 @@ def is_rejected(error: Exception) -> bool:
 
 def silence_logs() -> None:
     """Keep MLflow's log lines off the terminal: what it logs as an error, it also raises."""
+    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # it would print the tracking URI as it is
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("mlflow.store.db.utils").setLevel(
