@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from codeplan.config import Config, TrackingConfig
 from codeplan.config.loading import load, parse
 from codeplan.tracking import PARENT, Tracker, TrackingError, flatten, redacted
-from codeplan.tracking.runs import retry_while_locked
+from codeplan.tracking.mlflow_errors import retry_while_locked
 
 NewHome = Callable[[Path], Path]
 

@@ -16,6 +16,7 @@ from codeplan.cli.compare import compare
 from codeplan.cli.loading import load
 from codeplan.cli.runs import runs
 from codeplan.cli.terminal import console, fail, how_to_look, plain_errors
+from codeplan.cli.track import track
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -117,6 +118,9 @@ def ui(
         command += ["--port", str(port), "--host", "127.0.0.1"]
         sys.stdout.flush()
         os.execv(sys.executable, command)  # noqa: S606  # so that Ctrl-C and signals reach the server itself
+
+
+app.command()(track)
 
 
 def run_until(path: Path, settings: list[str] | None, goal: str, *, skip_bad: bool) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shlex
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, unquote_plus, urlsplit, urlunsplit
 
 from codeplan.config import TrackingConfig
 from codeplan.errors import UserError
@@ -18,6 +19,9 @@ from codeplan.files import locked
 DATABASE = "mlflow.db"
 _SERVER_VARIABLES = ("MLFLOW_READ_REPLICA_BACKEND_STORE_URI", "MLFLOW_ENABLE_WORKSPACES", "MLFLOW_WORKSPACE")
 """Environment variables meant for a server, which break a local SQLite database."""
+
+
+_IN_QUERY = re.compile(r"([?&](?:password|passwd|sslpassword)=)([^&#]*)", re.IGNORECASE)
 
 
 class TrackingError(UserError):
@@ -50,12 +54,21 @@ def database_uri(path: Path) -> str:
 
 
 def redacted(address: str) -> str:
-    """A URI with its password masked."""
-    parts = urlsplit(address)
+    """A URI with its password masked, also one among its parameters, as PostgreSQL takes it."""
+    parts = urlsplit(_IN_QUERY.sub(r"\1***", address))
     if parts.password is None:
-        return address
+        return parts.geturl() if _IN_QUERY.search(address) else address
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{host}"))
+
+
+def hidden(message: str, address: str) -> str:
+    """A message without the passwords that the URI contains."""
+    message = message.replace(address, redacted(address))
+    written = [urlsplit(address).password or "", *(found.group(2) for found in _IN_QUERY.finditer(address))]
+    for password in {form for word in written for form in (word, unquote(word), unquote_plus(word)) if form}:
+        message = message.replace(password, "***")
+    return message
 
 
 def sqlite_path(address: str) -> Path | None:

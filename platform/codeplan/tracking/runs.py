@@ -2,63 +2,31 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 from codeplan.tracking import names
-
-if TYPE_CHECKING:
-    from mlflow.tracking import MlflowClient
-
-T = TypeVar("T")
-
-BATCH = 900
-"""MLflow accepts at most 1,000 metrics per request."""
-_LOCKED_S = 120.0
-"""How long a write is retried while other runs write to the same SQLite file."""
-_PAUSE_S = 60.0
-"""How long writing pauses after a failure: each attempt can take minutes if the server is down."""
-
-
-class Writer:
-    """The client of all runs of a tracker: a failure of MLflow never stops the run, and is always reported.
-
-    Attributes:
-        faults: the failed writes, oldest first.
-    """
-
-    def __init__(self, client: MlflowClient) -> None:
-        self.client = client
-        self.faults: list[str] = []
-        self._paused_until = 0.0
-
-    def write(self, call: Callable[[MlflowClient], T]) -> T | None:
-        """Call the client; None if the call failed, or if writing is paused after a failure."""
-        if time.monotonic() < self._paused_until:
-            self.faults.append("skipped")
-            return None
-        try:
-            return retry_while_locked(lambda: call(self.client))
-        except Exception as error:  # MLflow's own errors, the database's, the network's, the disk's
-            self.faults.append(first_line(error))
-            if not _is_rejected(error):
-                self._paused_until = time.monotonic() + _PAUSE_S
-            return None
+from codeplan.tracking.writer import Writer
+from codeplan.tracking.writes import BATCH
 
 
 class Run:
     """One MLflow run, open for writing. Names and values are sanitized; see `codeplan.tracking.names`.
 
-    No method raises if MLflow fails: the tracker reports it at the end of the experiment.
+    No method waits for MLflow or raises if it fails: writes go to the outbox, and the tracker reports at the end of the
+    experiment what MLflow does not have.
     """
 
     def __init__(self, writer: Writer, run_id: str) -> None:
         self._writer = writer
-        self.run_id = run_id
-        """Empty if the run could not be created."""
+        self._run = run_id
+
+    @property
+    def run_id(self) -> str:
+        """MLflow's id of the run; while MLflow is away, a local one for a run that it has not created yet."""
+        return self._writer.run_id(self._run)
 
     def tag(self, **tags: str) -> None:
         """Set tags, by which runs are filtered."""
@@ -125,43 +93,8 @@ class Run:
         self._write("set_terminated", status)
 
     def _write(self, method: str, *arguments: Any, **options: Any) -> None:
-        if self.run_id:
-            self._writer.write(lambda client: getattr(client, method)(self.run_id, *arguments, **options))
-
-
-def retry_while_locked(call: Callable[[], T]) -> T:
-    """Call, and retry while another process has locked the SQLite file; MLflow sometimes gives up at once."""
-    deadline = time.monotonic() + _LOCKED_S
-    pause = 0.05
-    while True:
-        try:
-            return call()
-        except Exception as error:
-            if "database is locked" not in str(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(pause)
-            pause = min(2 * pause, 2.0)
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's text, or its class name if the text is empty."""
-    original = getattr(error.__cause__, "orig", None) or error  # the database's own error, without the query
-    return str(original).strip().partition("\n")[0][:500] or type(error).__name__
-
-
-def silence_logs() -> None:
-    """Keep MLflow's log lines off the terminal: what it logs as an error, it also raises."""
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    logging.getLogger("mlflow.store.db.utils").setLevel(
-        logging.CRITICAL
-    )  # logs a traceback whenever the database is locked
+        self._writer.write(self._run, method, *arguments, **options)
 
 
 def _cell(value: Any) -> Any:
     return names.text(value) if isinstance(value, str) else value
-
-
-def _is_rejected(error: Exception) -> bool:
-    """True if MLflow responded and rejected this one request."""
-    return getattr(error, "error_code", "") in {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST"}

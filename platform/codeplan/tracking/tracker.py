@@ -7,7 +7,10 @@ process is marked as failed by the next run on the same home (see `Tracker._clos
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
+import shlex
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,14 +21,19 @@ import yaml
 from codeplan.config import Config, TrackingConfig
 from codeplan.environment import user_name
 from codeplan.tracking import names
-from codeplan.tracking.database import TrackingError, make_database, redacted, sqlite_path, uri
-from codeplan.tracking.runs import Run, Writer, first_line, retry_while_locked, silence_logs
+from codeplan.tracking.database import TrackingError, hidden, make_database, redacted, sqlite_path, uri
+from codeplan.tracking.mlflow_errors import first_line, retry_while_locked, silence_logs
+from codeplan.tracking.outbox import handed_out_id, rejected_path
+from codeplan.tracking.runs import Run
+from codeplan.tracking.writer import Writer
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 PARENT = "mlflow.parentRunId"
 # Opens the UI on runs and charts instead of chats.
+_FLUSH_S = 20.0
+"""How long the end of an experiment waits for MLflow."""
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 
 
@@ -38,8 +46,8 @@ class Tracker:
         Raises:
             TrackingError: the server or database is unusable.
         """
-        # By default MLflow retries an unreachable server for minutes, with exponential backoff.
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+        # By default MLflow retries an unreachable server for minutes; the writer retries what must not be lost.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
         import mlflow
 
@@ -68,7 +76,10 @@ class Tracker:
                 f"MLflow at {redacted(self.uri)} is unusable: {self._hidden(first_line(error))}; see tracking.uri"
             ) from error
         self._client = client
-        self._writer = Writer(client)
+        self._writer = Writer(client, home, redacted(tracking.uri))
+        self._open_experiments = 0
+        self._open_lock = threading.Lock()
+        self._writer.send_left_behind()
         self._close_orphaned_runs()
 
     def _find_experiment(self, client: MlflowClient, tracking: TrackingConfig) -> str:
@@ -96,26 +107,16 @@ class Tracker:
         """The parent run of an experiment; marked as failed, with the error in a tag, if the block raises.
 
         Raises:
-            TrackingError: after the block, if MLflow failed within it; at the start, if no run can be created.
+            TrackingError: after the block, if MLflow does not have all of it; at the start, if no run can be created.
         """
-        self._writer.faults.clear()
-        with self._run(config.name, tags) as run:
-            if not run.run_id:
-                raise TrackingError(f"MLflow at {redacted(self.uri)} is not writable: {self._first_fault()}")
-            with self._alive(run.run_id):
-                settings = config.model_dump(mode="json")
-                settings["tracking"]["uri"] = redacted(config.tracking.uri)
-                run.params(settings)
-                run.text(yaml.safe_dump(settings, sort_keys=False), "config.yaml")
-                yield run
-        if self._writer.faults:
-            more = len(self._writer.faults) - 1
-            raise TrackingError(
-                f"the run has finished and its files are written, but MLflow at {redacted(self.uri)} lacks some of it: "
-                f"{self._first_fault()}"
-                + (f" (and {more:,} more)" if more else "")
-                + "; once MLflow is writable, run the same command again: finished stages are reused"
-            )
+        # Within another experiment, such as a sweep, an MLflow that is away must not stop this one.
+        at_once = self._open_experiments == 0
+        with self._delivered(), self._run(config.name, tags, at_once=at_once) as run, self._alive(run.run_id):
+            settings = config.model_dump(mode="json")
+            settings["tracking"]["uri"] = redacted(config.tracking.uri)
+            run.params(settings)
+            run.text(yaml.safe_dump(settings, sort_keys=False), "config.yaml")
+            yield run
 
     @contextmanager
     def stage(self, parent: Run, role: str, tags: Mapping[str, str]) -> Iterator[Run]:
@@ -124,13 +125,15 @@ class Tracker:
             yield run
 
     @contextmanager
-    def _run(self, name: str, tags: Mapping[str, str]) -> Iterator[Run]:
+    def _run(self, name: str, tags: Mapping[str, str], *, at_once: bool = False) -> Iterator[Run]:
         named = {key if "." in key else f"codeplan.{key}": value for key, value in tags.items()}
         named |= {"mlflow.user": user_name(), "mlflow.source.name": "codeplan", "mlflow.source.type": "LOCAL"}
         valid = {names.key(key): names.text(value, names.TAG_LENGTH) for key, value in named.items()}
         label = names.label(name, names.RUN_NAME_LENGTH)
-        created = self._writer.write(lambda client: client.create_run(self._experiment, run_name=label, tags=valid))
-        run = Run(self._writer, created.info.run_id if created is not None else "")
+        if at_once:
+            run = Run(self._writer, self._create_at_once(label, valid))
+        else:
+            run = Run(self._writer, self._writer.create(self._experiment, label, valid))
         try:
             yield run
         except BaseException as error:
@@ -140,12 +143,55 @@ class Tracker:
             raise
         run.end("FINISHED")
 
-    def _first_fault(self) -> str:
-        return self._hidden(self._writer.faults[0])
+    def _create_at_once(self, name: str, tags: Mapping[str, str]) -> str:
+        try:
+            run = retry_while_locked(lambda: self._client.create_run(self._experiment, run_name=name, tags=dict(tags)))
+        except Exception as error:  # MLflow's own errors, the database's, the network's
+            raise TrackingError(
+                f"MLflow at {redacted(self.uri)} is not writable: {self._hidden(first_line(error))}"
+            ) from error
+        return str(run.info.run_id)
+
+    @contextmanager
+    def _delivered(self) -> Iterator[None]:
+        """Wait a limited time until MLflow has what was written in the block, and report what it does not have; the
+        last of several experiments that are open does so for all.
+        """
+        self._count_open(1)
+        try:
+            yield
+        except BaseException:
+            # The block's own error matters more.
+            if self._count_open(-1) == 0 and (missing := self._missing()):
+                logging.getLogger(__name__).warning("%s", missing)
+            raise
+        if self._count_open(-1) == 0 and (missing := self._missing()):
+            raise TrackingError(f"the run has finished and its files are written, but {missing}")
+
+    def _count_open(self, change: int) -> int:
+        with self._open_lock:
+            self._open_experiments += change
+            return self._open_experiments
+
+    def _missing(self) -> str:
+        found = self._writer.flush(_FLUSH_S)
+        said = []
+        if found.left:
+            said.append(
+                f"{found.left:,} writes have not reached MLflow at {redacted(self.uri)} yet "
+                f"({self._hidden(found.why) or 'it is slow'}); they are kept, and once it is back the next run sends "
+                f"them, or: codeplan track --push --home {shlex.quote(str(self._home))}"
+            )
+        if found.rejected:
+            more = f" (and {len(found.rejected) - 1:,} more)" if len(found.rejected) > 1 else ""
+            said.append(
+                f"MLflow at {redacted(self.uri)} rejected a write: {self._hidden(found.rejected[0])}{more}; what it "
+                f"rejected is kept in {rejected_path(self._home)}"
+            )
+        return "; and ".join(said)
 
     def _hidden(self, message: str) -> str:
-        """The message without the password that the URI may contain."""
-        return message.replace(self.uri, redacted(self.uri))
+        return hidden(message, self.uri)
 
     @contextmanager
     def _alive(self, run_id: str) -> Iterator[None]:
@@ -162,17 +208,22 @@ class Tracker:
 
     def _close_orphaned_runs(self) -> None:
         """Mark the runs of killed processes as failed: their marker file exists, but is not locked."""
+        closed = False
         for marker in sorted((self._home / "open_runs").glob("*")):
             # A concurrent run may be closing it, or the marker may belong to another user.
             with suppress(OSError), marker.open("r+") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                for run_id in (marker.name, *self._children(marker.name)):
+                parent = handed_out_id(self._home, marker.name) or marker.name
+                for run_id in (parent, *self._children(parent)):
                     with suppress(Exception):  # the run may have been deleted
                         if self._client.get_run(run_id).info.status == "RUNNING":
                             run = Run(self._writer, run_id)
                             run.tag(error="the process was killed")
                             run.end("FAILED")
+                            closed = True
                 marker.unlink(missing_ok=True)
+        if closed:
+            self._writer.flush(_FLUSH_S)
 
     def _children(self, run_id: str) -> list[str]:
         query = f"tags.`{PARENT}` = '{run_id}'"
