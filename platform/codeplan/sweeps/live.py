@@ -37,7 +37,9 @@ def watch(sweep: Sweep, console: Console) -> Iterator[Callable[[], None]]:
     def line() -> None:
         if time.monotonic() - printed[0] >= SECONDS_BETWEEN_LINES:
             printed[0] = time.monotonic()
-            console.print(f"  {_summary(sweep, time.monotonic() - started, over_before)}", highlight=False, soft_wrap=True)
+            console.print(
+                f"  {_summary(sweep, time.monotonic() - started, over_before)}", highlight=False, soft_wrap=True
+            )
 
     yield line
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from codeplan.config import TrackingConfig
 from codeplan.tracking.database import TrackingError, make_database, redacted, sqlite_path, uri
-from codeplan.tracking.runs import first_line, retry_while_locked, silence_logs
+from codeplan.tracking.mlflow_errors import first_line, retry_while_locked, silence_logs
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
