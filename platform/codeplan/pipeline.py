@@ -10,24 +10,25 @@ between them. `build` says what each stage is, and so what its fingerprint cover
 
 from __future__ import annotations
 
-import platform
-import subprocess
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
-import codeplan
 from codeplan import stages
 from codeplan.config import Config, Settings
 from codeplan.stage import Stage, StageResult
-from codeplan.stages import StageRun, distill, finetune, judge, problems, report, sample
+from codeplan.stages import StageRun, distill, finetune, judge, lineage, problems, report, sample
 from codeplan.teacher.offline import MODEL as OFFLINE
-from codeplan.tracking import Tracker
+from codeplan.tracking import Run, Tracker, run_name, system_metrics, tags
+
+MEASURED = ("finetune", "sample")
+"""Stages whose use of the machine is measured."""
 
 Pipeline = Mapping[str, Stage]
 """Stages by role, in the order in which they run."""
@@ -107,7 +108,28 @@ def titles(pipeline: Pipeline) -> dict[str, str]:
     return {role: stage.name if stage.name in once else f"{stage.name} {role}" for role, stage in pipeline.items()}
 
 
-def run(config: Config, goal: str, tracker: Tracker, console: Console) -> Pipeline:
+@dataclass(frozen=True)
+class Trial:
+    """A pipeline's place in a sweep.
+
+    Attributes:
+        parent: id of the sweep's run in MLflow.
+        sweep: the sweep's name.
+    """
+
+    parent: str
+    sweep: str
+
+
+def run(
+    config: Config,
+    goal: str,
+    tracker: Tracker,
+    console: Console,
+    *,
+    differs: Mapping[str, Any] | None = None,
+    trial: Trial | None = None,
+) -> Pipeline:
     """Run every stage called ``goal`` and all that they read from; finished stages are reused.
 
     Args:
@@ -115,21 +137,31 @@ def run(config: Config, goal: str, tracker: Tracker, console: Console) -> Pipeli
         goal: a stage's name: problems, distill, finetune, sample, judge or report.
         tracker: where runs are logged.
         console: where progress is shown.
+        differs: the settings that differ from the base configuration, by ``section.key``: they name the run.
+        trial: where a sweep runs the pipeline, the place in it.
 
     Returns:
         The stages.
     """
     pipeline = build(config, goal)
     named = titles(pipeline)
-    tags = {"kind": "experiment", "goal": goal, "teacher": config.teacher.model, **_versions()}
-    with ExitStack() as exit_stack, tracker.experiment(config, tags) as parent:
+    runs: dict[str, Run] = {}
+    about = {"goal": goal, "identity": list(pipeline.values())[-1].fingerprint}
+    with ExitStack() as exit_stack, _tracked(config, tracker, about, differs or {}, trial) as parent:
         teacher = config.teacher.model + (", which is not an LLM" if config.teacher.model == OFFLINE else "")
         where = escape(f"home {config.execution.home}  teacher {teacher}")
         console.print(f"[bold]{escape(config.name)}[/bold]  {where}", highlight=False)
         for role, stage in pipeline.items():
-            kind = {"stage": stage.name, "role": role, "fingerprint": stage.fingerprint}
-            with tracker.stage(parent, named[role], kind) as tracking:
-                result = _run_stage(StageRun(stage, named[role], config.execution, tracking, console, exit_stack))
+            about = {"stage": stage.name, "role": role, "identity": stage.fingerprint}
+            with tracker.stage(parent, named[role], about | tags.of_config(config)) as tracking:
+                lineage.log_inputs(stage, tracking, runs)
+                runs[role] = tracking
+                work = StageRun(stage, named[role], config.execution, tracking, config.tracking, console, exit_stack)
+                result = _run_stage(work, runs)
+                for shown_on in (tracking, parent):
+                    lineage.log_data_set(stage, result, shown_on)
+                if stage.name == "finetune":
+                    lineage.log_student(stage, config.tracking, runs, parent)
             if stage.name == "problems":
                 problems.require_usable(role, result)
         if goal == "report":
@@ -137,7 +169,19 @@ def run(config: Config, goal: str, tracker: Tracker, console: Console) -> Pipeli
     return pipeline
 
 
-def _run_stage(work: StageRun) -> StageResult:
+def _tracked(
+    config: Config, tracker: Tracker, about: Mapping[str, str], differs: Mapping[str, Any], trial: Trial | None
+) -> AbstractContextManager[Run]:
+    """The pipeline's run."""
+    name = run_name(config.name, differs)
+    about = {**about, **tags.of_config(config), **tags.of_process()}
+    if trial is None:
+        return tracker.experiment(config, about, name=name, differs=differs)
+    about["sweep"] = trial.sweep
+    return tracker.experiment(config, about, name=name, differs=differs, parent=trial.parent, kind="trial")
+
+
+def _run_stage(work: StageRun, runs: Mapping[str, Run]) -> StageResult:
     started = time.monotonic()
     maker = work.folder / "mlflow_run"
 
@@ -151,12 +195,17 @@ def _run_stage(work: StageRun) -> StageResult:
         with work.stage.lock(tell_waiting, work.tracking.run_id):
             result = work.stage.done()  # by the run that this one waited for
             if result is None:
-                maker.write_text(work.tracking.run_id)
-                result = stages.RUN[work.stage.name](work)
+                maker.write_text(f"{work.tracking.experiment_id}/{work.tracking.run_id}")
+                measured = work.stage.name in MEASURED
+                with system_metrics(work.tracking, work.tracked.system_metrics_s if measured else 0.0):
+                    result = stages.RUN[work.stage.name](work)
                 work.stage.finish(result)
                 how = f"{time.monotonic() - started:.1f} s"
     if how == "reused":
-        work.tracking.tag(reused_from=maker.read_text() if maker.exists() else "unknown")
+        experiment, _, run_id = (maker.read_text() if maker.exists() else "unknown").rpartition("/")
+        work.tracking.tag(reused_from=run_id)
+        made_by = Run.page(experiment or work.tracking.experiment_id, run_id)
+        work.tracking.describe(lineage.description(work.stage, runs, "" if run_id == "unknown" else made_by))
     _show(work, result, how)
     return result
 
@@ -172,19 +221,3 @@ def _show(work: StageRun, result: StageResult, how: str) -> None:
     work.tracking.metrics(metrics)
     line = f"[green]✓[/green] {work.title:<16}[dim]{how:>9}[/dim]  {escape('; '.join(parts))}"
     work.console.print(line, highlight=False)
-
-
-def _versions() -> dict[str, str]:
-    """The code that ran, for a user who compares runs later."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return {
-        "version": codeplan.__version__,
-        "python": platform.python_version(),
-        "commit": commit.stdout.strip() or "unknown",
-    }

@@ -115,6 +115,7 @@ def run_until(path: Path, settings: list[str] | None, goal: str, *, skip_bad: bo
         from rich.text import Text
 
         from codeplan import pipeline
+        from codeplan.config.loading import overridden
         from codeplan.preflight import check as check_all
         from codeplan.tracking import Tracker
 
@@ -123,7 +124,7 @@ def run_until(path: Path, settings: list[str] | None, goal: str, *, skip_bad: bo
             check_all(config, goal, terminal, stack, before_run=True)
             with terminal.status("opening MLflow"):
                 tracker = Tracker(config.tracking, Path(config.execution.home))
-            pipeline.run(config, goal, tracker, terminal)
+            pipeline.run(config, goal, tracker, terminal, differs=overridden(config, settings or []))
         # No markup: a home may hold brackets.
         hint = Text.assemble("\nTo compare runs: ", (how_to_look(config), "bold"))
         terminal.print(hint, soft_wrap=True)

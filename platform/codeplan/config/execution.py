@@ -10,12 +10,23 @@ from codeplan.config.base import FilePath, Settings
 
 
 class TrackingConfig(Settings):
-    """Where MLflow writes."""
+    """Where MLflow writes, and how much: nothing here enters a fingerprint."""
 
     uri: str = ""
     """MLflow tracking URI; empty takes a SQLite file in the home."""
     experiment: str = "codeplan"
     """Name of the MLflow experiment."""
+    log_model: Literal["none", "reference", "copy"] = "reference"
+    """What MLflow keeps of a trained student: ``reference`` a logged model that names its folder in the home, ``copy``
+    one with the student's files, which also loads where the home is not, ``none`` nothing."""
+    register_model: str = ""
+    """Name in the model registry under which each run's student becomes the newest version; empty registers nothing."""
+    model_alias: str = Field(default="champion", min_length=1)
+    """Alias that ``register_model`` gives to the version."""
+    traces: int = Field(default=20, ge=0, le=1000)
+    """How many of a stage's paid requests to the teacher are kept as traces, the first ones; cached answers never."""
+    system_metrics_s: float = Field(default=10.0, ge=0.0)
+    """Seconds between measurements of CPU, memory and GPUs while a student trains or samples; 0 measures nothing."""
 
 
 class ExecutionConfig(Settings):

@@ -15,6 +15,7 @@ from codeplan.pool import blocks
 from codeplan.problems import shown_among_hidden
 from codeplan.records import Plan, Problem, Verdict
 from codeplan.stage import Account, Stage, StageResult
+from codeplan.stages import lineage
 from codeplan.stages.run import PLANS, PROBLEMS, StageRun
 from codeplan.tracking import Run
 
@@ -83,7 +84,9 @@ def show(stage: Stage, run: Run, console: Console) -> None:
         console.print(f"- {sentence}", highlight=False, markup=False)
     console.print(f"\nfigure  {stage.folder / 'figure_plans.png'}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"report  {stage.folder / 'report.md'}", highlight=False, markup=False, soft_wrap=True)
-    run.metrics(made.metrics())
+    student, test = stage.inputs["samples"].inputs["student"], stage.inputs["test"]
+    run.scores(made.metrics(), student.fingerprint, (lineage.data_set(test)[0], test.fingerprint[:32]))
+    run.curve(made.curves())
     run.describe((stage.folder / "report.md").read_text(encoding="utf-8"))
     for path in sorted(path for path in stage.folder.iterdir() if path.suffix in FILES):
         if path.name not in {"done.json", "identity.json"}:

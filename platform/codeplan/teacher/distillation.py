@@ -46,6 +46,7 @@ def distill(
     advance: Callable[[Tally], None],
     *,
     workers: Workers,
+    on_reply: Callable[[TeacherRequest, Reply], None] | None = None,
 ) -> Distilled:
     """Ask the teacher for the plans behind the problems' solutions.
 
@@ -59,6 +60,7 @@ def distill(
         cache_folder: the teacher's answers; on a cluster, a folder that all nodes share.
         advance: called with the counts since the last call.
         workers: what sends the requests after the first.
+        on_reply: called with each request that was sent, and what became of it.
 
     Raises:
         StageError: the teacher refuses everything, the budget is exhausted, or too many requests failed. All answers
@@ -84,6 +86,8 @@ def distill(
             setup = TeacherSetup(endpoint, execution, cache.folder, budget, limit)
             for reply in _ask_all(missing, setup, workers):
                 take(reply)
+                if on_reply is not None and reply.started:
+                    on_reply(distinct[reply.key], reply)
                 if reply.answer and not reply.cached and not cache.path(reply.key).exists():
                     # A worker on a node that does not share the folder wrote it where the next run will not look.
                     cache.put(distinct[reply.key], reply.answer)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import yaml
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 PARENT = "mlflow.parentRunId"
+Kind = Literal["pipeline", "trial"]
 # Opens the UI on runs and charts instead of chats.
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 
@@ -92,21 +95,53 @@ class Tracker:
         return str(experiment.experiment_id)
 
     @contextmanager
-    def experiment(self, config: Config, tags: Mapping[str, str]) -> Iterator[Run]:
-        """The parent run of an experiment; marked as failed, with the error in a tag, if the block raises.
+    def experiment(
+        self,
+        config: Config,
+        tags: Mapping[str, str],
+        *,
+        name: str = "",
+        differs: Mapping[str, Any] | None = None,
+        parent: str = "",
+        kind: Kind = "pipeline",
+    ) -> Iterator[Run]:
+        """The run of a pipeline, or of a sweep's trial; marked as failed, with the error in a tag, if the block raises.
+
+        Args:
+            config: what runs; logged as parameters and as ``config.yaml``.
+            tags: by which the run is filtered.
+            name: shown in the list of runs, see `run_name`; empty takes the configuration's name.
+            differs: the settings that differ from the base configuration; numbers among them become ``axis/`` metrics.
+            parent: id of the run that it is nested under.
+            kind: ``pipeline`` or ``trial``.
 
         Raises:
             TrackingError: after the block, if MLflow failed within it; at the start, if no run can be created.
         """
+        nested = {PARENT: parent} if parent else {}
+        with self._reported(name or config.name, {"kind": kind, **nested, **tags}) as run:
+            settings = config.model_dump(mode="json")
+            settings["tracking"]["uri"] = redacted(config.tracking.uri)
+            run.params(settings)
+            run.axes(differs or {})
+            run.text(yaml.safe_dump(settings, sort_keys=False), "config.yaml")
+            yield run
+
+    @contextmanager
+    def sweep(self, name: str, tags: Mapping[str, str], settings: Mapping[str, Any]) -> Iterator[Run]:
+        """The run of a sweep, under which its trials are nested; raises as `experiment` does."""
+        with self._reported(name, {"kind": "sweep", "sweep": name, **tags}) as run:
+            run.params(settings)
+            yield run
+
+    @contextmanager
+    def _reported(self, name: str, tags: Mapping[str, str]) -> Iterator[Run]:
+        """A run that is closed if its process is killed or terminated, and whose missing writes are an error."""
         self._writer.faults.clear()
-        with self._run(config.name, tags) as run:
+        with terminated_as_exit(), self._run(name, tags) as run:
             if not run.run_id:
                 raise TrackingError(f"MLflow at {redacted(self.uri)} is not writable: {self._first_fault()}")
             with self._alive(run.run_id):
-                settings = config.model_dump(mode="json")
-                settings["tracking"]["uri"] = redacted(config.tracking.uri)
-                run.params(settings)
-                run.text(yaml.safe_dump(settings, sort_keys=False), "config.yaml")
                 yield run
         if self._writer.faults:
             more = len(self._writer.faults) - 1
@@ -120,7 +155,7 @@ class Tracker:
     @contextmanager
     def stage(self, parent: Run, role: str, tags: Mapping[str, str]) -> Iterator[Run]:
         """The child run of one stage."""
-        with self._run(role, {PARENT: parent.run_id, **tags}) as run:
+        with self._run(role, {"kind": "stage", PARENT: parent.run_id, **tags}) as run:
             yield run
 
     @contextmanager
@@ -130,12 +165,12 @@ class Tracker:
         valid = {names.key(key): names.text(value, names.TAG_LENGTH) for key, value in named.items()}
         label = names.label(name, names.RUN_NAME_LENGTH)
         created = self._writer.write(lambda client: client.create_run(self._experiment, run_name=label, tags=valid))
-        run = Run(self._writer, created.info.run_id if created is not None else "")
+        run = Run(self._writer, created.info.run_id if created is not None else "", self._experiment)
         try:
             yield run
         except BaseException as error:
             interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
-            run.tag(error=f"{type(error).__name__}: {error}")
+            run.tag(error=f"{type(error).__name__}: {error}".removesuffix(": "))
             run.end("KILLED" if interrupted else "FAILED")
             raise
         run.end("FINISHED")
@@ -166,7 +201,7 @@ class Tracker:
             # A concurrent run may be closing it, or the marker may belong to another user.
             with suppress(OSError), marker.open("r+") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                for run_id in (marker.name, *self._children(marker.name)):
+                for run_id in (marker.name, *self._below(marker.name)):
                     with suppress(Exception):  # the run may have been deleted
                         if self._client.get_run(run_id).info.status == "RUNNING":
                             run = Run(self._writer, run_id)
@@ -174,7 +209,31 @@ class Tracker:
                             run.end("FAILED")
                 marker.unlink(missing_ok=True)
 
-    def _children(self, run_id: str) -> list[str]:
+    def _below(self, run_id: str) -> Iterator[str]:
+        """All runs under a run, but those that have a process, and so a marker, of their own."""
         query = f"tags.`{PARENT}` = '{run_id}'"
-        children = retry_while_locked(lambda: self._client.search_runs([self._experiment], query))
-        return [child.info.run_id for child in children]
+        for child in retry_while_locked(lambda: self._client.search_runs([self._experiment], query)):
+            if not (self._home / "open_runs" / child.info.run_id).exists():
+                yield child.info.run_id
+                yield from self._below(child.info.run_id)
+
+
+@contextmanager
+def terminated_as_exit() -> Iterator[None]:
+    """Have SIGTERM raise `SystemExit` in the block, so that its runs are closed; a handler that is set stays.
+
+    Ray, once it runs, does the same.
+    """
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+
+    def terminate(number: int, frame: object) -> NoReturn:
+        del frame
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
