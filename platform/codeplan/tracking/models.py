@@ -117,23 +117,24 @@ def register_student(
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    quoted = name.replace("'", "''")
-    versions = client.search_model_versions(f"name = '{quoted}'")
-    version = next((version for version in versions if version.model_id == model_id), None)
+    versions = client.search_model_versions(f"name = '{name}'")
+    source = f"models:/{model_id}"
+    version = next((version for version in versions if version.source == source), None)
     if version is None:
-        version = client.create_model_version(name, f"models:/{model_id}", run_id=run_id, model_id=model_id)
+        version = client.create_model_version(name, source, run_id=run_id, model_id=model_id)
     client.set_registered_model_alias(name, alias, str(version.version))
 
 
 def find_student(client: MlflowClient, experiment_id: str, identity: str) -> str | None:
     """The id of the newest usable logged model of that identity."""
+    from mlflow.entities import LoggedModelStatus
+
     found = client.search_logged_models(
         [experiment_id],
-        filter_string=f"tags.`{IDENTITY}` = '{identity}' AND status = 'READY'",
+        filter_string=f"tags.`{IDENTITY}` = '{identity}'",
         order_by=[{"field_name": "creation_timestamp", "ascending": False}],
-        max_results=1,
     )
-    return str(found[0].model_id) if found else None
+    return next((str(model.model_id) for model in found if model.status == LoggedModelStatus.READY), None)
 
 
 def _is_copy(client: MlflowClient, model_id: str) -> bool:
@@ -170,6 +171,7 @@ def _create(client: MlflowClient, run_id: str, student: StudentModel) -> str:
 def _write(folder: Path, student: StudentModel, run_id: str, model_id: str) -> None:
     """The files of a logged model: MLmodel with signature and example, and the student's path."""
     import mlflow.pyfunc
+    import pandas as pd
     from mlflow.models import Model, ModelSignature
     from mlflow.models.utils import _Example
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
@@ -182,7 +184,7 @@ def _write(folder: Path, student: StudentModel, run_id: str, model_id: str) -> N
         ParamSchema([ParamSpec(key, kinds[type(value)], value) for key, value in student.generation.items()]),
     )
     model = Model(run_id=run_id, model_id=model_id, signature=signature)
-    example = _Example([dict(student.example)])
+    example = _Example(pd.DataFrame([dict(student.example)]))
     example.save(str(folder))
     model.saved_input_example_info = example.info
     mlflow.pyfunc.add_to_model(model, loader_module=LOADER, data="data")
