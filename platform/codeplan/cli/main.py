@@ -101,6 +101,7 @@ def ui(
         if not database.exists():
             fail(f"no runs in {home}: {database} does not exist; start with: codeplan run jobs/configs/demo.yaml")
         prepare()
+        print(f"runs: http://localhost:{port}/#/experiments?workflowType=machine_learning (in a minute)")
         command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", database_uri(database)]
         command += ["--port", str(port), "--host", "127.0.0.1"]
         sys.stdout.flush()

@@ -101,15 +101,8 @@ def as_markdown(report: Report, figures: Mapping[str, str]) -> str:
         report: the report.
         figures: file names by caption, relative to the report.
     """
-    sampling = f"plans per problem: {report.plans}, trial programs per plan: {report.trials}"
-    teachers = ", ".join(report.teachers) or "none"
     parts = [
-        "# Evaluation report",
-        f"Problems: {report.problems:,}, {sampling}, sequences per answer: {report.sequences:,}. Teacher: {teachers}.",
-        "\n".join(f"- {sentence}" for sentence in report.conclusions),
-        "## Problems solved (pass@1, 95 % interval)",
-        _by_level(report),
-        *(f"![{caption}]({name})" for caption, name in figures.items()),
+        as_summary(report, figures),
         "## By number of plans",
         _by_plans(report),
         "## Differences between arms, paired by problem",
@@ -124,6 +117,26 @@ def as_markdown(report: Report, figures: Mapping[str, str]) -> str:
         "\n".join(f"- {note}" for note in report.notes),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def as_summary(report: Report, figures: Mapping[str, str]) -> str:
+    """The start of the report in Markdown: conclusions, problems solved by level, and figures.
+
+    Args:
+        report: the report.
+        figures: addresses by caption.
+    """
+    sampling = f"plans per problem: {report.plans}, trial programs per plan: {report.trials}"
+    teachers = ", ".join(report.teachers) or "none"
+    parts = [
+        "# Evaluation report",
+        f"Problems: {report.problems:,}, {sampling}, sequences per answer: {report.sequences:,}. Teacher: {teachers}.",
+        "\n".join(f"- {sentence}" for sentence in report.conclusions),
+        "## Problems solved (pass@1, 95 % interval)",
+        _by_level(report),
+        *(f"![{caption}]({name})" for caption, name in figures.items()),
+    ]
+    return "\n\n".join(parts)
 
 
 def _by_level(report: Report) -> str:

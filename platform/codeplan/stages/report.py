@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -18,6 +18,9 @@ from codeplan.stage import Account, Stage, StageResult
 from codeplan.stages import lineage
 from codeplan.stages.run import PLANS, PROBLEMS, StageRun
 from codeplan.tracking import Run
+
+if TYPE_CHECKING:
+    from codeplan.evaluation.results import Report
 
 VERSION = 3
 FILES = {".png", ".md", ".html", ".json", ".csv"}
@@ -87,7 +90,18 @@ def show(stage: Stage, run: Run, console: Console) -> None:
     student, test = stage.inputs["samples"].inputs["student"], stage.inputs["test"]
     run.scores(made.metrics(), student.fingerprint, (lineage.data_set(test)[0], test.fingerprint[:32]))
     run.curve(made.curves())
-    run.describe((stage.folder / "report.md").read_text(encoding="utf-8"))
+    run.describe(_description(made, run))
     for path in sorted(path for path in stage.folder.iterdir() if path.suffix in FILES):
         if path.name not in {"done.json", "identity.json"}:
             run.file(path, "report")
+
+
+def _description(made: Report, run: Run) -> str:
+    """The report's start as MLflow shows it, with its figures and links to the rest."""
+    from codeplan.evaluation.figures import FIGURES
+    from codeplan.evaluation.tables import as_summary
+
+    figures = {caption: run.artifact(f"report/figure_{name}.png") for name, (caption, _) in FIGURES.items()}
+    files = {"the whole report": "report.md", "questions, plans and programs": "problems.html", "table": "table.csv"}
+    links = ", ".join(f"[{title}]({run.link}/artifacts/report/{name})" for title, name in files.items())
+    return f"{as_summary(made, figures)}\n\nFiles: {links}"

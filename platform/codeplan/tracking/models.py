@@ -122,6 +122,9 @@ def register_student(
     version = next((version for version in versions if version.source == source), None)
     if version is None:
         version = client.create_model_version(name, source, run_id=run_id, model_id=model_id)
+    # MLflow's own registration sets this tag too: the model's page shows its versions by it.
+    registered = json.dumps([{"name": name, "version": version.version}])
+    client.set_logged_model_tags(model_id, {"mlflow.modelVersions": registered})
     client.set_registered_model_alias(name, alias, str(version.version))
 
 

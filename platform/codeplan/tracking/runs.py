@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 from codeplan.tracking import names, operations
 from codeplan.tracking.models import StudentModel
@@ -62,11 +63,16 @@ class Run:
         self.run_id = run_id
         """Empty if the run could not be created."""
         self.experiment_id = experiment_id
+        self._description = ""
 
     @property
     def link(self) -> str:
         """The address of the run's page within MLflow's UI, for Markdown."""
         return self.page(self.experiment_id, self.run_id)
+
+    def artifact(self, path: str) -> str:
+        """The address of an artifact's content, relative to MLflow's UI: an image in a description."""
+        return f"get-artifact?path={quote(path, safe='')}&run_uuid={self.run_id}"
 
     @staticmethod
     def page(experiment_id: str, run_id: str) -> str:
@@ -128,6 +134,7 @@ class Run:
 
     def describe(self, markdown: str) -> None:
         """Set the description at the top of the run's page."""
+        self._description = markdown
         note = names.text(markdown, names.TAG_LENGTH)
         self._write("set_tag", "mlflow.note.content", note)
 
@@ -168,6 +175,12 @@ class Run:
         """Keep requests to the teacher as traces."""
         if calls:
             self._write("log_traces", self.experiment_id, [call.plain() for call in calls])
+
+    def fail(self, status: str, error: str) -> None:
+        """End a run as FAILED or KILLED, with the error in a tag and at the top of its page."""
+        self.tag(error=error)
+        self.describe(f"**{status.capitalize()}**: {error}\n\n{self._description}".rstrip())
+        self.end(status)
 
     def end(self, status: str) -> None:
         """Set how the run ended: FINISHED, FAILED or KILLED."""

@@ -122,7 +122,8 @@ class Tracker:
         with self._reported(name or config.name, {"kind": kind, **nested, **tags}) as run:
             settings = config.model_dump(mode="json")
             settings["tracking"]["uri"] = redacted(config.tracking.uri)
-            run.params(settings)
+            # Where a run is logged is no setting to compare runs by.
+            run.params({section: keys for section, keys in settings.items() if section != "tracking"})
             run.axes(differs or {})
             run.text(yaml.safe_dump(settings, sort_keys=False), "config.yaml")
             yield run
@@ -170,8 +171,7 @@ class Tracker:
             yield run
         except BaseException as error:
             interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
-            run.tag(error=f"{type(error).__name__}: {error}".removesuffix(": "))
-            run.end("KILLED" if interrupted else "FAILED")
+            run.fail("KILLED" if interrupted else "FAILED", f"{type(error).__name__}: {error}".removesuffix(": "))
             raise
         run.end("FINISHED")
 
@@ -205,8 +205,7 @@ class Tracker:
                     with suppress(Exception):  # the run may have been deleted
                         if self._client.get_run(run_id).info.status == "RUNNING":
                             run = Run(self._writer, run_id)
-                            run.tag(error="the process was killed")
-                            run.end("FAILED")
+                            run.fail("FAILED", "the process was killed")
                 marker.unlink(missing_ok=True)
 
     def _below(self, run_id: str) -> Iterator[str]:
