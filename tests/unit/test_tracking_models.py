@@ -274,3 +274,4 @@ def test_runs_of_a_process_that_was_ended_are_closed_at_every_level(
     runs = [client.get_run(run_id) for run_id in ids]
     assert [run.info.status for run in runs] == [status] * 3
     assert [run.data.tags["codeplan.error"] for run in runs] == [error] * 3
+    assert all(error in run.data.tags["mlflow.note.content"] for run in runs), "at the top of the run's page"

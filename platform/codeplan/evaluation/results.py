@@ -141,7 +141,6 @@ class Report:
         points += [(f"budget/{point.arm}", point.sequences, point.solved.mean) for point in self.curve]
         if direct is not None:
             points += [("curve/direct", plans, direct.mean) for plans in sorted({point.plans for point in self.curve})]
-            points.append(("budget/direct", 1, direct.mean))
         return points
 
     def comparisons_at(self, plans: int) -> list[Comparison]:

@@ -102,7 +102,8 @@ def as_markdown(report: Report, figures: Mapping[str, str]) -> str:
         figures: file names by caption, relative to the report.
     """
     parts = [
-        as_summary(report, figures),
+        as_summary(report),
+        *(f"![{caption}]({name})" for caption, name in figures.items()),
         "## By number of plans",
         _by_plans(report),
         "## Differences between arms, paired by problem",
@@ -119,13 +120,8 @@ def as_markdown(report: Report, figures: Mapping[str, str]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def as_summary(report: Report, figures: Mapping[str, str]) -> str:
-    """The start of the report in Markdown: conclusions, problems solved by level, and figures.
-
-    Args:
-        report: the report.
-        figures: addresses by caption.
-    """
+def as_summary(report: Report) -> str:
+    """The start of the report in Markdown: conclusions and problems solved by level."""
     sampling = f"plans per problem: {report.plans}, trial programs per plan: {report.trials}"
     teachers = ", ".join(report.teachers) or "none"
     parts = [
@@ -134,7 +130,6 @@ def as_summary(report: Report, figures: Mapping[str, str]) -> str:
         "\n".join(f"- {sentence}" for sentence in report.conclusions),
         "## Problems solved (pass@1, 95 % interval)",
         _by_level(report),
-        *(f"![{caption}]({name})" for caption, name in figures.items()),
     ]
     return "\n\n".join(parts)
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 VERSION = 3
 FILES = {".png", ".md", ".html", ".json", ".csv"}
 """The kinds of files that go to MLflow."""
+FIRST = "pass_at_1.codeplan.all"
+"""The metric that is logged first."""
 
 
 class ReportSettings(Settings):
@@ -88,7 +90,9 @@ def show(stage: Stage, run: Run, console: Console) -> None:
     console.print(f"\nfigure  {stage.folder / 'figure_plans.png'}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"report  {stage.folder / 'report.md'}", highlight=False, markup=False, soft_wrap=True)
     student, test = stage.inputs["samples"].inputs["student"], stage.inputs["test"]
-    run.scores(made.metrics(), student.fingerprint, (lineage.data_set(test)[0], test.fingerprint[:32]))
+    # MLflow's comparison of runs begins with the first metric.
+    metrics = dict(sorted(made.metrics().items(), key=lambda metric: metric[0] != FIRST))
+    run.scores(metrics, student.fingerprint, (lineage.data_set(test)[0], test.fingerprint[:32]))
     run.curve(made.curves())
     run.describe(_description(made, run))
     for path in sorted(path for path in stage.folder.iterdir() if path.suffix in FILES):
@@ -97,11 +101,11 @@ def show(stage: Stage, run: Run, console: Console) -> None:
 
 
 def _description(made: Report, run: Run) -> str:
-    """The report's start as MLflow shows it, with its figures and links to the rest."""
+    """The report's start, with links to the rest: figures in a description are wider than its column in MLflow."""
     from codeplan.evaluation.figures import FIGURES
     from codeplan.evaluation.tables import as_summary
 
-    figures = {caption: run.artifact(f"report/figure_{name}.png") for name, (caption, _) in FIGURES.items()}
-    files = {"the whole report": "report.md", "questions, plans and programs": "problems.html", "table": "table.csv"}
-    links = ", ".join(f"[{title}]({run.link}/artifacts/report/{name})" for title, name in files.items())
-    return f"{as_summary(made, figures)}\n\nFiles: {links}"
+    files = {"whole report": "report.md", "questions, plans and programs": "problems.html"}
+    files |= {f"figure: {caption}": f"figure_{name}.png" for name, (caption, _) in FIGURES.items()}
+    links = [f"- [{title}]({run.link}/artifacts/report/{name})" for title, name in files.items()]
+    return "\n".join([as_summary(made), "", *links])

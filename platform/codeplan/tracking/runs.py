@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote
 
 from codeplan.tracking import names, operations
 from codeplan.tracking.models import StudentModel
@@ -69,10 +68,6 @@ class Run:
     def link(self) -> str:
         """The address of the run's page within MLflow's UI, for Markdown."""
         return self.page(self.experiment_id, self.run_id)
-
-    def artifact(self, path: str) -> str:
-        """The address of an artifact's content, relative to MLflow's UI: an image in a description."""
-        return f"get-artifact?path={quote(path, safe='')}&run_uuid={self.run_id}"
 
     @staticmethod
     def page(experiment_id: str, run_id: str) -> str:
