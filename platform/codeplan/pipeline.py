@@ -10,26 +10,27 @@ between them. `build` says what each stage is, and so what its fingerprint cover
 
 from __future__ import annotations
 
-import platform
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
-import codeplan
 from codeplan import stages
 from codeplan.config import Config, Settings
 from codeplan.stage import Stage, StageResult
-from codeplan.stages import Observer, StageRun, distill, finetune, judge, problems, report, sample
+from codeplan.stages import Observer, StageRun, distill, finetune, judge, lineage, problems, report, sample
 from codeplan.teacher.offline import MODEL as OFFLINE
-from codeplan.tracking import Tracker
+from codeplan.tracking import Run, Tracker, run_name, system_metrics, tags
+
+MEASURED = ("finetune", "sample")
+"""Stages whose use of the machine is measured."""
 
 Pipeline = Mapping[str, Stage]
 """Stages by role, in the order in which they run."""
@@ -128,29 +129,33 @@ def titles(pipeline: Pipeline) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Placement:
-    """Where a pipeline's run is shown in MLflow.
+class Trial:
+    """A pipeline's place in a sweep.
 
     Attributes:
-        name: of the run; empty takes the configuration's.
-        parent: id of the run that it is shown under, such as a sweep's.
+        parent: id of the sweep's run in MLflow.
+        sweep: the sweep's name.
+        name: of the trial's run in MLflow.
         tags: more of them, to filter by.
-        metrics: numbers that do not come from a stage, such as the values of a sweep's axes.
+        axes: values of the sweep's axes as numbers, for charts.
     """
 
-    name: str = ""
-    parent: str = ""
+    parent: str
+    sweep: str
+    name: str
     tags: Mapping[str, str] = field(default_factory=dict)
-    metrics: Mapping[str, float] = field(default_factory=dict)
+    axes: Mapping[str, float] = field(default_factory=dict)
 
 
-def run(  # noqa: PLR0917  # what, where it is logged, where it is shown, who follows
+def run(
     config: Config,
     goal: str,
     tracker: Tracker,
     console: Console,
+    *,
+    differs: Mapping[str, Any] | None = None,
+    trial: Trial | None = None,
     observer: Observer | None = None,
-    placement: Placement | None = None,
 ) -> Pipeline:
     """Run every stage called ``goal`` and all that they read from; finished stages are reused.
 
@@ -159,28 +164,37 @@ def run(  # noqa: PLR0917  # what, where it is logged, where it is shown, who fo
         goal: a stage's name: problems, distill, finetune, sample, judge or report.
         tracker: where runs are logged.
         console: where progress is shown.
+        differs: the settings that differ from the base configuration, by ``section.key``: they name the run.
+        trial: where a sweep runs the pipeline, the place in it.
         observer: who follows the run, and may stop it.
-        placement: where the run is shown in MLflow.
 
     Returns:
         The stages.
     """
     pipeline = build(config, goal)
     named = titles(pipeline)
-    observer, placement = observer or Observer(), placement or Placement()
-    tags = {"kind": "experiment", "goal": goal, "teacher": config.teacher.model, **_versions(), **placement.tags}
-    with ExitStack() as exit_stack, tracker.experiment(config, tags) as parent:
+    observer = observer or Observer()
+    runs: dict[str, Run] = {}
+    about = {"goal": goal, "identity": list(pipeline.values())[-1].fingerprint}
+    with ExitStack() as exit_stack, _tracked(config, tracker, about, differs or {}, trial) as parent:
         observer.run_started(parent.run_id)
-        parent.metrics(placement.metrics)
         teacher = config.teacher.model + (", which is not an LLM" if config.teacher.model == OFFLINE else "")
         where = escape(f"home {config.execution.home}  teacher {teacher}")
         console.print(f"[bold]{escape(config.name)}[/bold]  {where}", highlight=False)
         parent.tag(**{f"identity.{role}": stage.fingerprint for role, stage in pipeline.items()})
         for role, stage in pipeline.items():
-            kind = {"stage": stage.name, "role": role, "fingerprint": stage.fingerprint}
-            with tracker.stage(parent, named[role], kind) as tracking:
-                work = StageRun(stage, named[role], config.execution, tracking, console, exit_stack, observer)
-                result = _run_stage(work)
+            about = {"stage": stage.name, "role": role, "identity": stage.fingerprint}
+            with tracker.stage(parent, named[role], about | tags.of_config(config)) as tracking:
+                lineage.log_inputs(stage, tracking, runs)
+                runs[role] = tracking
+                work = StageRun(
+                    stage, named[role], config.execution, tracking, config.tracking, console, exit_stack, observer
+                )
+                result = _run_stage(work, runs)
+                for shown_on in (tracking, parent):
+                    lineage.log_data_set(stage, result, shown_on)
+                if role == "student":
+                    lineage.log_student(stage, config.tracking, runs, parent)
             if stage.name == "problems":
                 problems.require_usable(role, result)
         if goal == "report":
@@ -188,7 +202,19 @@ def run(  # noqa: PLR0917  # what, where it is logged, where it is shown, who fo
     return pipeline
 
 
-def _run_stage(work: StageRun) -> StageResult:
+def _tracked(
+    config: Config, tracker: Tracker, about: Mapping[str, str], differs: Mapping[str, Any], trial: Trial | None
+) -> AbstractContextManager[Run]:
+    """The pipeline's run."""
+    name = run_name(config.name, differs)
+    about = {**about, **tags.of_config(config), **tags.of_process()}
+    if trial is None:
+        return tracker.experiment(config, about, name=name, differs=differs)
+    about |= {"sweep": trial.sweep, **trial.tags}
+    return tracker.experiment(config, about, name=trial.name, differs=trial.axes, parent=trial.parent, kind="trial")
+
+
+def _run_stage(work: StageRun, runs: Mapping[str, Run]) -> StageResult:
     started = time.monotonic()
     work.observer.stage_started(work.title)
     maker = work.folder / "mlflow_run"
@@ -203,13 +229,18 @@ def _run_stage(work: StageRun) -> StageResult:
         with work.stage.lock(tell_waiting, work.tracking.run_id):
             result = work.stage.done()  # by the run that this one waited for
             if result is None:
-                maker.write_text(work.tracking.run_id)
-                result = stages.RUN[work.stage.name](work)
+                maker.write_text(f"{work.tracking.experiment_id}/{work.tracking.run_id}")
+                measured = work.stage.name in MEASURED
+                with system_metrics(work.tracking, work.tracked.system_metrics_s if measured else 0.0):
+                    result = stages.RUN[work.stage.name](work)
                 work.stage.finish(result)
                 computed = True
     seconds = time.monotonic() - started
     if not computed:
-        work.tracking.tag(reused_from=maker.read_text() if maker.exists() else "unknown")
+        experiment, _, run_id = (maker.read_text() if maker.exists() else "unknown").rpartition("/")
+        work.tracking.tag(reused_from=run_id)
+        made_by = Run.page(experiment or work.tracking.experiment_id, run_id)
+        work.tracking.describe(lineage.description(work.stage, runs, "" if run_id == "unknown" else made_by))
     _show(work, result, f"{seconds:.1f} s" if computed else "reused")
     work.observer.stage_finished(work.stage, result, seconds, computed=computed)
     return result
@@ -226,19 +257,3 @@ def _show(work: StageRun, result: StageResult, how: str) -> None:
     work.tracking.metrics(metrics)
     line = f"[green]✓[/green] {work.title:<16}[dim]{how:>9}[/dim]  {escape('; '.join(parts))}"
     work.console.print(line, highlight=False)
-
-
-def _versions() -> dict[str, str]:
-    """The code that ran, for a user who compares runs later."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return {
-        "version": codeplan.__version__,
-        "python": platform.python_version(),
-        "commit": commit.stdout.strip() or "unknown",
-    }

@@ -185,6 +185,14 @@ def read(kind: type[R], path: Path) -> list[R]:
     return from_table(kind, pq.read_table(path, schema=arrow_schema(kind)))
 
 
+def first(path: Path, *columns: str) -> dict[str, Any]:
+    """Some columns of the first record of a file that `write` wrote, without reading the others; empty without one."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=1, columns=list(columns)):
+            return dict(batch.to_pylist()[0])
+    return {}
+
+
 def _storable(plain: dict[str, Any]) -> dict[str, Any]:
     # A model may write lone surrogates, which UTF-8, and so Arrow, cannot hold.
     return {key: _encodable(value) for key, value in plain.items()}

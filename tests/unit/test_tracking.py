@@ -47,7 +47,7 @@ def test_stage_is_a_child_run_with_metrics_tables_and_data_sets(tracker: Tracker
         for step in (1, 2):
             stage.metrics({"loss": 1 / step, "rate": 5}, step)
         stage.table([{"plan": "1. Read.", "leakage": 0.0}], "plans.json")
-        stage.dataset("miniapps-train", "f" * 64, [{"question": "?"}], "train")
+        stage.dataset("miniapps-train", "f" * 64, "train", {"reader": "miniapps"}, {"num_rows": 1})
     child = client.get_run(stage.run_id)
     assert child.data.tags[PARENT] == parent.run_id
     assert child.data.tags["codeplan.stage"] == "distill"

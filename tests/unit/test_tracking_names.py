@@ -93,8 +93,8 @@ def test_invalid_names_and_values_are_stored_sanitized(tracker: Tracker) -> None
         run.tag(**{"a (b)": "1"})
         run.table(rows, "../odd (name).json")
         run.text("half \ud800", "/x (1)/y%2e.txt")
-        run.dataset("d (1)\n" * 200, "f" * 64, rows, "half \ud800")
-        run.dataset("empty", "f" * 64, [], "train")
+        run.dataset("d (1)\n" * 200, "f" * 64, "half \ud800", {"path": "\ud800"}, {"num_rows": 3})
+        run.dataset("empty", "f" * 64, "train", {}, {})
         run.describe("half \ud800" * 9000)
     kept = client.get_run(run.run_id)
     assert len(kept.data.metrics) == len(ODD) + 1500 + 2

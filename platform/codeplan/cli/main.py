@@ -114,6 +114,7 @@ def ui(
         if not database.exists():
             fail(f"no runs in {home}: {database} does not exist; start with: codeplan run jobs/configs/demo.yaml")
         prepare()
+        print(f"runs: http://localhost:{port}/#/experiments?workflowType=machine_learning (in a minute)")
         command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", database_uri(database)]
         command += ["--port", str(port), "--host", "127.0.0.1"]
         sys.stdout.flush()
@@ -131,6 +132,7 @@ def run_until(path: Path, settings: list[str] | None, goal: str, *, skip_bad: bo
         from rich.text import Text
 
         from codeplan import pipeline
+        from codeplan.config.loading import overridden
         from codeplan.preflight import check as check_all
         from codeplan.tracking import Tracker
 
@@ -139,7 +141,7 @@ def run_until(path: Path, settings: list[str] | None, goal: str, *, skip_bad: bo
             check_all(config, goal, terminal, stack, before_run=True)
             with terminal.status("opening MLflow"):
                 tracker = Tracker(config.tracking, Path(config.execution.home))
-            pipeline.run(config, goal, tracker, terminal)
+            pipeline.run(config, goal, tracker, terminal, differs=overridden(config, settings or []))
         # No markup: a home may hold brackets.
         hint = Text.assemble("\nTo compare runs: ", (how_to_look(config), "bold"))
         terminal.print(hint, soft_wrap=True)

@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from codeplan.config.base import FilePath, Settings
 
+_MAX_REGISTERED_NAME = 200
+
 
 class TrackingConfig(Settings):
-    """Where MLflow writes."""
+    """Where MLflow writes, and how much: nothing here enters a fingerprint."""
 
     uri: str = ""
     """MLflow tracking URI; empty takes a SQLite file in the home."""
     experiment: str = "codeplan"
     """Name of the MLflow experiment."""
+    log_model: Literal["none", "reference", "copy"] = "reference"
+    """What MLflow keeps of a trained student: ``reference`` a logged model that names its folder in the home, ``copy``
+    one with the student's files, which also loads where the home is not, ``none`` nothing."""
+    register_model: str = ""
+    """Name in the model registry under which each run's student becomes the newest version; empty registers nothing."""
+    model_alias: str = "champion"
+    """Alias that ``register_model`` gives to the version."""
+    traces: int = Field(default=20, ge=0, le=1000)
+    """How many of a stage's paid requests to the teacher are kept as traces, the first ones; cached answers never."""
+    system_metrics_s: float = Field(default=10.0, ge=0.0)
+    """Seconds between measurements of CPU, memory and GPUs while a student trains or samples; 0 measures nothing."""
+
+    @field_validator("register_model", "model_alias")
+    @classmethod
+    def _valid_in_the_registry(cls, name: str, info: ValidationInfo) -> str:
+        is_alias = info.field_name == "model_alias"
+        if not re.fullmatch(r"[\w-]+" if is_alias else r"[\w. -]*", name) or len(name) > _MAX_REGISTERED_NAME:
+            allowed = "letters, digits, _ and -" + ("" if is_alias else ", . and blanks")
+            raise ValueError(f"may contain {allowed}, at most {_MAX_REGISTERED_NAME} characters")
+        if is_alias and re.fullmatch(r"latest|v\d+", name, re.IGNORECASE):
+            raise ValueError("is reserved by MLflow, like latest and v1")
+        return name
 
 
 class ExecutionConfig(Settings):

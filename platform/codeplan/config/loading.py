@@ -56,6 +56,18 @@ def _file_bytes(path: Path, name: str) -> bytes:
     return content
 
 
+def overridden(config: Config, overrides: list[str] | tuple[str, ...]) -> dict[str, Any]:
+    """The settings that overrides name, as they are in the configuration, by ``key.path`` in the order given."""
+    found: dict[str, Any] = {}
+    for override in overrides:
+        parts = [part.strip() for part in override.partition("=")[0].split(".")]
+        value: Any = config.model_dump(mode="json")
+        for part in parts:
+            value = value.get(part) if isinstance(value, dict) else None
+        found[".".join(parts)] = value
+    return found
+
+
 def with_skip_bad(config: Config) -> Config:
     """The same configuration with ``skip_bad`` set for every data file."""
     sources = {

@@ -131,6 +131,19 @@ class Report:
         quality = {f"plan_quality.{name}": value for name, value in asdict(self.quality).items() if value is not None}
         return named | quality | {"sequences": float(self.sequences)}
 
+    def curves(self) -> list[tuple[str, int, float]]:
+        """Metrics whose step is a count, as (name, count, fraction solved).
+
+        ``curve/ARM`` is over plan counts, with the arm direct, which has no plans, as a flat line; ``budget/ARM`` over
+        the sequences generated per problem.
+        """
+        direct = self.row("direct")
+        points = [(f"curve/{point.arm}", point.plans, point.solved.mean) for point in self.curve]
+        points += [(f"budget/{point.arm}", point.sequences, point.solved.mean) for point in self.curve]
+        if direct is not None:
+            points += [("curve/direct", plans, direct.mean) for plans in sorted({point.plans for point in self.curve})]
+        return points
+
     def comparisons_at(self, plans: int) -> list[Comparison]:
         """The comparisons with this many plans."""
         return [comparison for comparison in self.comparisons if comparison.plans == plans]

@@ -101,14 +101,8 @@ def as_markdown(report: Report, figures: Mapping[str, str]) -> str:
         report: the report.
         figures: file names by caption, relative to the report.
     """
-    sampling = f"plans per problem: {report.plans}, trial programs per plan: {report.trials}"
-    teachers = ", ".join(report.teachers) or "none"
     parts = [
-        "# Evaluation report",
-        f"Problems: {report.problems:,}, {sampling}, sequences per answer: {report.sequences:,}. Teacher: {teachers}.",
-        "\n".join(f"- {sentence}" for sentence in report.conclusions),
-        "## Problems solved (pass@1, 95 % interval)",
-        _by_level(report),
+        as_summary(report),
         *(f"![{caption}]({name})" for caption, name in figures.items()),
         "## By number of plans",
         _by_plans(report),
@@ -124,6 +118,20 @@ def as_markdown(report: Report, figures: Mapping[str, str]) -> str:
         "\n".join(f"- {note}" for note in report.notes),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def as_summary(report: Report) -> str:
+    """The start of the report in Markdown: conclusions and problems solved by level."""
+    sampling = f"plans per problem: {report.plans}, trial programs per plan: {report.trials}"
+    teachers = ", ".join(report.teachers) or "none"
+    parts = [
+        "# Evaluation report",
+        f"Problems: {report.problems:,}, {sampling}, sequences per answer: {report.sequences:,}. Teacher: {teachers}.",
+        "\n".join(f"- {sentence}" for sentence in report.conclusions),
+        "## Problems solved (pass@1, 95 % interval)",
+        _by_level(report),
+    ]
+    return "\n\n".join(parts)
 
 
 def _by_level(report: Report) -> str:

@@ -30,9 +30,12 @@ def distill(
     execution: ExecutionConfig,
     cache_folder: Path,
     advance: Callable[[Tally], None],
+    *,
+    on_reply: Callable[[TeacherRequest, Reply], None] | None = None,
 ) -> Distilled:
     """`codeplan.teacher.distillation.distill` with Ray actors as its workers. Ray is running."""
-    return distillation.distill(problems, teacher, execution, cache_folder, advance, workers=_RayWorkers(execution))
+    workers = _RayWorkers(execution)
+    return distillation.distill(problems, teacher, execution, cache_folder, advance, workers=workers, on_reply=on_reply)
 
 
 class _RayWorkers:

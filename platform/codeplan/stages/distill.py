@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from statistics import fmean
 
 from codeplan import records
@@ -9,9 +11,13 @@ from codeplan.config import ExecutionConfig, Settings, TeacherConfig
 from codeplan.records import Plan, Problem
 from codeplan.stage import StageError, StageResult
 from codeplan.stages.run import PLANS, PROBLEMS, TABLE_ROWS, StageRun, columns
+from codeplan.teacher.cached_teacher import Reply
+from codeplan.teacher.ledger import Tally
 from codeplan.teacher.offline import MODEL as OFFLINE
 from codeplan.teacher.offline_server import offline_host
 from codeplan.teacher.prompts import prompt_version
+from codeplan.teacher.requests import Answer, TeacherRequest
+from codeplan.tracking import TeacherCall
 
 VERSION = 4
 
@@ -53,9 +59,13 @@ def run(work: StageRun) -> StageResult:
     requests = sum(min(len(problem.solutions), teacher.solutions_per_problem) for problem in given)
     requests *= teacher.plans_per_solution
     work.connect_ray(*resources(work.execution))
-    with work.bar(requests, "plans") as bar:
-        cache = work.stage.home / "answers"
-        made = distill(given, teacher, work.execution, cache, lambda tally: bar.advance(tally.rows, tally.cost_usd))
+    cache = work.stage.home / "answers"
+    with work.bar(requests, "plans") as bar, _traced(work) as trace:
+
+        def advance(tally: Tally) -> None:
+            bar.advance(tally.rows, tally.cost_usd)
+
+        made = distill(given, teacher, work.execution, cache, advance, on_reply=trace)
     if work.stage.role == "plans" and not made.plans:
         raise StageError(f"the teacher's {requests} answers hold no plan: {dict(made.account.dropped)}")
     records.write(work.folder / PLANS, Plan, made.plans)
@@ -74,3 +84,36 @@ def run(work: StageRun) -> StageResult:
     for note in made.notes():
         work.note(note)
     return StageResult(accounts={"solutions": made.account}, metrics=metrics)
+
+
+@contextmanager
+def _traced(work: StageRun) -> Iterator[Callable[[TeacherRequest, Reply], None]]:
+    """Keep the first requests that are sent, and log them as traces when all is over, even in an error."""
+    calls: list[TeacherCall] = []
+
+    def keep(request: TeacherRequest, reply: Reply) -> None:
+        if len(calls) < work.tracked.traces:
+            calls.append(_call(request, reply))
+
+    try:
+        yield keep
+    finally:
+        work.tracking.traces(calls)
+
+
+def _call(request: TeacherRequest, reply: Reply) -> TeacherCall:
+    answer = reply.answer or Answer(text="")
+    settings = request.model_dump(include={"temperature", "top_p", "max_tokens", "seed"}, exclude_none=True)
+    return TeacherCall(
+        key=request.key,
+        model=answer.model or request.model,
+        messages=[message.model_dump() for message in request.messages],
+        settings={"model": request.model, **settings},
+        answer=answer.text,
+        error=reply.message,
+        prompt_tokens=answer.prompt_tokens,
+        completion_tokens=answer.completion_tokens,
+        cost_usd=answer.cost_usd,
+        started=reply.started,
+        seconds=reply.seconds,
+    )

@@ -19,12 +19,10 @@ def settings(source: Source) -> ReadSettings:
 
 def run(work: StageRun) -> StageResult:
     """Read the problems of one split."""
-    source = _settings(work).source
-    found = problems.read(source)
+    found = problems.read(_settings(work).source)
     records.write(work.folder / PROBLEMS, Problem, found.problems)
     rows = [columns(problem, "problem_id", "level", "question") for problem in found.problems[:TABLE_ROWS]]
-    role = work.stage.role
-    work.tracking.dataset(f"{source.reader}-{role}", work.stage.fingerprint, rows, context=role)
+    work.tracking.table(rows, "problems.json")
     metrics = {
         "problems": len(found.problems),
         "problems.with_solutions": sum(bool(problem.solutions) for problem in found.problems),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -15,12 +15,18 @@ from codeplan.pool import blocks
 from codeplan.problems import shown_among_hidden, with_comparator
 from codeplan.records import Plan, Problem, Verdict
 from codeplan.stage import Account, Stage, StageResult
+from codeplan.stages import lineage
 from codeplan.stages.run import PLANS, PROBLEMS, StageRun
 from codeplan.tracking import Run, flatten
+
+if TYPE_CHECKING:
+    from codeplan.evaluation.results import Report
 
 VERSION = 4
 FILES = {".png", ".md", ".html", ".json", ".csv"}
 """The kinds of files that go to MLflow."""
+FIRST = "pass_at_1.codeplan.all"
+"""The metric that is logged first."""
 
 
 class ReportSettings(Settings):
@@ -89,8 +95,23 @@ def show(stage: Stage, run: Run, console: Console) -> None:
         console.print(f"- {sentence}", highlight=False, markup=False)
     console.print(f"\nfigure  {stage.folder / 'figure_plans.png'}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"report  {stage.folder / 'report.md'}", highlight=False, markup=False, soft_wrap=True)
-    run.metrics(made.metrics())
-    run.describe((stage.folder / "report.md").read_text(encoding="utf-8"))
+    student, test = stage.inputs["samples"].inputs["student"], stage.inputs["test"]
+    # MLflow's comparison of runs begins with the first metric.
+    metrics = dict(sorted(made.metrics().items(), key=lambda metric: metric[0] != FIRST))
+    run.scores(metrics, student.fingerprint, (lineage.data_set(test)[0], test.fingerprint[:32]))
+    run.curve(made.curves())
+    run.describe(_description(made, run))
     for path in sorted(path for path in stage.folder.iterdir() if path.suffix in FILES):
         if path.name not in {"done.json", "identity.json"}:
             run.file(path, "report")
+
+
+def _description(made: Report, run: Run) -> str:
+    """The report's start, with links to the rest: figures in a description are wider than its column in MLflow."""
+    from codeplan.evaluation.figures import FIGURES
+    from codeplan.evaluation.tables import as_summary
+
+    files = {"whole report": "report.md", "questions, plans and programs": "problems.html"}
+    files |= {f"figure: {caption}": f"figure_{name}.png" for name, (caption, _) in FIGURES.items()}
+    links = [f"- [{title}]({run.link}/artifacts/report/{name})" for title, name in files.items()]
+    return "\n".join([as_summary(made), "", *links])

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from codeplan import records
-from codeplan.config import ExecutionConfig
+from codeplan.config import ExecutionConfig, TrackingConfig
 from codeplan.progress import Bar
 from codeplan.records import Record
 from codeplan.stage import Account, Stage, StageResult
@@ -53,6 +53,7 @@ class StageRun:
         title: its display name.
         execution: where and how fast.
         tracking: the stage's MLflow run.
+        tracked: how much goes there.
         console: where progress is shown.
         exit_stack: what is opened for this stage and serves later ones, as a Ray cluster.
         observer: who follows the run.
@@ -62,6 +63,7 @@ class StageRun:
     title: str
     execution: ExecutionConfig
     tracking: Run
+    tracked: TrackingConfig
     console: Console
     exit_stack: ExitStack
     observer: Observer = field(default_factory=Observer)

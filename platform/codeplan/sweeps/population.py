@@ -12,7 +12,6 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from codeplan import pipeline
@@ -23,7 +22,6 @@ from codeplan.sweeps.objective import Objective, SweepError
 from codeplan.sweeps.points import Point
 from codeplan.sweeps.trial_run import STOP, Monitor, PipelineWork, Recorder
 from codeplan.sweeps.trials import OVER, Trial
-from codeplan.tracking import Tracker
 
 _QUANTILE = 0.25
 """Part of the population that is replaced, and part that it is replaced from."""
@@ -99,9 +97,9 @@ class SegmentWork:
         recorder = Recorder(work.trials, record, monitor, work.folder / STOP, work.sweep.stop_by)
         with recorder.recorded("done" if over else "waiting"), work.console(record.trial_id) as console:
             config = point.config(work.base)
-            tracker = Tracker(config.tracking, Path(config.execution.home))
-            placement = work.placement(record, "" if over else f" until step {until}")
-            pipeline.run(config, work.goal if over else "finetune", tracker, console, recorder, placement)
+            place = work.place(record, "" if over else f" until step {until}")
+            goal = work.goal if over else "finetune"
+            pipeline.run(config, goal, work.tracker(config), console, trial=place, observer=recorder)
         return {}
 
 

@@ -20,7 +20,7 @@ from codeplan.sweeps.population import SegmentWork, train_population
 from codeplan.sweeps.sweep import Sweep
 from codeplan.sweeps.trial_run import COMPARED, STOP, PipelineWork, TrialRequest
 from codeplan.sweeps.trials import OVER, Trial
-from codeplan.tracking import Run, Tracker
+from codeplan.tracking import Run, Tracker, tags
 
 if TYPE_CHECKING:
     from codeplan.on_ray.tune import Search, TrialWork
@@ -69,8 +69,8 @@ def run(sweep: Sweep, tracker: Tracker, console: Console, exit_stack: ExitStack)
             if trial.state not in OVER:
                 sweep.trials.put(trial.with_(state="waiting", error="", now=""))
         settings = sweep.settings.model_dump(mode="json", by_alias=True)
-        with tracker.experiment(sweep.config, {"kind": "sweep", "sweep": sweep.name}) as parent:
-            parent.params({"sweep": settings})
+        about = {**tags.of_config(sweep.config), **tags.of_process()}
+        with tracker.sweep(sweep.name, about, {"sweep": settings, **sweep.decisive}) as parent:
             stopped = _run_trials(sweep, parent, console)
             trials = sweep.trials.all()
             conclude(sweep, trials, parent, console)
@@ -99,7 +99,9 @@ def _run_trials(sweep: Sweep, parent: Run, console: Console) -> bool:
     """Run them in a thread, so that this one can show them and take Ctrl-C; returns whether they were stopped."""
     from codeplan.on_ray.tune import run_trials
 
-    work = PipelineWork(sweep.base, sweep.settings, sweep.folder.resolve(), sweep.goal, parent.run_id)
+    work = PipelineWork(
+        sweep.base, sweep.settings, sweep.folder.resolve(), sweep.goal, parent.run_id, parent.experiment_id
+    )
     stop = threading.Event()
     errors: list[BaseException] = []
 

@@ -86,6 +86,11 @@ class Sweep:
         return self.config.model_dump(mode="json", exclude={"sweep"})
 
     @property
+    def decisive(self) -> dict[str, Any]:
+        """The part of the base that decides trials."""
+        return {name: section for name, section in self.base.items() if name not in _NOT_COMPARED}
+
+    @property
     def home(self) -> Path:
         """The folder that holds all runs."""
         return Path(self.config.execution.home)
@@ -177,9 +182,8 @@ class Sweep:
 
     def _space(self) -> dict[str, Any]:
         settings = self.settings.model_dump(mode="json", by_alias=True)
-        base = {name: section for name, section in self.base.items() if name not in _NOT_COMPARED}
         fixed = {key: value for key, value in settings.items() if key not in _MAY_CHANGE | {"axes"}}
-        return {"base": base, "axes": settings["axes"], "sweep": fixed}
+        return {"base": self.decisive, "axes": settings["axes"], "sweep": fixed}
 
     def require_same_space(self) -> None:
         """Check the folder, where it is there.

@@ -74,7 +74,8 @@ class PipelineWork:
         sweep: what varies.
         folder: the sweep's folder.
         goal: name of the last stage to run.
-        parent_run: MLflow run of the sweep; empty where there is none.
+        parent_run: id of the sweep's MLflow run.
+        experiment: id of its MLflow experiment.
     """
 
     base: Mapping[str, Any]
@@ -82,6 +83,7 @@ class PipelineWork:
     folder: Path
     goal: str
     parent_run: str = ""
+    experiment: str = ""
 
     @property
     def trials(self) -> TrialFolder:
@@ -129,8 +131,9 @@ class PipelineWork:
         with recorder.recorded():
             config = self.config(point, repeat)
             with self.console(trial.trial_id) as console:
-                tracker = Tracker(config.tracking, Path(config.execution.home))
-                pipeline.run(config, self.goal, tracker, console, recorder, self.placement(trial))
+                pipeline.run(
+                    config, self.goal, self.tracker(config), console, trial=self.place(trial), observer=recorder
+                )
         return recorder.trial.metrics
 
     def config(self, point: Point, repeat: int) -> Config:
@@ -141,14 +144,18 @@ class PipelineWork:
         every = min(config.execution.checkpoint_every, self.sweep.grace_steps)
         return config.model_copy(update={"execution": config.execution.model_copy(update={"checkpoint_every": every})})
 
-    def placement(self, trial: Trial, more: str = "") -> pipeline.Placement:
+    def tracker(self, config: Config) -> Tracker:
+        """MLflow, where the sweep found it."""
+        return Tracker(config.tracking, Path(config.execution.home), self.experiment)
+
+    def place(self, trial: Trial, more: str = "") -> pipeline.Trial:
         """Where a trial's pipeline is shown in MLflow; ``more`` ends its name."""
-        numbers = trial.point.numbers(self.sweep)
-        return pipeline.Placement(
+        return pipeline.Trial(
             name=trial.label + (f" seed+{trial.repeat}" if self.sweep.repeats > 1 else "") + more,
             parent=self.parent_run,
-            tags={"sweep": self.folder.name, "point": trial.point.point_id, "repeat": str(trial.repeat)},
-            metrics={f"axis/{key}": value for key, value in numbers.items()} | {"axis/repeat": float(trial.repeat)},
+            sweep=self.folder.name,
+            tags={"point": trial.point.point_id, "repeat": str(trial.repeat)},
+            axes={**trial.point.numbers(self.sweep), "repeat": float(trial.repeat)},
         )
 
     @contextmanager

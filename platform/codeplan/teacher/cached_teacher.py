@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -42,6 +43,10 @@ class Reply(BaseModel):
     reason: str = ""
     """For a failed request, one word; see `RequestFailed`."""
     message: str = ""
+    started: float = 0.0
+    """When the request was sent, in seconds since the epoch; 0 where none was."""
+    seconds: float = 0.0
+    """How long the answer took, repeated attempts and the pauses between them included."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +133,11 @@ class CachedTeacher:
                 await self._budget.release(reserved, spent)
 
     async def _query(self, request: TeacherRequest) -> Reply:
+        started, clock = time.time(), time.monotonic()
+        reply = await self._send(request)
+        return reply.model_copy(update={"started": started, "seconds": time.monotonic() - clock})
+
+    async def _send(self, request: TeacherRequest) -> Reply:
         try:
             answer = await self._client.answer(request)
         except (TeacherRefused, TeacherUnreachable) as error:

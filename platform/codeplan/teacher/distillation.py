@@ -46,11 +46,11 @@ def distill(
     advance: Callable[[Tally], None],
     *,
     workers: Workers,
+    on_reply: Callable[[TeacherRequest, Reply], None] | None = None,
 ) -> Distilled:
     """Ask the teacher for the plans behind the problems' solutions.
 
-    Cached answers are not requested again. The first requests are sent one at a time until one is not rejected, so that
-    a wrong key or address shows before thousands of them.
+    Cached answers are not requested again. First, single requests are sent until one is not rejected (`_ask_first`).
 
     Args:
         problems: the problems whose solutions are explained.
@@ -59,6 +59,7 @@ def distill(
         cache_folder: the teacher's answers; on a cluster, a folder that all nodes share.
         advance: called with the counts since the last call.
         workers: what sends the requests after the first.
+        on_reply: called with each request that was sent, and what became of it.
 
     Raises:
         StageError: the teacher refuses everything, the budget is exhausted, or too many requests failed. All answers
@@ -74,9 +75,8 @@ def distill(
         replies[reply.key] = reply
         advance(Tally.of(reply, sharing[reply.key]))
 
-    for request in distinct.values():
-        if (found := cache.get(request)) is not None:
-            take(Reply(key=request.key, status="answered", answer=found, cached=True))
+    for reply in _cached(distinct.values(), cache):
+        take(reply)
     if missing := [request for key, request in distinct.items() if key not in replies]:
         budget = _open_budget(teacher, execution, replies.values(), workers)
         limit = _rejection_limit(execution, len(plan_requests)) if replies else REJECTION_LIMIT
@@ -84,10 +84,22 @@ def distill(
             setup = TeacherSetup(endpoint, execution, cache.folder, budget, limit)
             for reply in _ask_all(missing, setup, workers):
                 take(reply)
-                if reply.answer and not reply.cached and not cache.path(reply.key).exists():
-                    # A worker on a node that does not share the folder wrote it where the next run will not look.
-                    cache.put(distinct[reply.key], reply.answer)
+                if on_reply is not None and reply.started:
+                    on_reply(distinct[reply.key], reply)
+                _ensure_cached(distinct[reply.key], reply, cache)
     return collect_plans(plan_requests, replies, teacher, execution, _without_solution(problems))
+
+
+def _cached(requests: Iterable[TeacherRequest], cache: AnswerCache) -> Iterator[Reply]:
+    for request in requests:
+        if (found := cache.get(request)) is not None:
+            yield Reply(key=request.key, status="answered", answer=found, cached=True)
+
+
+def _ensure_cached(request: TeacherRequest, reply: Reply, cache: AnswerCache) -> None:
+    if reply.answer and not reply.cached and not cache.path(reply.key).exists():
+        # A worker on a node that does not share the folder wrote it where the next run will not look.
+        cache.put(request, reply.answer)
 
 
 def _without_solution(problems: Sequence[Problem]) -> int:

@@ -12,6 +12,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from codeplan.tracking import operations
 from codeplan.tracking.mlflow_errors import first_line, is_rejected, retry_while_locked
 from codeplan.tracking.outbox import Outbox
 from codeplan.tracking.segments import Record, Waiting
@@ -135,8 +136,8 @@ class Delivery:
     def _call(self, record: Record) -> None:
         arguments = unpacked(record["arguments"], self._with_ids)
         options = unpacked(record["options"], self._with_ids)
-        method = getattr(self._client, record["call"])
-        self._attempt(lambda: method(self._run_id(record["run"]), *arguments, **options))
+        run_id = self._run_id(record["run"])
+        self._attempt(lambda: operations.call(self._client, record["call"], run_id, *arguments, **options))
 
     def _create(self, local: str, arguments: dict[str, Any]) -> None:
         if local in self.outbox.ids:  # created, and not acknowledged

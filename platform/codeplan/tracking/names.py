@@ -7,6 +7,7 @@ those of `mlflow.utils.validation`.
 from __future__ import annotations
 
 import hashlib
+import json
 import posixpath
 import re
 from collections.abc import Mapping
@@ -50,6 +51,11 @@ def text(value: str, length: int | None = None) -> str:
     """Text that every database accepts: no NUL, no unpaired surrogate, and at most ``length`` characters."""
     valid = value.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
     return valid if length is None or len(valid) <= length else valid[: length - 1] + "…"
+
+
+def plain(value: Any) -> str:
+    """A parameter's value as text: a string as it is, anything else as JSON (``true``, ``null``, ``[1, 3]``)."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def flatten(plain: Mapping[str, Any], above: str = "") -> dict[str, Any]:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from codeplan.tracking import names
+from codeplan.tracking.models import StudentModel
+from codeplan.tracking.traces import TeacherCall
 from codeplan.tracking.writer import Writer
 from codeplan.tracking.writes import BATCH
 
@@ -19,14 +21,26 @@ class Run:
     experiment what MLflow does not have.
     """
 
-    def __init__(self, writer: Writer, run_id: str) -> None:
+    def __init__(self, writer: Writer, run_id: str, experiment_id: str = "") -> None:
         self._writer = writer
         self._run = run_id
+        self.experiment_id = experiment_id
+        self._description = ""
 
     @property
     def run_id(self) -> str:
         """MLflow's id of the run; while MLflow is away, a local one for a run that it has not created yet."""
         return self._writer.run_id(self._run)
+
+    @property
+    def link(self) -> str:
+        """The address of the run's page within MLflow's UI, for Markdown."""
+        return self.page(self.experiment_id, self.run_id)
+
+    @staticmethod
+    def page(experiment_id: str, run_id: str) -> str:
+        """The address of a run's page within MLflow's UI."""
+        return f"#/experiments/{experiment_id}/runs/{run_id}"
 
     def tag(self, **tags: str) -> None:
         """Set tags, by which runs are filtered."""
@@ -35,11 +49,13 @@ class Run:
             self._write("set_tag", key, valid)
 
     def params(self, plain: Mapping[str, Any]) -> None:
-        """Log settings, nested sections flattened to ``section.key``."""
+        """Log settings, nested sections flattened to ``section.key``, anything but text as JSON."""
         from mlflow.entities import Param
 
         flat = names.flatten(plain)
-        params = [Param(names.key(key), names.text(str(value), names.PARAM_LENGTH)) for key, value in flat.items()]
+        params = [
+            Param(names.key(key), names.text(names.plain(value), names.PARAM_LENGTH)) for key, value in flat.items()
+        ]
         for start in range(0, len(params), 100):
             batch = params[start : start + 100]
             self._write("log_batch", params=batch)
@@ -50,6 +66,22 @@ class Run:
 
         now = int(time.time() * 1000)
         metrics = [Metric(names.key(key), float(value), now, step) for key, value in values.items()]
+        for start in range(0, len(metrics), BATCH):
+            batch = metrics[start : start + BATCH]
+            self._write("log_batch", metrics=batch)
+
+    def axes(self, differs: Mapping[str, Any]) -> None:
+        """Log the numbers among settings as metrics ``axis/KEY`` too: parameters cannot be compared as numbers."""
+        flat = names.flatten(differs)
+        numbers = {f"axis/{key}": value for key, value in flat.items() if isinstance(value, int | float)}
+        self.metrics(numbers)
+
+    def curve(self, points: Sequence[tuple[str, int, float]]) -> None:
+        """Log metrics whose step is a count, as (name, count, value): curves of several runs overlay in one chart."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        metrics = [Metric(names.key(name), float(value), now, count) for name, count, value in points]
         for start in range(0, len(metrics), BATCH):
             batch = metrics[start : start + BATCH]
             self._write("log_batch", metrics=batch)
@@ -65,6 +97,7 @@ class Run:
 
     def describe(self, markdown: str) -> None:
         """Set the description at the top of the run's page."""
+        self._description = markdown
         note = names.text(markdown, names.TAG_LENGTH)
         self._write("set_tag", "mlflow.note.content", note)
 
@@ -74,19 +107,43 @@ class Run:
             columns = {key: [_cell(row[key]) for row in rows] for key in rows[0]}
             self._write("log_table", columns, names.file_name(name))
 
-    def dataset(self, name: str, fingerprint: str, rows: Sequence[Mapping[str, Any]], context: str) -> None:
-        """Record a data set that the run used, with the fingerprint of the stage that wrote it as its digest."""
-        import mlflow.data
-        import pandas as pd
-        from mlflow.entities import DatasetInput, InputTag
+    def dataset(
+        self, name: str, fingerprint: str, context: str, source: Mapping[str, Any], profile: Mapping[str, float]
+    ) -> None:
+        """Record a data set that the run made or used; see `codeplan.tracking.datasets.dataset_input`."""
+        from codeplan.tracking.datasets import dataset_input
 
-        # Strings only: MLflow warns that an integer column could one day have missing values.
-        frame = pd.DataFrame([{key: names.text(str(value)) for key, value in row.items()} for row in rows])
-        label = names.label(name, names.DATASET_NAME_LENGTH)
-        dataset = mlflow.data.from_pandas(frame, name=label, digest=fingerprint[:32])
-        entity = dataset._to_mlflow_entity()  # the client, unlike the fluent API, takes only entities
-        tags = [InputTag("mlflow.data.context", names.text(context, 500))]
-        self._write("log_inputs", [DatasetInput(entity, tags)])
+        self._write("log_inputs", [dataset_input(name, fingerprint, context, source, profile)])
+
+    def student(self, student: StudentModel) -> None:
+        """Log a trained student as a model that this run trained, or reused."""
+        self._write("log_student", student.plain())
+
+    def uses_student(self, identity: str) -> None:
+        """Show which logged student the run samples from."""
+        self._write("use_student", self.experiment_id, identity)
+
+    def register(self, identity: str, name: str, alias: str) -> None:
+        """Make a logged student the version of a registered model that has the alias."""
+        self._write("register_student", self.experiment_id, identity, name=name, alias=alias)
+
+    def scores(self, metrics: Mapping[str, float], identity: str, dataset: tuple[str, str]) -> None:
+        """Log metrics of the run that are also scores of a logged student on a data set, given by name and digest."""
+        scores = {"experiment_id": self.experiment_id, "identity": identity, "dataset": dataset}
+        now = int(time.time() * 1000)
+        values = {key: float(value) for key, value in metrics.items()}
+        self._write("score_student", {**scores, "metrics": values, "timestamp": now})
+
+    def traces(self, calls: Sequence[TeacherCall]) -> None:
+        """Keep requests to the teacher as traces."""
+        if calls:
+            self._write("log_traces", self.experiment_id, [call.plain() for call in calls])
+
+    def fail(self, status: str, error: str) -> None:
+        """End a run as FAILED or KILLED, with the error in a tag and at the top of its page."""
+        self.tag(error=error)
+        self.describe(f"**{status.capitalize()}**: {error}\n\n{self._description}".rstrip())
+        self.end(status)
 
     def end(self, status: str) -> None:
         """Set how the run ended: FINISHED, FAILED or KILLED."""

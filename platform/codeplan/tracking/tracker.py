@@ -14,23 +14,26 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
 from codeplan.config import Config, TrackingConfig
 from codeplan.environment import user_name
+from codeplan.errors import StopRequested
 from codeplan.tracking import names
 from codeplan.tracking.database import TrackingError, hidden, make_database, redacted, sqlite_path, uri
 from codeplan.tracking.mlflow_errors import first_line, retry_while_locked, silence_logs
 from codeplan.tracking.outbox import handed_out_id, rejected_path
 from codeplan.tracking.runs import Run
+from codeplan.tracking.termination import terminated_as_exit
 from codeplan.tracking.writer import Writer
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 PARENT = "mlflow.parentRunId"
+Kind = Literal["pipeline", "trial"]
 # Opens the UI on runs and charts instead of chats.
 _FLUSH_S = 20.0
 """How long the end of an experiment waits for MLflow."""
@@ -40,8 +43,14 @@ _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 class Tracker:
     """Writes one experiment's runs."""
 
-    def __init__(self, tracking: TrackingConfig, home: Path) -> None:
+    def __init__(self, tracking: TrackingConfig, home: Path, experiment: str = "") -> None:
         """Connect to MLflow, creating the database and the experiment if they are missing.
+
+        Args:
+            tracking: where MLflow is.
+            home: the runs' home.
+            experiment: its id, where another process has connected before, as a sweep does for its trials: then MLflow
+                may be away now.
 
         Raises:
             TrackingError: the server or database is unusable.
@@ -68,7 +77,7 @@ class Tracker:
             # The client takes the artifact store from the process-wide URI, whatever URI it was created with.
             mlflow.set_tracking_uri(self.uri)
             client = mlflow.MlflowClient(self.uri)
-            self._experiment = retry_while_locked(lambda: self._find_experiment(client, tracking))
+            self.experiment_id = experiment or retry_while_locked(lambda: self._find_experiment(client, tracking))
         except TrackingError:
             raise
         except Exception as error:  # MLflow's own errors, the database's, the network's
@@ -80,7 +89,8 @@ class Tracker:
         self._open_experiments = 0
         self._open_lock = threading.Lock()
         self._writer.send_left_behind()
-        self._close_orphaned_runs()
+        if not experiment:
+            self._close_orphaned_runs()
 
     def _find_experiment(self, client: MlflowClient, tracking: TrackingConfig) -> str:
         name = names.label(tracking.experiment, names.EXPERIMENT_NAME_LENGTH)
@@ -103,25 +113,66 @@ class Tracker:
         return str(experiment.experiment_id)
 
     @contextmanager
-    def experiment(self, config: Config, tags: Mapping[str, str]) -> Iterator[Run]:
-        """The parent run of an experiment; marked as failed, with the error in a tag, if the block raises.
+    def experiment(
+        self,
+        config: Config,
+        tags: Mapping[str, str],
+        *,
+        name: str = "",
+        differs: Mapping[str, Any] | None = None,
+        parent: str = "",
+        kind: Kind = "pipeline",
+    ) -> Iterator[Run]:
+        """The run of a pipeline, or of a sweep's trial; marked as failed, with the error in a tag, if the block raises.
+
+        Args:
+            config: what runs; logged as parameters and as ``config.yaml``.
+            tags: by which the run is filtered.
+            name: shown in the list of runs, see `run_name`; empty takes the configuration's name.
+            differs: the settings that differ from the base configuration; numbers among them become ``axis/`` metrics.
+            parent: id of the run that it is nested under.
+            kind: ``pipeline`` or ``trial``.
 
         Raises:
             TrackingError: after the block, if MLflow does not have all of it; at the start, if no run can be created.
         """
         # Within another experiment, such as a sweep, an MLflow that is away must not stop this one.
-        at_once = self._open_experiments == 0
-        with self._delivered(), self._run(config.name, tags, at_once=at_once) as run, self._alive(run.run_id):
+        nested = {PARENT: parent} if parent else {}
+        with self._open(name or config.name, {"kind": kind, **nested, **tags}) as run:
             settings = config.model_dump(mode="json")
             settings["tracking"]["uri"] = redacted(config.tracking.uri)
-            run.params(settings)
+            # Where a run is logged is no setting to compare runs by.
+            run.params({section: keys for section, keys in settings.items() if section != "tracking"})
+            run.axes(differs or {})
             run.text(yaml.safe_dump(settings, sort_keys=False), "config.yaml")
+            yield run
+
+    @contextmanager
+    def sweep(self, name: str, tags: Mapping[str, str], settings: Mapping[str, Any]) -> Iterator[Run]:
+        """The run of a sweep, under which its trials are nested; raises as `experiment` does."""
+        with self._open(name, {"kind": "sweep", "sweep": name, **tags}) as run:
+            run.params(settings)
+            yield run
+
+    @contextmanager
+    def _open(self, name: str, tags: Mapping[str, str]) -> Iterator[Run]:
+        """A run of this process, which is closed if the process is killed or terminated.
+
+        Within another one, also of another process, an MLflow that is away must not stop it.
+        """
+        within = self._open_experiments > 0 or PARENT in tags
+        with (
+            terminated_as_exit(),
+            self._delivered(within=within),
+            self._run(name, tags, at_once=not within) as run,
+            self._alive(run.run_id),
+        ):
             yield run
 
     @contextmanager
     def stage(self, parent: Run, role: str, tags: Mapping[str, str]) -> Iterator[Run]:
         """The child run of one stage."""
-        with self._run(role, {PARENT: parent.run_id, **tags}) as run:
+        with self._run(role, {"kind": "stage", PARENT: parent.run_id, **tags}) as run:
             yield run
 
     @contextmanager
@@ -130,22 +181,23 @@ class Tracker:
         named |= {"mlflow.user": user_name(), "mlflow.source.name": "codeplan", "mlflow.source.type": "LOCAL"}
         valid = {names.key(key): names.text(value, names.TAG_LENGTH) for key, value in named.items()}
         label = names.label(name, names.RUN_NAME_LENGTH)
-        if at_once:
-            run = Run(self._writer, self._create_at_once(label, valid))
-        else:
-            run = Run(self._writer, self._writer.create(self._experiment, label, valid))
+        run_id = (
+            self._create_at_once(label, valid) if at_once else self._writer.create(self.experiment_id, label, valid)
+        )
+        run = Run(self._writer, run_id, self.experiment_id)
         try:
             yield run
         except BaseException as error:
-            interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
-            run.tag(error=f"{type(error).__name__}: {error}")
-            run.end("KILLED" if interrupted else "FAILED")
+            interrupted = isinstance(error, KeyboardInterrupt | SystemExit | StopRequested)
+            run.fail("KILLED" if interrupted else "FAILED", f"{type(error).__name__}: {error}".removesuffix(": "))
             raise
         run.end("FINISHED")
 
     def _create_at_once(self, name: str, tags: Mapping[str, str]) -> str:
         try:
-            run = retry_while_locked(lambda: self._client.create_run(self._experiment, run_name=name, tags=dict(tags)))
+            run = retry_while_locked(
+                lambda: self._client.create_run(self.experiment_id, run_name=name, tags=dict(tags))
+            )
         except Exception as error:  # MLflow's own errors, the database's, the network's
             raise TrackingError(
                 f"MLflow at {redacted(self.uri)} is not writable: {self._hidden(first_line(error))}"
@@ -153,9 +205,9 @@ class Tracker:
         return str(run.info.run_id)
 
     @contextmanager
-    def _delivered(self) -> Iterator[None]:
+    def _delivered(self, *, within: bool) -> Iterator[None]:
         """Wait a limited time until MLflow has what was written in the block, and report what it does not have; the
-        last of several experiments that are open does so for all.
+        last of several experiments that are open does so for all, and one within another process's reports nothing.
         """
         self._count_open(1)
         try:
@@ -166,7 +218,10 @@ class Tracker:
                 logging.getLogger(__name__).warning("%s", missing)
             raise
         if self._count_open(-1) == 0 and (missing := self._missing()):
-            raise TrackingError(f"the run has finished and its files are written, but {missing}")
+            if within:
+                logging.getLogger(__name__).warning("%s", missing)
+            else:
+                raise TrackingError(f"the run has finished and its files are written, but {missing}")
 
     def _count_open(self, change: int) -> int:
         with self._open_lock:
@@ -214,18 +269,19 @@ class Tracker:
             with suppress(OSError), marker.open("r+") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 parent = handed_out_id(self._home, marker.name) or marker.name
-                for run_id in (parent, *self._children(parent)):
+                for run_id in (parent, *self._below(parent)):
                     with suppress(Exception):  # the run may have been deleted
                         if self._client.get_run(run_id).info.status == "RUNNING":
-                            run = Run(self._writer, run_id)
-                            run.tag(error="the process was killed")
-                            run.end("FAILED")
+                            Run(self._writer, run_id).fail("FAILED", "the process was killed")
                             closed = True
                 marker.unlink(missing_ok=True)
         if closed:
             self._writer.flush(_FLUSH_S)
 
-    def _children(self, run_id: str) -> list[str]:
+    def _below(self, run_id: str) -> Iterator[str]:
+        """All runs under a run, but those that have a process, and so a marker, of their own."""
         query = f"tags.`{PARENT}` = '{run_id}'"
-        children = retry_while_locked(lambda: self._client.search_runs([self._experiment], query))
-        return [child.info.run_id for child in children]
+        for child in retry_while_locked(lambda: self._client.search_runs([self.experiment_id], query)):
+            if not (self._home / "open_runs" / child.info.run_id).exists():
+                yield child.info.run_id
+                yield from self._below(child.info.run_id)

@@ -5,7 +5,8 @@ A record is a JSON object with ``run``, the run's id (MLflow's or a local one), 
 - ``entries``: metrics ``["metric", key, value, timestamp in ms, step]``, parameters ``["param", key, value]`` and tags
   ``["tag", key, value]``, which are sent together in batches;
 - ``create``: the arguments of `MlflowClient.create_run`;
-- ``call``, ``arguments``, ``options``: any other method of the client that takes the run's id first;
+- ``call``, ``arguments``, ``options``: any other method of the client that takes the run's id first, or an operation
+  of `codeplan.tracking.operations`;
 - ``folder``, ``table``: where the artifact goes that is kept beside the record, and its path if it is a table.
 """
 
@@ -21,6 +22,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from codeplan.tracking.operations import OPERATIONS
 from codeplan.tracking.outbox import Outbox
 from codeplan.tracking.segments import Record
 
@@ -68,7 +70,7 @@ def _record(run: str, method: str, arguments: tuple[Any, ...], options: Mapping[
         return {"run": run, "entries": metrics + params + tags}
     from mlflow.tracking import MlflowClient
 
-    if not callable(getattr(MlflowClient, method, None)):
+    if method not in OPERATIONS and not callable(getattr(MlflowClient, method, None)):
         raise AttributeError(f"MLflow's client has no method {method}")
     if method == "set_terminated" and len(arguments) == 1:
         arguments = (*arguments, int(time.time() * 1000))  # when it ended, not when MLflow is told
