@@ -96,7 +96,7 @@ def test_a_key_that_is_not_set(tmp_path: Path, ray_cluster: None, monkeypatch: p
 def test_a_wrong_key_stops_at_the_first_answer(
     tmp_path: Path, ray_cluster: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from codeplan.teacher.offline_server import offline_teacher
+    from codeplan.teacher.offline.server import offline_teacher
 
     monkeypatch.setenv("A_KEY", "sk-wrong")
     with offline_teacher() as endpoint:

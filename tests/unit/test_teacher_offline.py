@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from codeplan.problems import miniapps
 from codeplan.problems.miniapps.operations import OPERATIONS, BoundOperation
-from codeplan.teacher.offline import MAX_STEP_CHARACTERS, MAX_STEPS, write_plan
-from codeplan.teacher.phrases import say
+from codeplan.teacher.offline import write_plan
+from codeplan.teacher.offline.phrases import say
+from codeplan.teacher.offline.plan_writer import MAX_STEP_CHARACTERS, MAX_STEPS
 from codeplan.teacher.plans import clean_plan, leakage
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"

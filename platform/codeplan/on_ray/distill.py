@@ -17,7 +17,7 @@ from codeplan.teacher import distillation
 from codeplan.teacher.budget import Budget, LocalBudget
 from codeplan.teacher.cached_teacher import CachedTeacher, Reply, TeacherSetup
 from codeplan.teacher.ledger import Distilled, Tally
-from codeplan.teacher.offline_server import offline_host
+from codeplan.teacher.offline.server import offline_host
 from codeplan.teacher.requests import TeacherRequest
 
 ROWS_PER_TASK = 8

@@ -10,7 +10,7 @@ from codeplan.records import Plan, Problem
 from codeplan.stage import StageError, StageResult
 from codeplan.stages.run import PLANS, PROBLEMS, TABLE_ROWS, StageRun, columns
 from codeplan.teacher.offline import MODEL as OFFLINE
-from codeplan.teacher.offline_server import offline_host
+from codeplan.teacher.offline.server import offline_host
 from codeplan.teacher.prompts import prompt_version
 
 VERSION = 4
