@@ -148,8 +148,8 @@ def _judge_on_ray(context: CheckContext, role: str, tasks: Tasks, folder: Path) 
     if not tasks:
         return {}
     from codeplan.on_ray.cluster import cluster
-    from codeplan.on_ray.judges import JudgePool
-    from codeplan.on_ray.verdicts import judge_block
+    from codeplan.on_ray.judge_actors import JudgeActors
+    from codeplan.on_ray.judge_blocks import judge_block
 
     context.exit_stack.enter_context(cluster(context.config.execution))
     folder.mkdir(parents=True, exist_ok=True)
@@ -157,7 +157,7 @@ def _judge_on_ray(context: CheckContext, role: str, tasks: Tasks, folder: Path) 
     remaining = iter(tasks.items())
     parts = list(iter(lambda: dict(islice(remaining, PROGRAMS_PER_BLOCK)), {}))
     limits = context.config.judging.hidden_tests.limits()
-    judges = JudgePool.start(context.config.execution.judge_actors, limits)
+    judges = JudgeActors.start(context.config.execution.judge_actors, limits)
     try:
         with Bar(context.console, f"checking {role}", len(tasks), "solutions").shown() as bar:
             for block, part in enumerate(parts):
