@@ -141,14 +141,14 @@ def _run_stage(work: StageRun) -> StageResult:
     started = time.monotonic()
     maker = work.folder / "mlflow_run"
 
-    def tell_waiting(holder: str) -> None:
+    def on_wait(holder: str) -> None:
         line = f"  {work.title}: another run works on this stage ({holder}); waiting for it"
         work.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     result = work.stage.done()
     how = "reused"
     if result is None:
-        with work.stage.lock(tell_waiting, work.tracking.run_id):
+        with work.stage.lock(on_wait, work.tracking.run_id):
             result = work.stage.done()  # by the run that this one waited for
             if result is None:
                 maker.write_text(work.tracking.run_id)
