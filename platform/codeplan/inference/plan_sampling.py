@@ -27,7 +27,7 @@ class PlanGenerator(Protocol):
         """Answer every request, in order."""
 
 
-Judge = Callable[[Sequence[tuple[str, Suite]]], list[SuiteVerdict]]
+JudgeFunction = Callable[[Sequence[tuple[str, Suite]]], list[SuiteVerdict]]
 """Runs programs against suites; verdicts come back in order."""
 
 
@@ -53,7 +53,7 @@ def sample(
     problems: Sequence[Problem],
     oracle_plans: Mapping[str, Plan],
     student: PlanGenerator,
-    judge: Judge,
+    judge: JudgeFunction,
     settings: SampleSettings,
     *,
     pool: Samples,
@@ -87,7 +87,7 @@ def sample(
 
 
 def judge_examples(
-    problems: Mapping[str, Problem], programs: Iterable[Program], there: Iterable[Verdict], judge: Judge
+    problems: Mapping[str, Problem], programs: Iterable[Program], there: Iterable[Verdict], judge: JudgeFunction
 ) -> list[Verdict]:
     """Run trial programs on the example tests; equal programs once, and none where a problem has no example test.
 
