@@ -15,7 +15,7 @@ from codeplan.records import Problem
 from codeplan.teacher.budget import Price
 from codeplan.teacher.cache import AnswerCache
 from codeplan.teacher.cached_teacher import CachedTeacher, Reply, TeacherSetup
-from codeplan.teacher.configured import endpoint_of, host_of
+from codeplan.teacher.configured_endpoint import endpoint_of, host_of
 from codeplan.teacher.distillation import check_budget
 from codeplan.teacher.estimate import estimate
 from codeplan.teacher.offline import MODEL as OFFLINE

@@ -55,7 +55,7 @@ def run(work: StageRun) -> StageResult:
     work.connect_ray(*resources(work.execution))
     with work.bar(requests, "plans") as bar:
         cache = work.stage.home / "answers"
-        made = distill(given, teacher, work.execution, cache, lambda tally: bar.advance(tally.rows, tally.cost_usd))
+        made = distill(given, teacher, work.execution, cache, lambda counts: bar.advance(counts.rows, counts.cost_usd))
     if work.stage.role == "plans" and not made.plans:
         raise StageError(f"the teacher's {requests} answers hold no plan: {dict(made.account.dropped)}")
     records.write(work.folder / PLANS, Plan, made.plans)
@@ -64,11 +64,11 @@ def run(work: StageRun) -> StageResult:
     metrics = {
         "plans": len(made.plans),
         "plan.leakage": fmean(plan.leakage for plan in made.plans) if made.plans else 0.0,
-        "teacher.prompt_tokens": made.tally.prompt_tokens,
-        "teacher.completion_tokens": made.tally.completion_tokens,
-        "teacher.cost_usd": made.tally.cost_usd,
-        "teacher.cached": made.tally.cached,
-        "teacher.truncated": made.tally.truncated,
+        "teacher.prompt_tokens": made.counts.prompt_tokens,
+        "teacher.completion_tokens": made.counts.completion_tokens,
+        "teacher.cost_usd": made.counts.cost_usd,
+        "teacher.cached": made.counts.cached,
+        "teacher.truncated": made.counts.truncated,
         **{f"teacher.left_out.{name}": count for name, count in made.left_out.items()},
     }
     for note in made.notes():

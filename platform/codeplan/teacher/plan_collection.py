@@ -1,4 +1,4 @@
-"""Where every request of a distillation went, and whether the result is good enough."""
+"""Collects the plans in the teacher's replies, accounts for every request, and says whether the result will do."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ PROBLEM_WITHOUT_SOLUTION = "problem_without_solution"
 
 
 @dataclass(frozen=True)
-class Tally:
-    """Counts of a distillation, or of a part of it.
+class RequestCounts:
+    """Counts of plan requests: of a distillation, or of a part of it.
 
     Attributes:
         rows: plan requests that are finished, failed ones included.
@@ -42,12 +42,12 @@ class Tally:
     completion_tokens: int = 0
     cost_usd: float = 0.0
 
-    def __add__(self, other: Tally) -> Tally:
+    def __add__(self, other: RequestCounts) -> RequestCounts:
         names = [counter.name for counter in fields(self)]
-        return Tally(**{name: getattr(self, name) + getattr(other, name) for name in names})
+        return RequestCounts(**{name: getattr(self, name) + getattr(other, name) for name in names})
 
     @classmethod
-    def of(cls, reply: Reply, rows: int) -> Tally:
+    def of(cls, reply: Reply, rows: int) -> RequestCounts:
         """What one reply adds, for the rows that share its request: equal requests are paid once."""
         answer = reply.answer
         if answer is None:
@@ -69,14 +69,14 @@ class Distilled:
     Attributes:
         plans: in the problems' order, then by solution, then by sample.
         account: where every plan request went; a problem without a solution counts as one.
-        tally: totals.
+        counts: totals.
         left_out: per sampling setting that the teacher refused, how many plans were written without it.
         failures: why requests have no plan, one sentence per problem and cause.
     """
 
     plans: list[Plan]
     account: Account
-    tally: Tally
+    counts: RequestCounts
     left_out: Mapping[str, int] = field(default_factory=dict)
     failures: tuple[str, ...] = ()
 
@@ -146,11 +146,11 @@ def collect_plans(
         )
     if without_solution:
         dropped[PROBLEM_WITHOUT_SOLUTION] = without_solution
-    tally = Tally()
+    counts = RequestCounts()
     for key, sharing in Counter(reply.key for reply in rows).items():
-        tally += Tally.of(replies[key], sharing)
+        counts += RequestCounts.of(replies[key], sharing)
     account = Account(len(plan_requests) + without_solution, len(plans), dict(dropped))
-    return Distilled(plans, account, tally, dict(collection.left_out), tuple(collection.messages))
+    return Distilled(plans, account, counts, dict(collection.left_out), tuple(collection.messages))
 
 
 class _Collection:
