@@ -142,7 +142,7 @@ def _run_stage(work: StageRun) -> StageResult:
     maker = work.folder / "mlflow_run"
 
     def on_wait(holder: str) -> None:
-        line = f"  {work.title}: another run works on this stage ({holder}); waiting for it"
+        line = f"  {work.title}: another run is working on this stage ({holder}); waiting for it"
         work.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     result = work.stage.done()
@@ -167,8 +167,8 @@ def _show(work: StageRun, result: StageResult, how: str) -> None:
     for rows, account in result.accounts.items():
         metrics |= {f"rows.{rows}.in": account.rows_in, f"rows.{rows}.out": account.rows_out}
         metrics |= {f"rows.{rows}.dropped.{reason}": count for reason, count in account.dropped.items()}
-        dropped = "".join(f", {count:,} {name.replace('_', ' ')}" for name, count in account.dropped.items() if count)
-        parts.append(f"{account.rows_in:,} {rows} in, {account.rows_out:,} out{dropped}")
+        dropped = [f"{count:,} dropped ({name.replace('_', ' ')})" for name, count in account.dropped.items() if count]
+        parts.append(", ".join((f"{account.rows_in:,} {rows} in", f"{account.rows_out:,} out", *dropped)))
     work.tracking.metrics(metrics)
     line = f"[green]✓[/green] {work.title:<16}[dim]{how:>9}[/dim]  {escape('; '.join(parts))}"
     work.console.print(line, highlight=False)

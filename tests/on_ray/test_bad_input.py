@@ -69,7 +69,11 @@ def test_a_missing_data_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("", "no mbpp problem of split"), ('{"task_id": 601}\n', "line 1, field test_list"), ("{broken\n", "line 1")],
+    [
+        ("", "no valid mbpp problem of split"),
+        ('{"task_id": 601}\n', "line 1, field test_list"),
+        ("{broken\n", "line 1"),
+    ],
 )
 def test_an_empty_or_broken_data_set(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "mbpp.jsonl").write_text(text)

@@ -55,7 +55,7 @@ def test_the_offline_teacher_distils_miniapps_and_a_second_run_sends_nothing(tmp
     assert [plan.problem_id for plan in first.plans] == [problem.problem_id for problem in given[:60]]
     assert [plan.text for plan in first.plans] == [write_plan(problem.solutions[0]) for problem in given[:60]]
     assert first.account.rows_in == 61
-    assert first.account.dropped == {"problem_without_solution": 1}
+    assert first.account.dropped == {"without_solution": 1}
     assert sum(counts.rows for counts in seen) == 60
     assert sum(seen, RequestCounts()) == first.counts
     second = distill(given, TeacherConfig(), ExecutionConfig(), tmp_path, lambda _: None)

@@ -131,7 +131,7 @@ def test_allow_incomplete_finishes_with_paid_plans_and_a_higher_budget_completes
 def test_truncated_plans_are_dropped_and_kept_by_the_switch_without_another_request(fake_teacher, tmp_path):
     problems = [*make_problems(3), *make_problems(5, {"finish_reason": "length"})[3:]]
     distilled = run(problems, fake_teacher.base_url, tmp_path, max_failed_fraction=0.0)
-    assert distilled.account.dropped == {"plan_truncated": 2}
+    assert distilled.account.dropped == {"truncated": 2}
     kept = run(problems, fake_teacher.base_url, tmp_path, teacher={"keep_truncated_plans": True})
     assert [plan.finished for plan in kept.plans] == [True] * 3 + [False] * 2
     assert fake_teacher.counts()["received"] == 5

@@ -57,7 +57,8 @@ def run(work: StageRun) -> StageResult:
         cache = work.stage.home / "answers"
         made = distill(given, teacher, work.execution, cache, lambda counts: bar.advance(counts.rows, counts.cost_usd))
     if work.stage.role == "plans" and not made.plans:
-        raise StageError(f"the teacher's {requests} answers hold no plan: {dict(made.account.dropped)}")
+        reasons = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in made.account.dropped.items())
+        raise StageError(f"none of the {requests:,} plan requests gave a plan: {reasons}")
     records.write(work.folder / PLANS, Plan, made.plans)
     rows = [columns(plan, "problem_id", "text", "leakage") for plan in made.plans[:TABLE_ROWS]]
     work.tracking.table(rows, "plans.json")

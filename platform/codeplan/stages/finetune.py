@@ -36,7 +36,7 @@ def run(work: StageRun) -> StageResult:
         work.tracking.tag(model_revision=trained_settings.revision)
     start_from = shorter_training(work.stage)
     if start_from is not None:
-        work.note(f"goes on from the checkpoint of a shorter training, {start_from}")
+        work.note(f"resumes from the checkpoint of a shorter training, {start_from}")
     with work.bar(trained_settings.training.steps, "steps") as bar:
         done = 0
 

@@ -277,7 +277,7 @@ def _changed_message(kind: str, found: RoundTrip) -> str:
 
 
 def _fraction(part: int, whole: int) -> str:
-    return f"{part:,} of {whole:,} ({part / whole:.1%})"
+    return f"{part:,} of {whole:,} ({100 * part / whole:.1f} %)"
 
 
 def _listed(names: list[str]) -> str:
