@@ -1,4 +1,4 @@
-"""Plan sampling in three stages, with a student whose every answer is known."""
+"""Plan sampling in three phases, with a student whose every answer is known."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -12,8 +12,8 @@ from typing import Any
 
 from codeplan.inference.verdict_pool import VerdictPool
 from codeplan.pool import Pool
-from codeplan.preflight.causes import Attempt, Cause, cause_of
 from codeplan.preflight.context import CheckContext
+from codeplan.preflight.failure_causes import Attempt, Cause, cause_of
 from codeplan.preflight.findings import Finding, failed, ok, skipped, warning
 from codeplan.progress import Bar
 from codeplan.records import Problem, program_key

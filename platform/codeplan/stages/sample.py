@@ -1,4 +1,4 @@
-"""sample: sample plans and programs for the test problems, in the three stages of plan sampling."""
+"""sample: sample plans and programs for the test problems, in the three phases of plan sampling."""
 
 from __future__ import annotations
 
