@@ -181,7 +181,7 @@ def test_huge_expressions_are_truncated(program):
     assert len(plan) <= MAX_STEP_CHARACTERS + 10
 
 
-def test_a_long_program_loses_its_deepest_steps_first():
+def test_long_plan_drops_its_deepest_steps_first():
     program = "for a in b:\n  if a:\n    c = a\n" * 20 + "print(c)"
     steps = write_plan(program).split("\n")
     assert len(steps) <= MAX_STEPS
