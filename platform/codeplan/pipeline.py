@@ -219,14 +219,14 @@ def _run_stage(work: StageRun, runs: Mapping[str, Run]) -> StageResult:
     work.observer.stage_started(work.title)
     maker = work.folder / "mlflow_run"
 
-    def tell_waiting(holder: str) -> None:
-        line = f"  {work.title}: another run works on this stage ({holder}); waiting for it"
+    def on_wait(holder: str) -> None:
+        line = f"  {work.title}: another run is working on this stage ({holder}); waiting for it"
         work.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     result = work.stage.done()
     computed = False
     if result is None:
-        with work.stage.lock(tell_waiting, work.tracking.run_id):
+        with work.stage.lock(on_wait, work.tracking.run_id):
             result = work.stage.done()  # by the run that this one waited for
             if result is None:
                 maker.write_text(f"{work.tracking.experiment_id}/{work.tracking.run_id}")
@@ -252,8 +252,8 @@ def _show(work: StageRun, result: StageResult, how: str) -> None:
     for rows, account in result.accounts.items():
         metrics |= {f"rows.{rows}.in": account.rows_in, f"rows.{rows}.out": account.rows_out}
         metrics |= {f"rows.{rows}.dropped.{reason}": count for reason, count in account.dropped.items()}
-        dropped = "".join(f", {count:,} {name.replace('_', ' ')}" for name, count in account.dropped.items() if count)
-        parts.append(f"{account.rows_in:,} {rows} in, {account.rows_out:,} out{dropped}")
+        dropped = [f"{count:,} dropped ({name.replace('_', ' ')})" for name, count in account.dropped.items() if count]
+        parts.append(", ".join((f"{account.rows_in:,} {rows} in", f"{account.rows_out:,} out", *dropped)))
     work.tracking.metrics(metrics)
     line = f"[green]✓[/green] {work.title:<16}[dim]{how:>9}[/dim]  {escape('; '.join(parts))}"
     work.console.print(line, highlight=False)

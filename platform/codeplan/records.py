@@ -25,7 +25,7 @@ the equal-budget control and of pass@k); ``codeplan`` from the question and one 
 the question and the teacher's plan for the problem's own solution."""
 
 Phase = Literal["trial", "final"]
-"""Stage 2 of plan sampling writes trials, stage 3 finals. Direct and oracle programs are finals, sampled are trials."""
+"""Phase 2 of plan sampling writes trials, phase 3 finals. Direct and oracle programs are finals, sampled are trials."""
 
 SuiteName = Literal["example", "hidden"]
 

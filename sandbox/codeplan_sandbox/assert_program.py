@@ -18,7 +18,7 @@ def program_test(code: types.CodeType) -> bool:
     namespace = main_module.start()
     exec(code, namespace)  # noqa: S102 - this process exists for it
     drivers.report(Outcome.PASSED)
-    program = _Program(namespace)
+    program = _LoadedProgram(namespace)
     try:
         while (request := channel.receive()) is not None:
             channel.send(program.answer(request))
@@ -26,7 +26,7 @@ def program_test(code: types.CodeType) -> bool:
         os._exit(0)
 
 
-class _Program:
+class _LoadedProgram:
     """What tests can access: the program's names, and the objects that the tests created."""
 
     def __init__(self, namespace: dict[str, Any]) -> None:

@@ -29,7 +29,7 @@ _ENVIRONMENT = {"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
 _START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from codeplan_sandbox.server import start; start()"
 
 
-class PackageError(SandboxError):
+class MissingPackageError(SandboxError):
     """A package that tests import is installed but cannot be imported."""
 
 
@@ -44,7 +44,7 @@ class Server:
             folders: the packages that tests may import, and the folder in which each is installed.
 
         Raises:
-            PackageError: a package cannot be imported.
+            MissingPackageError: a package cannot be imported.
             SandboxError: this machine does not support the tier; the message says which layer is missing, and why.
         """
         self.tier = tier
@@ -85,7 +85,7 @@ class Server:
             raise SandboxError(f"tier {self.tier}: the fork server ended during start-up; its stderr says why")
         handshake = Handshake.from_json(message)
         if handshake.package_failed:
-            raise PackageError(handshake.reason)
+            raise MissingPackageError(handshake.reason)
         if not handshake.ready:
             reason = (
                 f"{handshake.reason}: a test process {', '.join(handshake.violations)}" if handshake.violations else ""

@@ -9,7 +9,7 @@ from contextlib import closing
 from types import TracebackType
 
 from codeplan_sandbox import comparators, long_integers, packages
-from codeplan_sandbox.client import PackageError, Server
+from codeplan_sandbox.client import MissingPackageError, Server
 from codeplan_sandbox.suites import Limits, Suite, SuiteError
 from codeplan_sandbox.tiers import MINIMUM_TIER, TIERS
 from codeplan_sandbox.verdicts import CaseResult, Outcome, SandboxError, SuiteVerdict
@@ -116,7 +116,7 @@ class Judge:
         if key not in self._with_packages:
             try:
                 self._with_packages[key] = Server(self.tier, folders)
-            except PackageError:  # treated as not installed: the tests that import it report it
+            except MissingPackageError:  # treated as not installed: the tests that import it report it
                 self._broken_packages.add(key)
                 return self._running_server()
         return self._with_packages[key]

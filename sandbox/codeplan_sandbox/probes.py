@@ -10,7 +10,7 @@ from pathlib import Path
 
 from codeplan_sandbox import linux
 
-_WRITABLE_PLACES = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/", ".")  # noqa: S108 - attempted, and expected to fail
+_WRITABLE_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/", ".")  # noqa: S108 - attempted, and expected to fail
 _PTRACE_ATTACH = 16
 
 
@@ -35,8 +35,8 @@ def _read(canary: str) -> bool:
 
 
 def _write(_: str) -> bool:
-    for place in _WRITABLE_PLACES:
-        path = Path(place) / f"codeplan-sandbox-probe-{os.getpid()}"
+    for folder in _WRITABLE_FOLDERS:
+        path = Path(folder) / f"codeplan-sandbox-probe-{os.getpid()}"
         try:
             path.touch(exist_ok=False)
         except OSError:

@@ -78,13 +78,13 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3, help="runs on each home")
     parser.add_argument("--timeout", type=float, default=300.0, help="seconds for a round")
     asked = parser.parse_args()
-    total = lost = 0
+    total = failures = 0
     for number in range(asked.rounds):
         began = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             failed = one_round(Path(folder), asked.command, asked.homes, asked.runs, asked.timeout)
         total += asked.homes * asked.runs
-        lost += len(failed)
+        failures += len(failed)
         here = asked.homes * asked.runs
         print(
             f"round {number + 1}: {here - len(failed)} of {here} succeeded, {time.monotonic() - began:.0f} s",
@@ -92,8 +92,8 @@ def main() -> None:
         )
         for text in failed:
             print(f"  {text}", flush=True)
-    print(f"{total - lost} of {total} first runs succeeded")
-    sys.exit(1 if lost else 0)
+    print(f"{total - failures} of {total} first runs succeeded")
+    sys.exit(1 if failures else 0)
 
 
 if __name__ == "__main__":

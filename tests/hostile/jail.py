@@ -92,14 +92,14 @@ def _build(kept: list[str]) -> None:
     devices = {name: os.open(f"/dev/{name}", os.O_PATH) for name in DEVICES}
     linux.mount("none", "/", flags=linux.MS_PRIVATE | linux.MS_REC)
     _make_read_only("/")
-    for place in PRIVATE:
-        if not Path(place).is_dir():
+    for folder in PRIVATE:
+        if not Path(folder).is_dir():
             continue
         # A symbolic link (as /var/tmp may be) leads to a folder that is private already.
-        if not Path(place).is_symlink():
-            linux.mount("tmpfs", place, "tmpfs", linux.MS_NOSUID, "size=64m,mode=755")
+        if not Path(folder).is_symlink():
+            linux.mount("tmpfs", folder, "tmpfs", linux.MS_NOSUID, "size=64m,mode=755")
     for path, handle in handles.items():
-        if any(Path(path).is_relative_to(place) for place in PRIVATE):
+        if any(Path(path).is_relative_to(folder) for folder in PRIVATE):
             Path(path).mkdir(parents=True, exist_ok=True)
             linux.mount(f"/proc/self/fd/{handle}", path, flags=linux.MS_BIND | linux.MS_REC)
             _make_read_only(path)
@@ -133,8 +133,8 @@ def _drop_dangerous_capabilities() -> None:
 
 def _furnish(identity: int) -> str:
     """Create the secrets that hostile programs look for, owned by the judge's user. Returns its home."""
-    for place in ("/tmp", "/var/tmp", "/dev/shm"):
-        Path(place).chmod(0o1777)
+    for folder in ("/tmp", "/var/tmp", "/dev/shm"):
+        Path(folder).chmod(0o1777)
     home = Path("/home/judge")
     for file in (home / "password", home / ".ssh/id_rsa", Path("/srv/judge/secret/key"), Path("/tmp/secret")):
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -175,7 +175,7 @@ def openings(outer: str, programs: list[str]) -> list[str]:
             found.append(f"{fields[4]} is mounted writable")
     if not os.statvfs("/").f_flag & os.ST_RDONLY:
         found.append("/ is not read-only")
-    places = {
+    paths = {
         "/",
         "/etc",
         "/usr",
@@ -183,13 +183,13 @@ def openings(outer: str, programs: list[str]) -> list[str]:
         str(HERE),
         *(str(Path(program).resolve().parent) for program in programs),
     }
-    for place in sorted(places):
+    for folder in sorted(paths):
         try:
-            descriptor = os.open(place, os.O_TMPFILE | os.O_WRONLY)
+            descriptor = os.open(folder, os.O_TMPFILE | os.O_WRONLY)
         except OSError:
             continue
         os.close(descriptor)
-        found.append(f"{place} is writable")
+        found.append(f"{folder} is writable")
     return found
 
 

@@ -10,7 +10,7 @@ import ray
 
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[None]:
-    """A cluster of two processors on this machine, shut down at the end of the session."""
+    """A cluster with two CPUs on this machine, shut down at the end of the session."""
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
     yield
     ray.shutdown()

@@ -1,4 +1,4 @@
-"""What a person gets who asks for something that cannot be: one message, an exit code, and nothing lost."""
+"""Bad input to the command: one message, an exit code, and finished work is kept."""
 
 import json
 import shutil
@@ -34,7 +34,7 @@ def config(folder: Path, **sections: object) -> Path:
 
 
 def codeplan(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(each) for each in arguments])
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def message(result: Result) -> str:
@@ -69,7 +69,11 @@ def test_a_missing_data_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("", "no mbpp problem of split"), ('{"task_id": 601}\n', "line 1, field test_list"), ("{broken\n", "line 1")],
+    [
+        ("", "no valid mbpp problem of split"),
+        ('{"task_id": 601}\n', "line 1, field test_list"),
+        ("{broken\n", "line 1"),
+    ],
 )
 def test_an_empty_or_broken_data_set(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "mbpp.jsonl").write_text(text)
@@ -96,7 +100,7 @@ def test_a_key_that_is_not_set(tmp_path: Path, ray_cluster: None, monkeypatch: p
 def test_a_wrong_key_stops_at_the_first_answer(
     tmp_path: Path, ray_cluster: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from codeplan.teacher.offline_server import offline_teacher
+    from codeplan.teacher.offline.server import offline_teacher
 
     monkeypatch.setenv("A_KEY", "sk-wrong")
     with offline_teacher() as endpoint:
@@ -148,14 +152,14 @@ def test_an_empty_suite_is_a_broken_row_and_can_be_left_out(tmp_path: Path) -> N
     assert "line 2, field hidden_tests" in found
     result = codeplan("problems", path, "--skip-bad")
     assert result.exit_code == 0, result.output
-    assert "2 problems in, 1 out, 1 broken" in result.stdout
+    assert "2 problems in, 1 out, 1 dropped (broken)" in result.stdout
 
 
 @pytest.mark.parametrize(
     ("setting", "stage"),
     [("execution.gpus_per_worker=1", "finetune"), ("execution.judge_actors=9", "sample")],
 )
-def test_what_the_machine_cannot_give_is_told_and_not_waited_for(
+def test_resources_that_the_machine_lacks_are_an_error(
     tmp_path: Path, ray_cluster: None, setting: str, stage: str
 ) -> None:
     has_gpu = ray.cluster_resources().get("GPU", 0) >= 2

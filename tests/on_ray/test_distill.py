@@ -18,8 +18,8 @@ from codeplan.stage import StageError
 from codeplan.teacher.cache import AnswerCache
 from codeplan.teacher.cached_teacher import REJECTION_LIMIT
 from codeplan.teacher.distillation import REJECTION_LIMIT_AFTER_ANSWER
-from codeplan.teacher.ledger import Distilled, Tally
 from codeplan.teacher.offline import write_plan
+from codeplan.teacher.plan_collection import Distilled, RequestCounts
 
 KEY = "sk-secret-1234567890"
 pytestmark = pytest.mark.usefixtures("ray_cluster")
@@ -41,7 +41,7 @@ def problems(count: int, directive: dict | None = None) -> list[Problem]:
 
 
 def run(
-    given: list[Problem], base_url: str, folder: Path, seen: list[Tally] | None = None, teacher=(), **execution
+    given: list[Problem], base_url: str, folder: Path, seen: list[RequestCounts] | None = None, teacher=(), **execution
 ) -> Distilled:
     asked = TeacherConfig(base_url=base_url, model="m", api_key_env="A_TEACHERS_KEY", **dict(teacher))
     settings = ExecutionConfig(**{"request_attempts": 2, **execution})
@@ -50,28 +50,28 @@ def run(
 
 def test_the_offline_teacher_distils_miniapps_and_a_second_run_sends_nothing(tmp_path):
     given = [*miniapps.generate("train", 60), Problem(problem_id="x", dataset="d", split="s", level="l", question="?")]
-    seen: list[Tally] = []
+    seen: list[RequestCounts] = []
     first = distill(given, TeacherConfig(), ExecutionConfig(), tmp_path, seen.append)
     assert [plan.problem_id for plan in first.plans] == [problem.problem_id for problem in given[:60]]
     assert [plan.text for plan in first.plans] == [write_plan(problem.solutions[0]) for problem in given[:60]]
     assert first.account.rows_in == 61
-    assert first.account.dropped == {"problem_without_solution": 1}
-    assert sum(tally.rows for tally in seen) == 60
-    assert sum(seen, Tally()) == first.tally
+    assert first.account.dropped == {"without_solution": 1}
+    assert sum(counts.rows for counts in seen) == 60
+    assert sum(seen, RequestCounts()) == first.counts
     second = distill(given, TeacherConfig(), ExecutionConfig(), tmp_path, lambda _: None)
-    assert second.tally.cached == 60
+    assert second.counts.cached == 60
     assert [plan.text for plan in second.plans] == [plan.text for plan in first.plans]
     assert to_table(Plan, second.plans).num_rows == 60
 
 
 @pytest.mark.usefixtures("key")
 def test_requests_run_concurrently_and_progress_arrives_in_the_meantime(fake_teacher, tmp_path):
-    seen: list[tuple[Tally, int]] = []
+    seen: list[tuple[RequestCounts, int]] = []
     given = problems(64, {"delay": 0.5})
     asked = TeacherConfig(base_url=fake_teacher.base_url, model="m", api_key_env="A_TEACHERS_KEY")
     settings = ExecutionConfig(requests_in_flight=16)
     made = distill(
-        given, asked, settings, tmp_path, lambda tally: seen.append((tally, fake_teacher.counts()["answered"]))
+        given, asked, settings, tmp_path, lambda counts: seen.append((counts, fake_teacher.counts()["answered"]))
     )
     assert len(made.plans) == 64
     assert fake_teacher.counts()["max_in_flight"] == 16
@@ -157,7 +157,7 @@ def test_failed_requests_are_counted_and_sent_again_in_the_next_run(fake_teacher
     assert fake_teacher.counts()["answered"] == 20
     made = run(given, fake_teacher.base_url, tmp_path, max_failed_fraction=0.1)
     assert made.account.dropped == {"rejected": 1}
-    assert made.tally.cached == 20
+    assert made.counts.cached == 20
     assert fake_teacher.counts()["answered"] == 20
 
 
@@ -172,8 +172,8 @@ def test_the_budget_holds_across_actors_and_runs(fake_teacher, tmp_path):
     assert 0 < paid * 0.2 <= 14.0
     made = run(problems(40), fake_teacher.base_url, tmp_path, **{**prices, "budget_usd": 100.0})
     assert len(made.plans) == fake_teacher.counts()["answered"] == 40
-    assert made.tally.cost_usd == pytest.approx((40 - paid) * 0.2)
-    assert sum(plan.cost_usd for plan in made.plans) == pytest.approx(made.tally.cost_usd)
+    assert made.counts.cost_usd == pytest.approx((40 - paid) * 0.2)
+    assert sum(plan.cost_usd for plan in made.plans) == pytest.approx(made.counts.cost_usd)
 
 
 @pytest.mark.usefixtures("key")
@@ -201,7 +201,7 @@ from codeplan.records import Problem, read
 ray.init(address=sys.argv[1], log_to_driver=False, logging_level="WARNING")
 teacher = TeacherConfig(base_url=sys.argv[2], model="m", api_key_env="A_TEACHERS_KEY")
 execution = ExecutionConfig(requests_in_flight=8)
-distill(read(Problem, Path(sys.argv[3])), teacher, execution, Path(sys.argv[4]), lambda tally: None)
+distill(read(Problem, Path(sys.argv[3])), teacher, execution, Path(sys.argv[4]), lambda counts: None)
 """
 
 
@@ -220,7 +220,7 @@ def test_a_killed_run_resumes_without_paying_twice(fake_teacher, tmp_path):
         child.kill()
     made = run(given, fake_teacher.base_url, answers)
     assert len(made.plans) == 100
-    assert made.tally.cached >= 20
+    assert made.counts.cached >= 20
     counts = fake_teacher.counts()
     # What was in flight at the kill may be paid again, as it was not written; no other answer is.
     assert counts["answered"] <= 100 + 8

@@ -76,9 +76,9 @@ def test_two_workers_train_one_student_and_count_everything(tmp_path: Path) -> N
     assert [report["step"] for report in reports] == [10.0, 20.0]
     assert trained.metrics["loss"] == reports[-1]["loss"]
     assert trained.metrics["step"] == 20.0
-    assert trained.accounts["problems"].dropped == {"without solution": 1}
-    assert trained.accounts["plans"].dropped == {"explains no solution": 1}
-    assert trained.accounts["examples"].dropped["plan too long"] == 1
+    assert trained.accounts["problems"].dropped == {"without_solution": 1}
+    assert trained.accounts["plans"].dropped == {"explains_no_solution": 1}
+    assert trained.accounts["examples"].dropped["plan_too_long"] == 1
     [text] = Generator(trained.folder, batch=4).generate(
         [GenerationRequest(PROBLEMS[1], "code", "", greedy=True)], temperature=1.0, top_p=1.0
     )
@@ -122,7 +122,7 @@ def test_more_steps_start_from_the_checkpoint_of_fewer_and_end_with_the_same_wei
     # A checkpoint of two workers is of no use to one, which says so and trains from the first step.
     alone = run(tmp_path / "alone", [], training(steps=12), tmp_path / "fewer" / "checkpoint", train_workers=1)
     assert alone.metrics["trained.steps.new"] == 12.0
-    assert "written by 2 workers under ZeRO 2, now there are 1 under ZeRO 2" in alone.warnings[-1]
+    assert "written by 2 workers with ZeRO 2; this run has 1 worker with ZeRO 2" in alone.warnings[-1]
 
     # A damaged checkpoint of its own stops the run.
     next((tmp_path / "more" / "checkpoint" / "engine").glob("*optim_states.pt")).unlink()

@@ -1,4 +1,4 @@
-"""Plan sampling in three stages, with a student whose every answer is known."""
+"""Plan sampling in three phases, with a student whose every answer is known."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -169,7 +169,7 @@ class TooLong(Scripted):
 
     def generate(self, requests: Sequence[GenerationRequest], *, temperature: float, top_p: float) -> list[Generation]:
         written = super().generate(requests, temperature=temperature, top_p=top_p)
-        too_long = Generation("", 0, finished=False, dropped="plan too long")
+        too_long = Generation("", 0, finished=False, dropped="plan_too_long")
         pairs = zip(requests, written, strict=True)
         return [too_long if request.plan == "plan 1" else text for request, text in pairs]
 
@@ -177,7 +177,7 @@ class TooLong(Scripted):
 def test_a_program_whose_prompt_is_too_long_is_named_and_never_judged() -> None:
     samples = sampled(SETTINGS, TooLong())
     dropped = [program for program in samples.programs if program.dropped]
-    assert {(program.plan_index, program.dropped) for program in dropped} == {(1, "plan too long")}
+    assert {(program.plan_index, program.dropped) for program in dropped} == {(1, "plan_too_long")}
     assert not {program.key for program in dropped} & {verdict.program_key for verdict in samples.verdicts}
     assert finals(samples) >= {3}
 
@@ -187,7 +187,7 @@ class NoSecondPlan(Scripted):
 
     def generate(self, requests: Sequence[GenerationRequest], *, temperature: float, top_p: float) -> list[Generation]:
         written = super().generate(requests, temperature=temperature, top_p=top_p)
-        dropped = Generation("", 0, finished=False, dropped="starter code too long")
+        dropped = Generation("", 0, finished=False, dropped="starter_code_too_long")
         pairs = zip(requests, written, strict=True)
         return [dropped if request.rng_key.endswith("/plan/1") else text for request, text in pairs]
 
@@ -195,6 +195,6 @@ class NoSecondPlan(Scripted):
 def test_no_program_is_asked_for_where_its_plan_was_dropped() -> None:
     student = NoSecondPlan()
     samples = sampled(SETTINGS, student)
-    assert [plan.dropped for plan in samples.plans] == ["", "starter code too long", "", ""]
-    assert {prog.dropped for prog in samples.programs if prog.plan_index == 1} == {"starter code too long"}
+    assert [plan.dropped for plan in samples.plans] == ["", "starter_code_too_long", "", ""]
+    assert {prog.dropped for prog in samples.programs if prog.plan_index == 1} == {"starter_code_too_long"}
     assert not [request for request in student.requests if request.task == "plan_code" and not request.plan]

@@ -50,7 +50,7 @@ def verdict(code: str, passed: int, total: int, suite: SuiteName = "example", pr
     )
 
 
-def test_a_program_is_scored_by_passing_all_then_by_its_share() -> None:
+def test_score_is_passing_all_tests_then_the_fraction_passed() -> None:
     ranked = [program_score(verdict("a", passed, 3)) for passed in (3, 2, 0)]
     assert ranked == [(1, Fraction(1)), (0, Fraction(2, 3)), NOTHING]
     assert program_score(None) == NOTHING

@@ -90,8 +90,8 @@ def test_looking_at_a_pool_writes_nothing(tmp_path: Path) -> None:
 
 def test_markers_name_missing_blocks_and_add_up(tmp_path: Path) -> None:
     markers = BlockMarkers(tmp_path)
-    markers.put(0, {"plans": 3, "plans.dropped.plan too long": 1})
+    markers.put(0, {"plans": 3, "plans.dropped.plan_too_long": 1})
     markers.put(2, {"plans": 4})
     assert markers.missing(4) == [1, 3]
-    assert markers.total(3) == {"plans": 7, "plans.dropped.plan too long": 1}
+    assert markers.total(3) == {"plans": 7, "plans.dropped.plan_too_long": 1}
     assert markers.get(1) is None

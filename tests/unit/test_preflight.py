@@ -16,6 +16,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from codeplan.cli.main import app
+from codeplan.preflight.run import AREAS
 
 KEY = "sk-test-0123456789"
 CODEPLAN = Path(sys.executable).with_name("codeplan")
@@ -335,3 +336,10 @@ def test_password_of_an_mlflow_server_is_not_shown(experiment: Experiment) -> No
         server.shutdown()
     assert f"✓ mlflow http://me:***@127.0.0.1:{server.server_port}" in shown
     assert "test-password" not in shown
+
+
+def test_readme_shows_every_area_in_order() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    shown = readme.partition("$ codeplan check")[2].partition("```")[0]
+    areas = [line.split()[1] for line in shown.splitlines() if line.startswith("✓ ")]
+    assert list(dict.fromkeys(areas)) == [area.name for area in AREAS]

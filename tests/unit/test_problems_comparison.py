@@ -40,7 +40,7 @@ def test_assert_suites_and_missing_suites_are_unchanged() -> None:
     assert problems.with_comparator(asserts, "apps") == asserts
 
 
-def test_only_hidden_calls_of_apps_lose_the_list_around_their_results() -> None:
+def test_apps_results_are_unwrapped_in_hidden_calls_only() -> None:
     for dataset, expected in (("apps", 2), ("mine", [2])):
         compared = problems.with_comparator(problem(dataset=dataset, example_tests=CALL, hidden_tests=CALL), "exact")
         assert compared.hidden_tests is not None

@@ -118,7 +118,10 @@ def test_a_list_in_the_first_row_is_one_broken_row(tmp_path: Path) -> None:
 
 
 def test_if_every_row_is_broken_the_first_is_shown(tmp_path: Path) -> None:
-    with pytest.raises(ProblemError, match=r"and 2 broken rows; .*the first broken row: .*line 1, field text: missing"):
+    with pytest.raises(
+        ProblemError,
+        match=r"no valid mbpp problem; 2 broken rows; .*the first broken row: .*line 1, field text: missing",
+    ):
         read(write(tmp_path / "a.jsonl", '{"task_id": 1, "test_list": ["a"]}\n{}'), "mbpp", skip_bad=True)
 
 

@@ -78,12 +78,12 @@ def test_a_duplicate_id_is_an_error(tmp_path: Path) -> None:
 def test_missing_files_and_empty_data_sets_are_errors(tmp_path: Path, reader: str) -> None:
     with pytest.raises(ProblemError, match=r"gone\.jsonl: there is no such file"):
         read(tmp_path / "gone.jsonl", reader)
-    with pytest.raises(ProblemError, match=rf"empty\.jsonl: no {reader} problem.*check the path, split"):
+    with pytest.raises(ProblemError, match=rf"empty\.jsonl: no valid {reader} problem.*check the path, split"):
         read(lines(tmp_path / "empty.jsonl"), reader)
 
 
 def test_an_empty_split_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ProblemError, match="no jsonl problem of split 'tset'"):
+    with pytest.raises(ProblemError, match="no valid jsonl problem of split 'tset'"):
         read(lines(tmp_path / "a.jsonl", plain(0)), split="tset")
 
 

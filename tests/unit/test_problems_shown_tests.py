@@ -100,7 +100,7 @@ def test_apps_calls_are_found_with_and_without_the_list_around_results() -> None
     assert without_shown_tests(given).hidden_tests == call(([5], [6]))
 
 
-def test_mbpp_plus_loses_the_shown_input_and_still_judges(tmp_path: Path) -> None:
+def test_mbpp_plus_without_the_shown_input_still_judges(tmp_path: Path) -> None:
     shown = "assert set(common((3, 4), [4,])) == set((4,))"
     row = {"task_id": 2, "prompt": "?", "code": COMMON, "test_list": [shown], "test": EVALPLUS}
     (kept,) = read(tmp_path, row, remove=False).problems
@@ -114,7 +114,7 @@ def test_mbpp_plus_loses_the_shown_input_and_still_judges(tmp_path: Path) -> Non
         assert judge.judge("def common(a, b):\n    return []\n", found.hidden_tests).outcome is not Outcome.PASSED
 
 
-def test_humaneval_plus_loses_the_inputs_of_its_doctests(tmp_path: Path) -> None:
+def test_humaneval_plus_without_the_inputs_of_its_doctests(tmp_path: Path) -> None:
     test = (
         "def check(candidate):\n    inputs = [[1], [2]]\n    results = [2, 3]\n"
         "    for i, (inp, exp) in enumerate(zip(inputs, results)):\n        assert candidate(*inp) == exp\n"

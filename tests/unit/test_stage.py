@@ -44,7 +44,7 @@ def test_the_fingerprint_covers_what_changes_the_result(tmp_path: Path) -> None:
         stage(tmp_path, problems=stage(tmp_path, "problems")),
         stage(tmp_path, problems=stage(tmp_path, "problems", settings={"count": 2})),
     ]
-    assert len({first.fingerprint, *(each.fingerprint for each in other)}) == 6
+    assert len({first.fingerprint, *(changed.fingerprint for changed in other)}) == 6
 
 
 def test_the_fingerprint_covers_nothing_else(tmp_path: Path) -> None:

@@ -79,9 +79,9 @@ def test_every_dropped_row_has_a_reason(tmp_path: Path) -> None:
         [problem(1, "a", "  \n"), problem(2), problem(3, "b", starter="x = 1\n" * 40), problem(4, "c " * 60)],
         [plan(1), plan(2), plan(9), plan(1, -1), plan(1, 0, " "), plan(4, 0, "1. Long.\n" * 40)],
     )
-    assert counts.accounts["problems"].dropped == {"without solution": 1}
-    assert counts.accounts["plans"].dropped == {"explains no solution": 2, "problem unknown": 1, "empty": 1}
-    assert counts.accounts["examples"].dropped == {"empty target": 1, "starter code too long": 1, "plan too long": 1}
+    assert counts.accounts["problems"].dropped == {"without_solution": 1}
+    assert counts.accounts["plans"].dropped == {"explains_no_solution": 2, "unknown_problem": 1, "empty_plan": 1}
+    assert counts.accounts["examples"].dropped == {"empty_target": 1, "starter_code_too_long": 1, "plan_too_long": 1}
     assert counts.truncated["code"] == 1
     assert counts.truncated["plan"] == 1
 
@@ -96,7 +96,7 @@ def test_held_out_problems_are_not_trained_on(tmp_path: Path) -> None:
     counts, examples = written(tmp_path, problems, [plan(n) for n in range(12)], validation_examples=4)
     assert {task: len(rows) for task, rows in examples.held_out.items()} == {"code": 4, "plan": 4, "plan_code": 4}
     assert {task: len(rows) for task, rows in examples.training.items()} == {"code": 16, "plan": 8, "plan_code": 8}
-    assert counts.accounts["examples"].dropped == {"another example of its held-out problem is used": 4}
+    assert counts.accounts["examples"].dropped == {"held_out_problem_already_used": 4}
     for task, held in examples.held_out.items():
         trained = {tuple(example.source) for example in examples.training[task]}
         assert not trained & {tuple(example.source) for example in held}

@@ -82,7 +82,7 @@ def test_a_tokenizer_that_changes_programs_is_an_error(
     folder = model_folder(tokenizer, "t5")
     fitness = check(folder)
     with pytest.raises(
-        StudentError, match=r"cannot reproduce solutions: 2 of 2 \(100\.0%\).*comes back as.*choose"
+        StudentError, match=r"cannot reproduce solutions: 2 of 2 \(100\.0 %\).*comes back as.*choose"
     ) as caught:
         fitness.require()
     assert str(caught.value).isprintable()
@@ -101,7 +101,7 @@ def test_a_few_changed_solutions_are_a_warning_with_an_example(model_folder: Fol
     fitness = check(model_folder("t5-nfkc", "t5"), problems)
     fitness.require()
     warning = next(finding for finding in fitness.warnings if finding.name == "solutions changed by tokenizer")
-    assert "1 of 50 (2.0%) solutions come back changed" in warning.message
+    assert "1 of 50 (2.0 %) solutions come back changed" in warning.message
     assert "fi" in warning.message
     assert fitness.counts["solutions.broken"] == 1
 
@@ -161,9 +161,9 @@ def test_texts_cut_at_the_length_limits_are_counted(model_folder: FolderOf) -> N
     )
     fitness.require()
     messages = {finding.name: finding.message for finding in fitness.warnings}
-    assert "1 of 3 (33.3%) solutions are longer than student.max_target_tokens = 40" in messages["solutions cut"]
-    assert "1 of 3 (33.3%) prompts to fit student.max_source_tokens = 100" in messages["prompts shortened"]
-    assert "1 of 1 (100.0%) prompts with a plan cannot be made" in messages["prompts with a plan too long"]
+    assert "1 of 3 (33.3 %) solutions are longer than student.max_target_tokens = 40" in messages["solutions cut"]
+    assert "1 of 3 (33.3 %) prompts to fit student.max_source_tokens = 100" in messages["prompts shortened"]
+    assert "1 of 1 (100.0 %) prompts with a plan cannot be made" in messages["prompts with a plan too long"]
 
 
 def test_limits_that_leave_nothing_are_errors(model_folder: FolderOf) -> None:

@@ -120,7 +120,7 @@ def test_a_plan_that_does_not_fit_is_dropped_and_the_others_are_generated(folder
         GenerationRequest(PROBLEMS[0], "plan_code", plan="1. Add one.", rng_key="b"),
     ]
     dropped, written = write(folder, wanted)
-    assert dropped == Generation("", 0, finished=False, dropped="plan too long")
+    assert dropped == Generation("", 0, finished=False, dropped="plan_too_long")
     assert not written.dropped
     assert written.tokens > 0
 

@@ -215,7 +215,7 @@ def test_without_a_network_the_message_is_short_and_holds_no_secret(model_folder
     assert not any(secret in done.stdout + done.stderr for secret in ("sesame", "hf_secret"))
 
 
-def test_errors_of_libraries_become_one_line_and_lose_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_library_errors_become_one_line_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_abc")
 
     class Panic(BaseException):

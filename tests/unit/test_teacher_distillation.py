@@ -13,7 +13,7 @@ from codeplan.stage import StageError
 from codeplan.teacher.budget import Budget, LocalBudget
 from codeplan.teacher.cached_teacher import REJECTION_LIMIT, CachedTeacher, Reply, TeacherSetup
 from codeplan.teacher.distillation import REJECTION_LIMIT_AFTER_ANSWER, distill
-from codeplan.teacher.ledger import Distilled, Tally
+from codeplan.teacher.plan_collection import Distilled, RequestCounts
 from codeplan.teacher.requests import TeacherRequest
 
 KEY = "sk-secret-1234567890"
@@ -62,12 +62,12 @@ def run(problems: list[Problem], base_url: str, folder: Path, seen=None, teacher
 
 
 def test_progress_adds_up_to_the_result_and_a_second_run_sends_nothing(fake_teacher, tmp_path):
-    seen: list[Tally] = []
+    seen: list[RequestCounts] = []
     first = run(make_problems(12), fake_teacher.base_url, tmp_path, seen)
     assert len(first.plans) == 12
-    assert sum(seen, Tally()) == first.tally
+    assert sum(seen, RequestCounts()) == first.counts
     second = run(make_problems(12), fake_teacher.base_url, tmp_path)
-    assert second.tally.cached == 12
+    assert second.counts.cached == 12
     assert fake_teacher.counts()["received"] == 12
 
 
@@ -131,7 +131,7 @@ def test_allow_incomplete_finishes_with_paid_plans_and_a_higher_budget_completes
 def test_truncated_plans_are_dropped_and_kept_by_the_switch_without_another_request(fake_teacher, tmp_path):
     problems = [*make_problems(3), *make_problems(5, {"finish_reason": "length"})[3:]]
     distilled = run(problems, fake_teacher.base_url, tmp_path, max_failed_fraction=0.0)
-    assert distilled.account.dropped == {"plan_truncated": 2}
+    assert distilled.account.dropped == {"truncated": 2}
     kept = run(problems, fake_teacher.base_url, tmp_path, teacher={"keep_truncated_plans": True})
     assert [plan.finished for plan in kept.plans] == [True] * 3 + [False] * 2
     assert fake_teacher.counts()["received"] == 5

@@ -80,7 +80,7 @@ def test_an_unusable_proxy_is_one_line_that_names_the_variable(tmp_path, monkeyp
     assert "\n" not in str(refused.value)
 
 
-def test_a_dead_proxy_is_named(tmp_path, monkeypatch):
+def test_unreachable_proxy_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://user:word@127.0.0.1:9")
     reply = ask("https://teacher.invalid/v1", tmp_path)
     assert reply.status == "stopped"

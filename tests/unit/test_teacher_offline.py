@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from codeplan.problems import miniapps
 from codeplan.problems.miniapps.operations import OPERATIONS, BoundOperation
-from codeplan.teacher.offline import MAX_STEP_CHARACTERS, MAX_STEPS, write_plan
-from codeplan.teacher.phrases import say
+from codeplan.teacher.offline import write_plan
+from codeplan.teacher.offline.phrases import say
+from codeplan.teacher.offline.plan_writer import MAX_STEP_CHARACTERS, MAX_STEPS
 from codeplan.teacher.plans import clean_plan, leakage
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
@@ -180,7 +181,7 @@ def test_huge_expressions_are_truncated(program):
     assert len(plan) <= MAX_STEP_CHARACTERS + 10
 
 
-def test_a_long_program_loses_its_deepest_steps_first():
+def test_long_plan_drops_its_deepest_steps_first():
     program = "for a in b:\n  if a:\n    c = a\n" * 20 + "print(c)"
     steps = write_plan(program).split("\n")
     assert len(steps) <= MAX_STEPS

@@ -13,7 +13,7 @@ import pytest
 from codeplan.records import Problem
 from codeplan.teacher.endpoint import Endpoint
 from codeplan.teacher.offline import MODEL, write_plan
-from codeplan.teacher.offline_server import offline_host, offline_teacher
+from codeplan.teacher.offline.server import offline_host, offline_teacher
 from codeplan.teacher.prompts import render
 
 SOLUTION = "n = int(input())\nprint(n * 2)"
@@ -108,7 +108,7 @@ def test_it_ends_with_the_block():
 
 def test_it_ends_with_a_killed_parent():
     script = (
-        "import time\nfrom codeplan.teacher.offline_server import offline_teacher\n"
+        "import time\nfrom codeplan.teacher.offline.server import offline_teacher\n"
         "with offline_teacher() as running:\n    print(running.base_url, flush=True)\n    time.sleep(600)\n"
     )
     command = [sys.executable, "-c", script]

@@ -93,7 +93,7 @@ def test_real_plans_of_open_models_are_cleaned():
     assert not any("```" in plan for plan in plans)
 
 
-def test_real_clean_plans_lose_their_heading_only():
+def test_cleaning_real_plans_removes_only_the_heading():
     for row in rows("plans_clean606.jsonl.gz"):
         plan = clean_plan(row["plan"])
         assert not plan.startswith("How to solve")

@@ -5,7 +5,7 @@ import pytest
 from codeplan.config import ExecutionConfig, TeacherConfig
 from codeplan.records import Problem
 from codeplan.teacher.cached_teacher import Reply
-from codeplan.teacher.ledger import collect_plans
+from codeplan.teacher.plan_collection import collect_plans
 from codeplan.teacher.plan_requests import build_plan_requests
 from codeplan.teacher.plans import clean_plan
 from codeplan.teacher.requests import Answer

@@ -15,7 +15,7 @@ from codeplan.stage import StageError
 from codeplan.teacher.cached_teacher import CachedTeacher, Reply, TeacherSetup
 from codeplan.teacher.endpoint import Endpoint
 from codeplan.teacher.failures import read_error
-from codeplan.teacher.ledger import collect_plans
+from codeplan.teacher.plan_collection import collect_plans
 from codeplan.teacher.plan_requests import PlanRequest, build_plan_requests
 
 KEY = "sk-se/cret+1234567890"

@@ -11,7 +11,7 @@ from codeplan.records import Problem
 from codeplan.teacher.budget import LocalBudget
 from codeplan.teacher.cached_teacher import CachedTeacher, Reply, TeacherSetup
 from codeplan.teacher.endpoint import Endpoint
-from codeplan.teacher.ledger import collect_plans
+from codeplan.teacher.plan_collection import collect_plans
 from codeplan.teacher.plan_requests import PlanRequest, build_plan_requests
 from codeplan.teacher.requests import ChatMessage, TeacherRequest
 

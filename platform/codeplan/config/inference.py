@@ -14,7 +14,7 @@ _MEBIBYTE = 1024 * 1024
 
 
 class SamplingConfig(Settings):
-    """Plan sampling in three stages, and the arms it is compared with."""
+    """Plan sampling in three phases, and the arms it is compared with."""
 
     plans: int = Field(default=20, gt=0)
     """Stage 1: plans sampled per problem."""

@@ -49,9 +49,9 @@ WORDINGS: dict[tuple[ArmName, ArmName], Wording] = {
         inconclusive="this run does not show whether sampling and example tests alone gain anything",
     ),
     ("best_trial", "control"): Wording(
-        positive="chosen by the same rule, programs that follow plans are the better pool",
-        negative="chosen by the same rule, programs that follow plans are the worse pool",
-        inconclusive="this run does not show which pool is better, programs that follow plans or programs without",
+        positive="chosen by the same rule, programs that follow plans are the better candidates",
+        negative="chosen by the same rule, programs that follow plans are the worse candidates",
+        inconclusive="this run does not show which candidates are better, programs with plans or without",
     ),
     ("codeplan", "best_trial"): Wording(
         positive="a new program from the chosen plan beats the best trial program",

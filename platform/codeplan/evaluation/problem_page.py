@@ -25,7 +25,7 @@ SHOWN = 30
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _ArmAnswer:
     """An arm's most likely program."""
 
     title: str
@@ -48,12 +48,12 @@ class _ScoredPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class _Section:
+class _ProblemSection:
     """The part of the page about one problem."""
 
     judged: JudgedProblem
     references: list[Plan]
-    answers: list[_Answer]
+    answers: list[_ArmAnswer]
     plans: list[_ScoredPlan]
 
 
@@ -105,9 +105,9 @@ def render(
     )
 
 
-def _section(judged: JudgedProblem, oracle_plans: Sequence[Plan]) -> _Section:
+def _section(judged: JudgedProblem, oracle_plans: Sequence[Plan]) -> _ProblemSection:
     probabilities = judged.plan_probabilities(len(judged.plans))
-    return _Section(
+    return _ProblemSection(
         judged=judged,
         references=[plan for plan in oracle_plans if plan.problem_id == judged.problem.problem_id],
         answers=[_answer(arm, found) for arm, found in possible_answers(judged).items() if found],
@@ -120,8 +120,8 @@ def _section(judged: JudgedProblem, oracle_plans: Sequence[Plan]) -> _Section:
     )
 
 
-def _answer(arm: ArmName, found: Sequence[tuple[float, JudgedProgram]]) -> _Answer:
+def _answer(arm: ArmName, found: Sequence[tuple[float, JudgedProgram]]) -> _ArmAnswer:
     probability, judged = max(found, key=lambda candidate: candidate[0])
     follows_plan = arm in {"codeplan", "best_trial"}
     title = f"{TITLES[arm]}, from plan {judged.program.plan_index}" if follows_plan else TITLES[arm]
-    return _Answer(title=title, probability=probability, judged=judged)
+    return _ArmAnswer(title=title, probability=probability, judged=judged)

@@ -1,1 +1,1 @@
-"""Inference with plans: sampling in three stages, selection between them, and the pool that keeps what was sampled."""
+"""Inference with plans: plan sampling in three phases, selection, and the pools of samples and verdicts."""

@@ -1,4 +1,4 @@
-"""Plan sampling in the three stages of the paper's figure 4, with the arms it is compared with.
+"""Plan sampling in three phases (the stages of the paper's figure 4), with the arms it is compared with.
 
 A pure function of problems, a student and a judge: it knows neither Ray nor a model. What was sampled before is given
 to it, and only what is missing is added: each sequence has an RNG key of its own, so that it does not matter when it is
@@ -27,7 +27,7 @@ class PlanGenerator(Protocol):
         """Answer every request, in order."""
 
 
-Judge = Callable[[Sequence[tuple[str, Suite]]], list[SuiteVerdict]]
+JudgeFunction = Callable[[Sequence[tuple[str, Suite]]], list[SuiteVerdict]]
 """Runs programs against suites; verdicts come back in order."""
 
 
@@ -53,7 +53,7 @@ def sample(
     problems: Sequence[Problem],
     oracle_plans: Mapping[str, Plan],
     student: PlanGenerator,
-    judge: Judge,
+    judge: JudgeFunction,
     settings: SampleSettings,
     *,
     pool: Samples,
@@ -73,21 +73,21 @@ def sample(
         What is new, part by part: plans, programs, verdicts, final programs. Keep each before the next is asked for.
     """
     by_id = {problem.problem_id: problem for problem in problems}
-    yield (new := Samples(plans=_sample_plans(problems, pool.plans, student, settings)))  # stage 1
+    yield (new := Samples(plans=_sample_plans(problems, pool.plans, student, settings)))  # phase 1
     pool += new
     specs = _first_specs(by_id, oracle_plans, view(pool, settings).plans, settings)
     yield (new := Samples(programs=_write(specs, pool.programs, student, settings)))
     pool += new
     yield (
         new := Samples(verdicts=judge_examples(by_id, view(pool, settings).programs, pool.verdicts, judge))
-    )  # stage 2
+    )  # phase 2
     pool += new
     specs = _final_specs(by_id, view(pool, settings), settings)
-    yield Samples(programs=_write(specs, pool.programs, student, settings))  # stage 3
+    yield Samples(programs=_write(specs, pool.programs, student, settings))  # phase 3
 
 
 def judge_examples(
-    problems: Mapping[str, Problem], programs: Iterable[Program], there: Iterable[Verdict], judge: Judge
+    problems: Mapping[str, Problem], programs: Iterable[Program], there: Iterable[Verdict], judge: JudgeFunction
 ) -> list[Verdict]:
     """Run trial programs on the example tests; equal programs once, and none where a problem has no example test.
 

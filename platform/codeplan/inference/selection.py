@@ -1,4 +1,4 @@
-"""How plans and programs are chosen by what the example tests said: the step between stages 2 and 3.
+"""How plans and programs are chosen by what the example tests said: the step between phases 2 and 3 of plan sampling.
 
 A score is a pair. For a program: whether it passes all example tests, then the fraction of them that it passes. For a
 plan: how many of its trial programs pass all example tests, then the mean fraction that its trials pass. Where a

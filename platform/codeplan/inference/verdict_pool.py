@@ -81,7 +81,7 @@ def counts(programs: Sequence[Program], verdicts: Sequence[Verdict], new: int) -
     found = Counter({"programs": len(programs), "verdicts": len(verdicts), "new.verdicts": new})
     found.update(f"verdicts.{verdict.outcome.value}" for verdict in verdicts)
     found.update(
-        f"programs.dropped.{program.dropped or 'without hidden tests'}"
+        f"programs.dropped.{program.dropped or 'without_hidden_tests'}"
         for program in programs
         if program.dropped or (program.problem_id, program.key) not in judged
     )

@@ -16,8 +16,8 @@ from codeplan.records import Problem
 from codeplan.teacher import distillation
 from codeplan.teacher.budget import Budget, LocalBudget
 from codeplan.teacher.cached_teacher import CachedTeacher, Reply, TeacherSetup
-from codeplan.teacher.ledger import Distilled, Tally
-from codeplan.teacher.offline_server import offline_host
+from codeplan.teacher.offline.server import offline_host
+from codeplan.teacher.plan_collection import Distilled, RequestCounts
 from codeplan.teacher.requests import TeacherRequest
 
 ROWS_PER_TASK = 8
@@ -29,7 +29,7 @@ def distill(
     teacher: TeacherConfig,
     execution: ExecutionConfig,
     cache_folder: Path,
-    advance: Callable[[Tally], None],
+    advance: Callable[[RequestCounts], None],
     *,
     on_reply: Callable[[TeacherRequest, Reply], None] | None = None,
 ) -> Distilled:

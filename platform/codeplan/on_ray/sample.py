@@ -12,7 +12,7 @@ import ray
 from codeplan.config import ExecutionConfig
 from codeplan.inference.plan_sampling import sample
 from codeplan.inference.sample_pool import SamplePool, counts
-from codeplan.on_ray.judges import JudgePool
+from codeplan.on_ray.judge_actors import JudgeActors
 from codeplan.pool import PROBLEMS_PER_BLOCK, BlockMarkers, blocks
 from codeplan.records import Plan, Problem
 from codeplan.student.generation_request import Generation, GenerationRequest
@@ -34,7 +34,7 @@ class Sampling:
     model: Path
     samples: SamplePool
     markers: BlockMarkers
-    judges: JudgePool
+    judges: JudgeActors
     execution: ExecutionConfig
 
 

@@ -58,7 +58,7 @@ def _unknown_names(context: CheckContext) -> Iterator[Finding]:
     try:
         prompt_version(context.config.teacher.prompt)
     except UserError as error:
-        yield failed(f"teacher.prompt: {error}")
+        yield failed(str(error))
 
 
 def _missing_tasks(context: CheckContext) -> Iterator[Finding]:

@@ -61,7 +61,9 @@ def _read(context: CheckContext, role: str) -> Iterator[Finding]:
             reading = problems.read(source)
             found, count = reading.problems, len(reading.problems)
             if reading.account.dropped:
-                dropped = ", ".join(f"{number:,} {name}" for name, number in reading.account.dropped.items())
+                dropped = ", ".join(
+                    f"{number:,} {name.replace('_', ' ')}" for name, number in reading.account.dropped.items()
+                )
                 yield warning(f"{role}: dropped of {reading.account.rows_in:,} rows: {dropped}")
     except UserError as error:
         yield failed(f"problems.{role}: {error}", _SKIP_BAD if isinstance(source, FileSource) else "")

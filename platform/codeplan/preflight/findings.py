@@ -12,15 +12,15 @@ from typing import Any, Literal
 from codeplan.files import write_text
 from codeplan.stage import canonical
 
-Status = Literal["ok", "warning", "failed", "skipped"]
+FindingStatus = Literal["ok", "warning", "failed", "skipped"]
 
-MARKS: dict[Status, str] = {
+MARKS: dict[FindingStatus, str] = {
     "ok": "[green]✓[/green]",
     "warning": "[yellow]![/yellow]",
     "failed": "[red]✗[/red]",
     "skipped": "[dim]-[/dim]",
 }
-PLAIN_MARKS: dict[Status, str] = {"ok": "+", "warning": "!", "failed": "x", "skipped": "-"}
+PLAIN_MARKS: dict[FindingStatus, str] = {"ok": "+", "warning": "!", "failed": "x", "skipped": "-"}
 """Marks for terminals whose encoding is not a Unicode one."""
 
 
@@ -35,7 +35,7 @@ class Finding:
         advice: what to do; empty where there is nothing to do.
     """
 
-    status: Status
+    status: FindingStatus
     text: str
     advice: str = ""
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from codeplan.inference.verdict_pool import VerdictPool
 from codeplan.pool import Pool
-from codeplan.preflight.causes import Attempt, Cause, cause_of
 from codeplan.preflight.context import CheckContext
+from codeplan.preflight.failure_causes import Attempt, Cause, cause_of
 from codeplan.preflight.findings import Finding, failed, ok, skipped, warning
 from codeplan.progress import Bar
 from codeplan.records import Problem, program_key
@@ -30,11 +30,11 @@ PROGRAMS_PER_BLOCK = 512
 _EXAMPLES_SHOWN = 3
 _UNCLEAR = {Outcome.WRONG_ANSWER, Outcome.RUNTIME_ERROR, Outcome.EXITED_EARLY}
 
-Tasks = Mapping[tuple[str, str], tuple[str, Suite]]
+Programs = Mapping[tuple[str, str], tuple[str, Suite]]
 """By problem_id and program_key: a program's text and its tests."""
 Attempts = dict[tuple[str, str], Attempt]
-JudgeTasks = Callable[[str, Tasks], Attempts]
-"""Judges tasks; the first argument names the pass over a split."""
+JudgePass = Callable[[str, Programs], Attempts]
+"""Judges programs; the first argument names the pass over a split."""
 
 
 def check(context: CheckContext, role: str, chosen: Sequence[Problem], identity: Any) -> Iterator[Finding]:
@@ -49,13 +49,13 @@ def check(context: CheckContext, role: str, chosen: Sequence[Problem], identity:
     if context.judge is None:
         yield skipped(f"{role}: reference solutions not judged, as there is no sandbox")
         return
-    tasks = {
+    programs = {
         (problem.problem_id, program_key(code)): (code, suite_of(problem))
         for problem in chosen
         for code in (problem.solutions if context.all_solutions else problem.solutions[:1])
     }
     judge = _judge_function(context, role, identity)
-    attempts = judge("first", tasks)
+    attempts = judge("first", programs)
     judged = [problem for problem in chosen if _first_key(problem) in attempts]
     if len(judged) < len(chosen):
         yield warning(
@@ -73,7 +73,7 @@ def suite_of(problem: Problem) -> Suite:
 
 
 def _summary(
-    context: CheckContext, role: str, chosen: Sequence[Problem], attempts: Attempts, judge: JudgeTasks
+    context: CheckContext, role: str, chosen: Sequence[Problem], attempts: Attempts, judge: JudgePass
 ) -> Iterator[Finding]:
     first = {problem.problem_id: attempts[_first_key(problem)] for problem in chosen}
     failing = [problem for problem in chosen if not first[problem.problem_id].passed]
@@ -95,7 +95,7 @@ def _summary(
 
 
 def _causes(
-    failing: Sequence[Problem], first: Mapping[str, Attempt], attempts: Attempts, judge: JudgeTasks
+    failing: Sequence[Problem], first: Mapping[str, Attempt], attempts: Attempts, judge: JudgePass
 ) -> Iterator[tuple[Problem, Cause]]:
     """The cause of every failure; where it is unclear, other solutions and a lenient comparison are tried."""
     unclear = [problem for problem in failing if first[problem.problem_id].outcome in _UNCLEAR]
@@ -104,7 +104,7 @@ def _causes(
         for problem in unclear
         for code in problem.solutions[1 : MORE_SOLUTIONS + 1]
     }
-    attempts = attempts | judge("others", {key: task for key, task in more.items() if key not in attempts})
+    attempts = attempts | judge("others", {key: program for key, program in more.items() if key not in attempts})
     lenient = judge(
         "lenient", {_first_key(problem): _lenient(problem) for problem in unclear if suite_of(problem).kind != "assert"}
     )
@@ -122,20 +122,20 @@ def _lenient(problem: Problem) -> tuple[str, Suite]:
     return problem.solutions[0], dataclasses.replace(suite_of(problem), comparator="apps")
 
 
-def _judge_function(context: CheckContext, role: str, identity: Any) -> JudgeTasks:
+def _judge_function(context: CheckContext, role: str, identity: Any) -> JudgePass:
     """Judges all solutions on the cluster, a sample on this machine for `TIME_LIMIT_S` in total."""
     if context.all_solutions:
         folder = context.store.folder("data", identity)
-        return lambda part, tasks: _judge_on_ray(context, role, tasks, folder / part)
+        return lambda part, programs: _judge_on_ray(context, role, programs, folder / part)
     deadline = time.monotonic() + TIME_LIMIT_S
-    return lambda _, tasks: _judge_locally(context, tasks, deadline)
+    return lambda _, programs: _judge_locally(context, programs, deadline)
 
 
-def _judge_locally(context: CheckContext, tasks: Tasks, deadline: float) -> Attempts:
+def _judge_locally(context: CheckContext, programs: Programs, deadline: float) -> Attempts:
     """Judge programs on this machine until the deadline, a monotonic time; later ones have no attempt."""
     assert context.judge is not None
     attempts: Attempts = {}
-    for key, (code, suite) in tasks.items():
+    for key, (code, suite) in programs.items():
         if time.monotonic() > deadline:
             break
         verdict = context.judge.judge(code, suite, stop_at_failure=True)
@@ -143,23 +143,23 @@ def _judge_locally(context: CheckContext, tasks: Tasks, deadline: float) -> Atte
     return attempts
 
 
-def _judge_on_ray(context: CheckContext, role: str, tasks: Tasks, folder: Path) -> Attempts:
+def _judge_on_ray(context: CheckContext, role: str, programs: Programs, folder: Path) -> Attempts:
     """Judge programs on the cluster; verdicts are kept, so that an interrupted check resumes."""
-    if not tasks:
+    if not programs:
         return {}
     from codeplan.on_ray.cluster import cluster
-    from codeplan.on_ray.judges import JudgePool
-    from codeplan.on_ray.verdicts import judge_block
+    from codeplan.on_ray.judge_actors import JudgeActors
+    from codeplan.on_ray.judge_blocks import judge_block
 
     context.exit_stack.enter_context(cluster(context.config.execution))
     folder.mkdir(parents=True, exist_ok=True)
     verdicts = VerdictPool(Pool(folder))
-    remaining = iter(tasks.items())
+    remaining = iter(programs.items())
     parts = list(iter(lambda: dict(islice(remaining, PROGRAMS_PER_BLOCK)), {}))
     limits = context.config.judging.hidden_tests.limits()
-    judges = JudgePool.start(context.config.execution.judge_actors, limits)
+    judges = JudgeActors.start(context.config.execution.judge_actors, limits)
     try:
-        with Bar(context.console, f"checking {role}", len(tasks), "solutions").shown() as bar:
+        with Bar(context.console, f"checking {role}", len(programs), "solutions").shown() as bar:
             for block, part in enumerate(parts):
                 judge_block(block, part, judges, verdicts, bar)
     finally:

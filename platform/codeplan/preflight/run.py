@@ -14,7 +14,7 @@ from codeplan.errors import UserError, explain
 from codeplan.pipeline import build
 from codeplan.preflight import cluster, configuration, data, home, mlflow, sandbox, student, teacher
 from codeplan.preflight.context import CheckContext
-from codeplan.preflight.findings import MARKS, PLAIN_MARKS, Finding, Status, failed
+from codeplan.preflight.findings import MARKS, PLAIN_MARKS, Finding, FindingStatus, failed
 from codeplan.stages import IN_ORDER
 
 ALL_STAGES = frozenset(IN_ORDER)
@@ -125,7 +125,7 @@ def _findings(area: Area, context: CheckContext) -> list[Finding]:
     return findings
 
 
-def _marks(console: Console) -> dict[Status, str]:
+def _marks(console: Console) -> dict[FindingStatus, str]:
     return MARKS if console.encoding.startswith("utf") else PLAIN_MARKS
 
 

@@ -15,7 +15,7 @@ from codeplan.records import Problem
 from codeplan.teacher.budget import Price
 from codeplan.teacher.cache import AnswerCache
 from codeplan.teacher.cached_teacher import CachedTeacher, Reply, TeacherSetup
-from codeplan.teacher.configured import endpoint_of, host_of
+from codeplan.teacher.configured_endpoint import endpoint_of, host_of
 from codeplan.teacher.distillation import check_budget
 from codeplan.teacher.estimate import estimate
 from codeplan.teacher.offline import MODEL as OFFLINE
@@ -76,16 +76,16 @@ def _ask(context: CheckContext, candidates: Sequence[PlanRequest]) -> tuple[Plan
 
 def _answer_findings(teacher: TeacherConfig, plan_request: PlanRequest, reply: Reply) -> Iterator[Finding]:
     who = (
-        f"{teacher.model}, which is not an LLM"
+        f"{teacher.model}, which is not an LLM,"
         if teacher.model == OFFLINE
         else f"{teacher.model} at {teacher.base_url}"
     )
     if reply.answer is None:
-        yield failed(f"{who}: {reply.message or reply.reason}")
+        yield failed(f"{who.rstrip(',')}: {reply.message or reply.reason.replace('_', ' ')}")
         return
     how = "answered in an earlier run" if reply.cached else "answers"
     answer = reply.answer
-    yield ok(f"{who} {how}: {answer.prompt_tokens} + {answer.completion_tokens} tokens")
+    yield ok(f"{who} {how}: {answer.prompt_tokens:,} prompt + {answer.completion_tokens:,} completion tokens")
     if answer.left_out:
         yield warning(
             f"{teacher.model} refuses the setting {', '.join(answer.left_out)}, and is asked without it",

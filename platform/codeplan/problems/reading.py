@@ -125,7 +125,8 @@ def _is_in_split(source: FileSource, row: Row) -> bool:
 def _none_found(source: FileSource, broken: list[ProblemError]) -> str:
     split = f" of split {source.split!r}" if source.split else ""
     offset = f" after the first {source.offset}" if source.offset else ""
+    rows = f"; {len(broken):,} broken row{'s' * (len(broken) != 1)}" if broken else ""
     return (
-        f"{source.path}: no {source.reader} problem{split}{offset}, and {len(broken)} broken rows; "
+        f"{source.path}: no valid {source.reader} problem{split}{offset}{rows}; "
         f"check the path, split, offset and limit{f'; the first broken row: {broken[0]}' if broken else ''}"
     )

@@ -2,14 +2,14 @@
 
 Two tests are the same where their source, or their input and output, are equal up to whitespace at line ends; the
 arguments and results of calls must be equal. Hidden tests that are one program are searched for the arguments of the
-shown ones; see `codeplan.problems.check_programs`.
+shown ones; see `codeplan.problems.program_suites`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 
-from codeplan.problems import check_programs
+from codeplan.problems import program_suites
 from codeplan.problems.comparison import without_wrapping
 from codeplan.records import Problem
 from codeplan_sandbox import Case, Suite, long_integers
@@ -61,7 +61,7 @@ def _separated_asserts(example: Suite, hidden: Suite) -> tuple[Suite | None, int
         if _trimmed(test) in shown:
             removed += 1
             continue
-        rest, count = check_programs.without_shown(test, example.tests, hidden.entry_point)
+        rest, count = program_suites.without_shown(test, example.tests, hidden.entry_point)
         removed += count
         if rest:
             kept.append(rest)

@@ -12,9 +12,9 @@ from codeplan.records import Plan, Problem
 from codeplan.stage import StageError, StageResult
 from codeplan.stages.run import PLANS, PROBLEMS, TABLE_ROWS, StageRun, columns
 from codeplan.teacher.cached_teacher import Reply
-from codeplan.teacher.ledger import Tally
 from codeplan.teacher.offline import MODEL as OFFLINE
-from codeplan.teacher.offline_server import offline_host
+from codeplan.teacher.offline.server import offline_host
+from codeplan.teacher.plan_collection import RequestCounts
 from codeplan.teacher.prompts import prompt_version
 from codeplan.teacher.requests import Answer, TeacherRequest
 from codeplan.tracking import TeacherCall
@@ -62,23 +62,24 @@ def run(work: StageRun) -> StageResult:
     cache = work.stage.home / "answers"
     with work.bar(requests, "plans") as bar, _traced(work) as trace:
 
-        def advance(tally: Tally) -> None:
-            bar.advance(tally.rows, tally.cost_usd)
+        def advance(counts: RequestCounts) -> None:
+            bar.advance(counts.rows, counts.cost_usd)
 
         made = distill(given, teacher, work.execution, cache, advance, on_reply=trace)
     if work.stage.role == "plans" and not made.plans:
-        raise StageError(f"the teacher's {requests} answers hold no plan: {dict(made.account.dropped)}")
+        reasons = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in made.account.dropped.items())
+        raise StageError(f"none of the {requests:,} plan requests gave a plan: {reasons}")
     records.write(work.folder / PLANS, Plan, made.plans)
     rows = [columns(plan, "problem_id", "text", "leakage") for plan in made.plans[:TABLE_ROWS]]
     work.tracking.table(rows, "plans.json")
     metrics = {
         "plans": len(made.plans),
         "plan.leakage": fmean(plan.leakage for plan in made.plans) if made.plans else 0.0,
-        "teacher.prompt_tokens": made.tally.prompt_tokens,
-        "teacher.completion_tokens": made.tally.completion_tokens,
-        "teacher.cost_usd": made.tally.cost_usd,
-        "teacher.cached": made.tally.cached,
-        "teacher.truncated": made.tally.truncated,
+        "teacher.prompt_tokens": made.counts.prompt_tokens,
+        "teacher.completion_tokens": made.counts.completion_tokens,
+        "teacher.cost_usd": made.counts.cost_usd,
+        "teacher.cached": made.counts.cached,
+        "teacher.truncated": made.counts.truncated,
         **{f"teacher.left_out.{name}": count for name, count in made.left_out.items()},
     }
     for note in made.notes():

@@ -41,7 +41,7 @@ def run(work: StageRun) -> StageResult:
         work.tracking.tag(model_revision=trained_settings.revision)
     start_from = shorter_training(work.stage)
     if start_from is not None:
-        work.note(f"continues from the checkpoint of a shorter training, {start_from}")
+        work.note(f"resumes from the checkpoint of a shorter training, {start_from}")
     elif START in work.stage.inputs:
         start_from = _checkpoint_of(work.stage.inputs[START], work)
     # The workers end a training that should stop, not the bar, which another thread advances.

@@ -29,8 +29,8 @@ def resources(execution: ExecutionConfig) -> tuple[float, float]:
 
 def run(work: StageRun) -> StageResult:
     """Add to the pool the verdicts that are missing there."""
-    from codeplan.on_ray.judges import JudgePool
-    from codeplan.on_ray.verdicts import judge_block
+    from codeplan.on_ray.judge_actors import JudgeActors
+    from codeplan.on_ray.judge_blocks import judge_block
 
     assert isinstance(work.stage.settings, JudgeSettings)
     samples, verdicts = SamplePool.of(work.stage.inputs["samples"]), VerdictPool.of(work.stage)
@@ -38,7 +38,7 @@ def run(work: StageRun) -> StageResult:
     markers = BlockMarkers(work.folder)
     work.connect_ray(*resources(work.execution))
     with work.bar(_programs(work), "programs") as bar:
-        judges = JudgePool.start(work.execution.judge_actors, work.stage.settings.hidden_tests.limits())
+        judges = JudgeActors.start(work.execution.judge_actors, work.stage.settings.hidden_tests.limits())
         try:
             for block in markers.missing(len(in_blocks)):
                 programs = samples.read(block).programs

@@ -1,4 +1,4 @@
-"""sample: sample plans and programs for the test problems, in the three stages of plan sampling."""
+"""sample: sample plans and programs for the test problems, in the three phases of plan sampling."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def resources(execution: ExecutionConfig) -> tuple[float, float]:
 
 def run(work: StageRun) -> StageResult:
     """Add to the pool what is missing there."""
-    from codeplan.on_ray.judges import JudgePool
+    from codeplan.on_ray.judge_actors import JudgeActors
     from codeplan.on_ray.sample import Sampling, sample_all
 
     samples = SamplePool.of(work.stage)
@@ -41,7 +41,7 @@ def run(work: StageRun) -> StageResult:
     work.connect_ray(*resources(work.execution))
     with work.bar(len(given), "problems") as bar:
         bar.skip(len(given) - sum(len(in_blocks[block]) for block in missing))
-        judges = JudgePool.start(work.execution.judge_actors, samples.settings.example_tests.limits())
+        judges = JudgeActors.start(work.execution.judge_actors, samples.settings.example_tests.limits())
         try:
             model = work.stage.inputs["student"].folder / "student"
             sampling = Sampling(model.resolve(), samples, markers, judges, work.execution)

@@ -27,7 +27,7 @@ class CheckpointState:
         step: optimizer steps done.
         first_step: the step that this training started from: 0, or that of the checkpoint it was started from.
         world_size: number of workers that wrote it.
-        zero_stage: the ZeRO stage that it was written under.
+        zero_stage: the ZeRO stage that it was written with.
         metrics: the last report.
         first_metrics: the last report of the checkpoint that this training was started from.
     """
@@ -43,10 +43,8 @@ class CheckpointState:
         """Why these workers cannot load it: DeepSpeed's files fit one number of workers and one ZeRO stage."""
         if (self.world_size, self.zero_stage) == (world_size, zero_stage):
             return ""
-        return (
-            f"was written by {self.world_size} workers under ZeRO {self.zero_stage}, now there are {world_size} under "
-            f"ZeRO {zero_stage}"
-        )
+        written, present = (f"{count} worker{'s' * (count != 1)}" for count in (self.world_size, world_size))
+        return f"was written by {written} with ZeRO {self.zero_stage}; this run has {present} with ZeRO {zero_stage}"
 
 
 def save_checkpoint(engine: Any, folder: Path, state: CheckpointState, rank: int) -> None:

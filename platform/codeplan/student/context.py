@@ -1,4 +1,8 @@
-"""What the training loop needs from its surroundings, and an implementation for one process without a cluster."""
+"""What the training loop needs from its surroundings: a rank, a device, and where reports and checkpoints go.
+
+The loop knows only this protocol, so that it is the same under Ray Train (`codeplan.on_ray.train`) and in one process
+without a cluster (`LocalContext`).
+"""
 
 from __future__ import annotations
 

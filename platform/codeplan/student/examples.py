@@ -83,7 +83,7 @@ def write_examples(
     """
     encoder = _ExampleEncoder(student, _held_out_ids(problems, training))
     usable = _usable_plans(problems, plans, encoder.dropped["plans"])
-    encoder.dropped["problems"]["without solution"] = sum(not problem.solutions for problem in problems)
+    encoder.dropped["problems"]["without_solution"] = sum(not problem.solutions for problem in problems)
     with atomic_write(path) as unfinished, pq.ParquetWriter(unfinished, _SCHEMA, compression="zstd") as writer:
         raw = _raw_examples(problems, usable, training)
         while chunk := list(islice(raw, _ROWS_AT_ONCE)):
@@ -135,7 +135,7 @@ class _ExampleEncoder:
         self.count += 1
         task, problem_id = raw.task, raw.problem.problem_id
         if not raw.target.strip():
-            return self._drop("empty target")
+            return self._drop("empty_target")
         student = self._student
         try:
             source = encode_source(task, raw.problem, raw.plan, student.tokenizer, student.limits)
@@ -143,7 +143,7 @@ class _ExampleEncoder:
             return self._drop(error.part)
         held = problem_id in self._held_out
         if held and (task, problem_id) in self._validating:
-            return self._drop("another example of its held-out problem is used")
+            return self._drop("held_out_problem_already_used")
         target = encode_target(raw.target, student.tokenizer, student.limits)
         self.shortened[task] += source.cut > 0
         self.truncated[task] += target.cut > 0
@@ -182,11 +182,11 @@ def _usable_plans(
     usable: dict[str, list[tuple[Plan, str]]] = {}
     for plan in plans:
         if plan.problem_id not in solutions:
-            dropped["problem unknown"] += 1
+            dropped["unknown_problem"] += 1
         elif not 0 <= plan.solution_index < len(solutions[plan.problem_id]):
-            dropped["explains no solution"] += 1
+            dropped["explains_no_solution"] += 1
         elif not plan.text.strip():
-            dropped["empty"] += 1
+            dropped["empty_plan"] += 1
         else:
             solution = solutions[plan.problem_id][plan.solution_index]
             usable.setdefault(plan.problem_id, []).append((plan, solution))

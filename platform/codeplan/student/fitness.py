@@ -1,4 +1,4 @@
-"""Whether a student can be trained at all, checked before a teacher is paid or a step is trained.
+"""Fitness: whether a student can be trained on the data at all, checked before a teacher is paid or a step is trained.
 
 The student is built or loaded for real. Then its tokenizer must reproduce solutions and plans, its special tokens must
 exist, its length limits must fit the data, and the model must answer a prompt. What makes the student unusable is an
@@ -277,7 +277,7 @@ def _changed_message(kind: str, found: RoundTrip) -> str:
 
 
 def _fraction(part: int, whole: int) -> str:
-    return f"{part:,} of {whole:,} ({part / whole:.1%})"
+    return f"{part:,} of {whole:,} ({100 * part / whole:.1f} %)"
 
 
 def _listed(names: list[str]) -> str:

@@ -25,7 +25,7 @@ from codeplan.student.examples import Example, read_examples
 from codeplan.student.mixture import Mixture, micro_batches_of_rank
 from codeplan.student.model import load_student, save_student
 from codeplan.student.tasks import tasks_of
-from codeplan.student.throughput import TrainingMeter
+from codeplan.student.throughput import TrainingMetrics
 
 REPORT_EVERY = 10
 """Optimizer steps between reports."""
@@ -93,7 +93,7 @@ def learning_rate(step: int, training: TrainingConfig) -> float:
 
 
 class _Loop:
-    """One worker's model, data and meter."""
+    """One worker's model, data and metrics."""
 
     def __init__(
         self, context: RunContext, initial: Path, examples: Path, training: TrainingConfig, execution: ExecutionConfig
@@ -109,7 +109,7 @@ class _Loop:
         self._zero_stage = zero_stage(training, execution)
         self._student.model.train()
         self._engine = start_engine(self._student.model, training, execution, context)
-        self._meter = TrainingMeter(context.device)
+        self._metrics = TrainingMetrics(context.device)
 
     def step(self, step: int) -> None:
         """One optimizer step: this worker's micro-batches, each of one task."""
@@ -123,12 +123,12 @@ class _Loop:
             # L = sum over tasks of weight x L_task: DeepSpeed takes the mean over a step's micro-batches.
             self._engine.backward(self._training.weights.get(micro.task, 1.0) * loss)
             self._engine.step()
-            self._meter.add(micro.task, loss, examples)
+            self._metrics.add(micro.task, loss, examples)
 
     def report(self, state: CheckpointState, *, keep: bool) -> dict[str, float]:
         """Report on the steps since the last report; where wanted, with validation losses and a checkpoint."""
         rate = learning_rate(state.step - 1, self._training)
-        metrics = {"step": float(state.step), "learning_rate": rate, **self._meter.read()}
+        metrics = {"step": float(state.step), "learning_rate": rate, **self._metrics.read()}
         if (norm := self._engine.get_global_grad_norm()) is not None:
             metrics["gradient_norm"] = float(norm)
         metrics |= self._trained(state)
@@ -139,7 +139,7 @@ class _Loop:
         with tempfile.TemporaryDirectory(prefix="codeplan-checkpoint-") as name:
             save_checkpoint(self._engine, Path(name), replace(state, metrics=metrics), self._context.rank)
             self._context.report(metrics, Path(name))
-        self._meter.restart()
+        self._metrics.restart()
         return metrics
 
     def _trained(self, state: CheckpointState) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""What training starts from, on disk: the untrained student and its examples."""
+"""Prepares training: writes the untrained student and the encoded examples that every worker then reads."""
 
 from __future__ import annotations
 

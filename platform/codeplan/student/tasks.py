@@ -22,7 +22,7 @@ VERSION = 1
 """Raised when a prompt or a target changes; a student trained under another version is refused."""
 
 Head = Literal["code", "plan"]
-TooLong = Literal["plan too long", "starter code too long"]
+TooLong = Literal["plan_too_long", "starter_code_too_long"]
 
 _QUESTION = "\nQUESTION:\n"
 _STARTER = "\nSTARTER CODE:\n"
@@ -86,8 +86,8 @@ class PromptTooLongError(ValueError):
 
     def __init__(self, part: TooLong, problem_id: str, needed: int, limit: int) -> None:
         super().__init__(
-            f"{problem_id}: {part}: prompt needs {needed} tokens beside the question, the limit is {limit}; "
-            "raise student.max_source_tokens or student.max_plan_source_tokens"
+            f"{problem_id}: {part.replace('_', ' ')}: prompt needs {needed} tokens beside the question, the "
+            f"limit is {limit}; raise student.max_source_tokens or student.max_plan_source_tokens"
         )
         self.part = part
 
@@ -136,7 +136,7 @@ def encode_source(
     bare = len(before) + len(starter) + len(marker)
     room = limit - bare - len(followed)
     if room < 0:
-        part: TooLong = "starter code too long" if bare > limit else "plan too long"
+        part: TooLong = "starter_code_too_long" if bare > limit else "plan_too_long"
         raise PromptTooLongError(part, problem.problem_id, limit - room, limit)
     return Encoded([*before, *question[:room], *starter, *followed, *marker], max(0, len(question) - room))
 

@@ -14,7 +14,7 @@ from codeplan.student.examples import Example
 _LOSS, _MICRO_BATCHES, _EXAMPLES, _TOKENS = range(4)
 
 
-class TrainingMeter:
+class TrainingMetrics:
     """Accumulates micro-batches on the device; nothing is copied from it before `read`."""
 
     def __init__(self, device: torch.device) -> None:

@@ -25,7 +25,7 @@ REJECTION_LIMIT = 3
 _REPEATABLE = frozenset({"rejected", "malformed_answer"})
 """Failures that recur for every request where their cause is the endpoint, the key or a setting."""
 
-Status = Literal["answered", "failed", "stopped", "over_budget", "not_asked"]
+ReplyStatus = Literal["answered", "failed", "stopped", "over_budget", "not_asked"]
 """answered; failed after all attempts; stopped: the teacher refuses everything or cannot be reached, which ends the
 stage; over_budget: the budget does not allow the request; not_asked: the stage had ended, or the budget was exhausted,
 before this request's turn."""
@@ -36,7 +36,7 @@ class Reply(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
     key: str
-    status: Status
+    status: ReplyStatus
     answer: Answer | None = None
     cached: bool = False
     """Whether the answer came from the cache, so that nothing was paid."""

@@ -13,7 +13,6 @@ from urllib.parse import quote, urlsplit
 import httpx2
 import openai
 
-from codeplan.teacher.bodies import body_text
 from codeplan.teacher.budget import Price
 from codeplan.teacher.completion import Completion, NoCompletionError, read_completion
 from codeplan.teacher.endpoint import Endpoint, EndpointError, http_client, proxy_for
@@ -28,6 +27,7 @@ from codeplan.teacher.failures import (
     retry_after_s,
 )
 from codeplan.teacher.requests import Answer, TeacherRequest
+from codeplan.teacher.response_body import body_text
 from codeplan.teacher.sampling_settings import STATUSES, Adaptation
 
 logger = logging.getLogger(__name__)

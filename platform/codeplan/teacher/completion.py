@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from codeplan.teacher.bodies import body_text, parse_json
 from codeplan.teacher.failures import ErrorResponse, error_body
+from codeplan.teacher.response_body import body_text, parse_json
 
 MAX_TOKEN_COUNT = 10**9
 """A token count above this is ignored."""

@@ -18,8 +18,8 @@ from codeplan.stage import StageError
 from codeplan.teacher.budget import Budget, Price
 from codeplan.teacher.cache import AnswerCache
 from codeplan.teacher.cached_teacher import REJECTION_LIMIT, CachedTeacher, Reply, TeacherSetup
-from codeplan.teacher.configured import endpoint_of, host_of
-from codeplan.teacher.ledger import Distilled, Tally, collect_plans
+from codeplan.teacher.configured_endpoint import endpoint_of, host_of
+from codeplan.teacher.plan_collection import Distilled, RequestCounts, collect_plans
 from codeplan.teacher.plan_requests import build_plan_requests
 from codeplan.teacher.requests import TeacherRequest
 from codeplan.teacher.sampling_settings import Adaptation
@@ -43,7 +43,7 @@ def distill(
     teacher: TeacherConfig,
     execution: ExecutionConfig,
     cache_folder: Path,
-    advance: Callable[[Tally], None],
+    advance: Callable[[RequestCounts], None],
     *,
     workers: Workers,
     on_reply: Callable[[TeacherRequest, Reply], None] | None = None,
@@ -73,7 +73,7 @@ def distill(
 
     def take(reply: Reply) -> None:
         replies[reply.key] = reply
-        advance(Tally.of(reply, sharing[reply.key]))
+        advance(RequestCounts.of(reply, sharing[reply.key]))
 
     for reply in _cached(distinct.values(), cache):
         take(reply)

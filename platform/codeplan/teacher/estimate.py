@@ -9,7 +9,7 @@ from codeplan.config import ExecutionConfig, TeacherConfig
 from codeplan.records import Problem
 from codeplan.teacher.budget import Price, max_prompt_tokens
 from codeplan.teacher.cache import AnswerCache
-from codeplan.teacher.configured import host_of
+from codeplan.teacher.configured_endpoint import host_of
 from codeplan.teacher.offline import MODEL as OFFLINE
 from codeplan.teacher.plan_requests import build_plan_requests
 

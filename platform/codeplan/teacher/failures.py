@@ -16,7 +16,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from codeplan.errors import UserError
-from codeplan.teacher.bodies import body_text, parse_json
+from codeplan.teacher.response_body import body_text, parse_json
 
 MAX_MESSAGE_CHARACTERS = 300
 """Characters of a server's message that we repeat."""

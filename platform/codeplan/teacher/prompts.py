@@ -126,5 +126,5 @@ def solution_in(text: str) -> str | None:
 
 def _prompt(name: str) -> Prompt:
     if name not in PROMPTS:
-        raise PromptError(f"there is no prompt {name!r}; the prompts are {', '.join(sorted(PROMPTS))}")
+        raise PromptError(f"teacher.prompt: unknown prompt {name!r}; available: {', '.join(sorted(PROMPTS))}")
     return PROMPTS[name]

@@ -11,7 +11,7 @@ from codeplan.config import TeacherConfig
 from codeplan.stage import StageError
 from codeplan.teacher.endpoint import Endpoint
 from codeplan.teacher.offline import MODEL
-from codeplan.teacher.offline_server import offline_host, offline_teacher
+from codeplan.teacher.offline.server import offline_host, offline_teacher
 
 
 def host_of(teacher: TeacherConfig) -> str:

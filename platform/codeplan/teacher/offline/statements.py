@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from functools import singledispatch
 from typing import NamedTuple
 
-from codeplan.teacher import idioms
-from codeplan.teacher.phrases import callee, listing, operand, order, say, targets
-from codeplan.teacher.vocabulary import ACTS, UPDATES
+from codeplan.teacher.offline import idioms
+from codeplan.teacher.offline.phrases import callee, listing, operand, order, say, targets
+from codeplan.teacher.offline.words import ACTS, UPDATES
 
 _INPUT_LINE = re.compile(r"\b(?:sys\.)?stdin\.readline\(\)|\braw_input\(\)")
 

@@ -1,7 +1,7 @@
-"""A pool of Ray actors that judge batches of programs; every actor keeps one `codeplan_sandbox.Judge` running.
+"""Ray actors that judge batches of programs; every actor keeps one `codeplan_sandbox.Judge` running.
 
 Two kinds of failure are distinguished: a program that fails gets a verdict, a sandbox or a machine that fails never
-yields one. After the death of a worker or a failure of its sandbox the batch is judged again, a limited number of
+yields one. After the death of an actor or a failure of its sandbox the batch is judged again, a limited number of
 times; then the error is raised.
 """
 
@@ -23,13 +23,13 @@ BATCH_PROGRAMS = 16
 BATCHES_IN_FLIGHT = 2
 """Batches in flight per actor and caller: one that is judged, one that is queued."""
 BATCH_RETRIES = 3
-"""Maximum retries of a batch whose worker died or whose sandbox failed."""
-WORKER_RESTARTS = 100
+"""Maximum retries of a batch whose actor died or whose sandbox failed."""
+ACTOR_RESTARTS = 100
 """Maximum restarts of an actor's process."""
 
 
-class JudgeWorker:
-    """An actor with a running judge, in a process of its own."""
+class JudgeActor:
+    """One actor, with a running judge, in a process of its own."""
 
     def __init__(self, limits: Limits) -> None:
         self._judge = Judge(limits)
@@ -39,27 +39,27 @@ class JudgeWorker:
         return [self._judge.judge(program, suite, stop_at_failure=stop_at_failure) for program, suite in programs]
 
     def tier(self) -> str:
-        """Name of the isolation tier on this worker's machine."""
+        """Name of the isolation tier on this actor's machine."""
         return self._judge.tier
 
     def pid(self) -> int:
-        """ID of the worker's process on its machine."""
+        """ID of the actor's process on its machine."""
         return os.getpid()
 
 
 @dataclass(frozen=True)
-class JudgePool:
-    """Handles to the judging actors; it can be passed to other actors and tasks, which then use the same judges.
+class JudgeActors:
+    """Handles to the judging actors; they can be passed to other actors and tasks, which then use the same ones.
 
     Attributes:
-        actors: handles of `JudgeWorker` actors.
+        actors: handles of `JudgeActor` actors.
     """
 
     actors: tuple[Any, ...]
 
     @classmethod
-    def start(cls, actors: int, limits: Limits, num_cpus: float = 0.5) -> JudgePool:
-        """Start a pool, and wait until every actor's sandbox has started.
+    def start(cls, actors: int, limits: Limits, num_cpus: float = 0.5) -> JudgeActors:
+        """Start the actors, and wait until every actor's sandbox has started.
 
         Args:
             actors: number of actors; one per CPU that is available for judging.
@@ -69,49 +69,49 @@ class JudgePool:
         Raises:
             SandboxError: a machine of the cluster has no isolation tier that is strong enough.
         """
-        worker = ray.remote(JudgeWorker).options(
+        remote = ray.remote(JudgeActor).options(
             num_cpus=num_cpus,
-            max_restarts=WORKER_RESTARTS,
+            max_restarts=ACTOR_RESTARTS,
             max_task_retries=BATCH_RETRIES,
             # Anywhere in the cluster: in a trial of Ray Tune, Ray would look only in the trial's own reservation.
             scheduling_strategy="DEFAULT",
         )
-        pool = cls(tuple(worker.remote(limits) for _ in range(actors)))
+        started = cls(tuple(remote.remote(limits) for _ in range(actors)))
         try:
-            pool.tiers()
+            started.tiers()
         except SandboxError:
-            pool.stop()
+            started.stop()
             raise
-        return pool
+        return started
 
     def tiers(self) -> list[str]:
         """Name of the isolation tier, per actor."""
         return [_result(actor.tier.remote()) for actor in self.actors]
 
     def judge_many(
-        self, tasks: Sequence[tuple[str, Suite]], *, stop_at_failure: bool = False
+        self, programs: Sequence[tuple[str, Suite]], *, stop_at_failure: bool = False
     ) -> Iterator[tuple[int, SuiteVerdict]]:
         """Judge programs on all actors, with a limited number of batches in flight.
 
         Args:
-            tasks: programs with their suites. Within a batch, tasks that share the suite object serialize it once.
+            programs: each with its suite. Within a batch, programs that share the suite object serialize it once.
             stop_at_failure: skip a program's remaining tests after its first failure.
 
         Yields:
-            The index of a task and its verdict, batch by batch as they finish.
+            The index of a program and its verdict, batch by batch as they finish.
 
         Raises:
             SandboxError: a batch could not be judged after all retries.
         """
-        size = max(1, min(BATCH_PROGRAMS, len(tasks) // (len(self.actors) * BATCHES_IN_FLIGHT)))
-        queued = deque(range(start, min(start + size, len(tasks))) for start in range(0, len(tasks), size))
+        size = max(1, min(BATCH_PROGRAMS, len(programs) // (len(self.actors) * BATCHES_IN_FLIGHT)))
+        queued = deque(range(start, min(start + size, len(programs))) for start in range(0, len(programs), size))
         in_flight: dict[Any, tuple[Any, range]] = {}
         free = deque(actor for _ in range(BATCHES_IN_FLIGHT) for actor in self.actors)
         while queued or in_flight:
             while queued and free:
                 actor, batch = free.popleft(), queued.popleft()
                 judge = actor.judge.options(retry_exceptions=[SandboxError])
-                in_flight[judge.remote([tasks[index] for index in batch], stop_at_failure)] = actor, batch
+                in_flight[judge.remote([programs[index] for index in batch], stop_at_failure)] = actor, batch
             (done,), _ = ray.wait(list(in_flight), num_returns=1)
             actor, batch = in_flight.pop(done)
             free.append(actor)
@@ -127,4 +127,4 @@ def _result(reference: Any) -> Any:
     try:
         return ray.get(reference)
     except RayActorError as error:
-        raise SandboxError(f"a judge worker is no longer available: {error}") from error
+        raise SandboxError(f"a judging actor is no longer available: {error}") from error

@@ -87,7 +87,7 @@ METHODS: dict[tuple[str, int], str] = {
     ("strip", 0): "{o} stripped",
     ("count", 1): "the count of {0} in {o}",
     ("index", 1): "the position of {0} in {o}",
-    ("find", 1): "the first place of {0} in {o}",
+    ("find", 1): "the first position of {0} in {o}",
     ("replace", 2): "{o} with {0} replaced by {1}",
     ("startswith", 1): "{o} starts with {0}",
     ("endswith", 1): "{o} ends with {0}",

@@ -1,6 +1,6 @@
 """Serve the offline teacher, which is not an LLM, over the OpenAI protocol, so that the whole client is exercised.
 
-python -m codeplan.teacher.offline_server --port 8765
+python -m codeplan.teacher.offline.server --port 8765
 
 Two endpoints: ``POST /v1/chat/completions`` and ``GET /v1/models``. The key is read from the environment variable
 ``CODEPLAN_OFFLINE_KEY``; without one, any key is accepted. It listens on the loopback interface alone.
@@ -31,18 +31,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-import codeplan.teacher
 from codeplan.errors import UserError
 from codeplan.files import digest
 from codeplan.teacher.endpoint import Endpoint
-from codeplan.teacher.offline import MODEL, write_plan
+from codeplan.teacher.offline.plan_writer import MODEL, write_plan
 from codeplan.teacher.prompts import solution_in
 
 KEY_VARIABLE = "CODEPLAN_OFFLINE_KEY"
 HOST = "127.0.0.1"
 MAX_CHOICES = 128
 _WORDS = re.compile(r"\w+|[^\w\s]")
-_SOURCES = ("offline.py", "statements.py", "phrases.py", "idioms.py", "vocabulary.py")
+_SOURCES = ("plan_writer.py", "statements.py", "phrases.py", "idioms.py", "words.py")
 
 
 class BadRequest(Exception):  # noqa: N818 - named after its HTTP status
@@ -110,8 +109,7 @@ def complete(body: Any) -> dict[str, Any]:
 
 def version() -> str:
     """What changes when the offline teacher would write other plans: a digest of its own source."""
-    folder = Path(codeplan.teacher.__path__[0])
-    return "".join(digest(folder / name)[:4] for name in _SOURCES)
+    return "".join(digest(Path(__file__).with_name(name))[:4] for name in _SOURCES)
 
 
 def offline_host() -> str:
@@ -159,7 +157,7 @@ def offline_teacher() -> Iterator[Endpoint]:
         UserError: it does not start.
     """
     key = secrets.token_hex(16)
-    command = [sys.executable, "-m", "codeplan.teacher.offline_server", "--port", "0", "--until-stdin-closes"]
+    command = [sys.executable, "-m", "codeplan.teacher.offline.server", "--port", "0", "--until-stdin-closes"]
     child = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -184,7 +182,7 @@ def offline_teacher() -> Iterator[Endpoint]:
 def main() -> None:
     """Serve until interrupted."""
     parser = argparse.ArgumentParser(
-        prog="python -m codeplan.teacher.offline_server",
+        prog="python -m codeplan.teacher.offline.server",
         description="Serve the offline teacher, which is not an LLM, over the OpenAI protocol on loopback.",
     )
     parser.add_argument("--port", type=int, default=0, help="0 picks a free one; the address is the first line printed")

@@ -6,7 +6,7 @@ from codeplan.config import ExecutionConfig, TeacherConfig
 from codeplan.records import Problem
 from codeplan.stage import StageError
 from codeplan.teacher.cached_teacher import Reply
-from codeplan.teacher.ledger import Distilled, Tally, collect_plans
+from codeplan.teacher.plan_collection import Distilled, RequestCounts, collect_plans
 from codeplan.teacher.plan_requests import PlanRequest, build_plan_requests
 from codeplan.teacher.requests import Answer
 
@@ -60,8 +60,8 @@ def test_every_dropped_request_has_a_reason_and_equal_requests_are_paid_once():
         ("p0", True, 0.0),
     ]
     assert distilled.account.rows_in == 7
-    assert distilled.account.dropped == {"no_plan_in_answer": 1, "timeout": 1, "problem_without_solution": 2}
-    assert distilled.tally == Tally(5, cached=2, failed=1, prompt_tokens=40, completion_tokens=8, cost_usd=1.0)
+    assert distilled.account.dropped == {"no_plan_in_answer": 1, "timeout": 1, "without_solution": 2}
+    assert distilled.counts == RequestCounts(5, cached=2, failed=1, prompt_tokens=40, completion_tokens=8, cost_usd=1.0)
 
 
 def test_too_many_failed_requests_fail_the_stage_with_counts_and_first_messages():
@@ -89,7 +89,7 @@ def test_a_stopped_teacher_fails_the_stage_and_says_how_many_answers_are_kept():
 
 def test_no_plan_requests_are_no_failure():
     distilled = collect([], [], 3, max_failed_fraction=0.0)
-    assert distilled.account.dropped == {"problem_without_solution": 3}
+    assert distilled.account.dropped == {"without_solution": 3}
 
 
 def test_truncated_plans_are_dropped_and_do_not_count_as_failed():
@@ -97,9 +97,9 @@ def test_truncated_plans_are_dropped_and_do_not_count_as_failed():
     replies = [*(answered(request, finish_reason="length") for request in requests[:9]), answered(requests[9])]
     distilled = collect(requests, replies, max_failed_fraction=0.0)
     assert [plan.problem_id for plan in distilled.plans] == ["p9"]
-    assert distilled.account.dropped == {"plan_truncated": 9}
-    assert distilled.tally.truncated == 9
-    assert distilled.tally.failed == 0
+    assert distilled.account.dropped == {"truncated": 9}
+    assert distilled.counts.truncated == 9
+    assert distilled.counts.failed == 0
     (note,) = distilled.notes()
     assert note.startswith("9 of 10 plans were truncated")
     assert "teacher.max_tokens" in note
@@ -144,7 +144,7 @@ def test_allow_incomplete_finishes_with_the_paid_plans_and_counts_the_rest():
     )
     assert [plan.problem_id for plan in distilled.plans] == ["p0", "p1", "p2"]
     assert distilled.account.dropped == {"budget_exhausted": 2}
-    assert distilled.tally.rows == 3
+    assert distilled.counts.rows == 3
     (note,) = distilled.notes()
     assert note.startswith("the plans are incomplete: 2 of 5 are missing")
     assert "teacher.allow_incomplete: false" in note

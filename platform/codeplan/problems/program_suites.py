@@ -1,4 +1,4 @@
-"""Hidden tests that are one program, and how to remove those of its tests that the question shows.
+"""Hidden suites that are one program, and how to remove those of its tests that the question shows.
 
 Two forms are known: a function ``check(candidate)`` of asserts (HumanEval, LeetCode), and EvalPlus's loop over a list
 ``inputs`` and, mostly, a list ``results``: ``for i, (inp, exp) in enumerate(zip(inputs, results)): assertion(f(*inp),

@@ -1,4 +1,4 @@
-"""Where every request of a distillation went, and whether the result is good enough."""
+"""Collects the plans in the teacher's replies, accounts for every request, and says whether the result will do."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from codeplan.teacher.reasoning import only_closes_reasoning
 
 MESSAGES_SHOWN = 3
 
-PLAN_TRUNCATED = "plan_truncated"
+TRUNCATED = "truncated"
 BUDGET_EXHAUSTED = "budget_exhausted"
-PROBLEM_WITHOUT_SOLUTION = "problem_without_solution"
+WITHOUT_SOLUTION = "without_solution"
 
 
 @dataclass(frozen=True)
-class Tally:
-    """Counts of a distillation, or of a part of it.
+class RequestCounts:
+    """Counts of plan requests: of a distillation, or of a part of it.
 
     Attributes:
         rows: plan requests that are finished, failed ones included.
@@ -42,12 +42,12 @@ class Tally:
     completion_tokens: int = 0
     cost_usd: float = 0.0
 
-    def __add__(self, other: Tally) -> Tally:
+    def __add__(self, other: RequestCounts) -> RequestCounts:
         names = [counter.name for counter in fields(self)]
-        return Tally(**{name: getattr(self, name) + getattr(other, name) for name in names})
+        return RequestCounts(**{name: getattr(self, name) + getattr(other, name) for name in names})
 
     @classmethod
-    def of(cls, reply: Reply, rows: int) -> Tally:
+    def of(cls, reply: Reply, rows: int) -> RequestCounts:
         """What one reply adds, for the rows that share its request: equal requests are paid once."""
         answer = reply.answer
         if answer is None:
@@ -69,26 +69,26 @@ class Distilled:
     Attributes:
         plans: in the problems' order, then by solution, then by sample.
         account: where every plan request went; a problem without a solution counts as one.
-        tally: totals.
+        counts: totals.
         left_out: per sampling setting that the teacher refused, how many plans were written without it.
         failures: why requests have no plan, one sentence per problem and cause.
     """
 
     plans: list[Plan]
     account: Account
-    tally: Tally
+    counts: RequestCounts
     left_out: Mapping[str, int] = field(default_factory=dict)
     failures: tuple[str, ...] = ()
 
     def notes(self) -> list[str]:
         """What a person should know about the plans, in sentences."""
-        total = f"{self.account.rows_in - self.account.dropped.get(PROBLEM_WITHOUT_SOLUTION, 0):,}"
+        total = f"{self.account.rows_in - self.account.dropped.get(WITHOUT_SOLUTION, 0):,}"
         notes = [
             f"the teacher refuses the setting {name}: {count:,} of {len(self.plans):,} plans were written without it "
             f"(teacher.{name}=null leaves it out from the start)"
             for name, count in self.left_out.items()
         ]
-        if dropped := self.account.dropped.get(PLAN_TRUNCATED, 0):
+        if dropped := self.account.dropped.get(TRUNCATED, 0):
             notes.append(
                 f"{dropped:,} of {total} plans were truncated by the length limit and dropped; raise "
                 "teacher.max_tokens, or keep them with teacher.keep_truncated_plans: true"
@@ -139,18 +139,18 @@ def collect_plans(
     if dropped[BUDGET_EXHAUSTED] and not (teacher.allow_incomplete and plans):
         raise StageError(_budget_message(rows, teacher, execution))
     _check_failures(collection, rows, execution)
-    if dropped[PLAN_TRUNCATED] and not plans:
+    if dropped[TRUNCATED] and not plans:
         raise StageError(
-            f"all {dropped[PLAN_TRUNCATED]:,} plans are truncated by the length limit: raise "
+            f"all {dropped[TRUNCATED]:,} plans are truncated by the length limit: raise "
             f"{max_tokens_setting(teacher.max_tokens)}, or keep them with teacher.keep_truncated_plans: true"
         )
     if without_solution:
-        dropped[PROBLEM_WITHOUT_SOLUTION] = without_solution
-    tally = Tally()
+        dropped[WITHOUT_SOLUTION] = without_solution
+    counts = RequestCounts()
     for key, sharing in Counter(reply.key for reply in rows).items():
-        tally += Tally.of(replies[key], sharing)
+        counts += RequestCounts.of(replies[key], sharing)
     account = Account(len(plan_requests) + without_solution, len(plans), dict(dropped))
-    return Distilled(plans, account, tally, dict(collection.left_out), tuple(collection.messages))
+    return Distilled(plans, account, counts, dict(collection.left_out), tuple(collection.messages))
 
 
 class _Collection:
@@ -179,7 +179,7 @@ class _Collection:
             self.answers_without_plan += 1
             self._drop(*plan_request.explain_missing(reply.answer))
         elif not plan.finished and not self._keep_truncated:
-            self.dropped[PLAN_TRUNCATED] += 1
+            self.dropped[TRUNCATED] += 1
         else:
             self.plans.append(plan)
             self._paid.add(reply.key)
@@ -197,11 +197,11 @@ def _check_not_stopped(rows: Sequence[Reply]) -> None:
 
 def _check_failures(collection: _Collection, rows: Sequence[Reply], execution: ExecutionConfig) -> None:
     # A truncated plan is a matter of teacher.max_tokens, and a request without budget was never sent: neither failed.
-    not_failed = {PLAN_TRUNCATED, BUDGET_EXHAUSTED}
+    not_failed = {TRUNCATED, BUDGET_EXHAUSTED}
     reasons = Counter({reason: count for reason, count in collection.dropped.items() if reason not in not_failed})
     sent = len(rows) - collection.dropped[BUDGET_EXHAUSTED]
     if (failed := reasons.total()) > execution.max_failed_fraction * sent:
-        counts = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+        counts = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in reasons.most_common())
         raise StageError(
             f"{failed} of {sent} requests to the teacher failed, more than execution.max_failed_fraction "
             f"{execution.max_failed_fraction:g} allows: {counts}. "

@@ -1,4 +1,8 @@
-"""The cause of a reference solution's failure on its own problem's tests, and what to do about it."""
+"""Why a reference solution fails its own problem's tests, and what to do about it.
+
+The outcome, the message and other solutions of the problem tell a limit that is too low from a wrong solution, a wrong
+comparator, several correct answers, a missing package, or a reader that does not fit the file.
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator
 
-from codeplan.teacher.statements import PlanStep, steps_of
+from codeplan.teacher.offline.statements import PlanStep, steps_of
 
 MODEL = "offline-syntax-tree"
 """Its name as a model."""

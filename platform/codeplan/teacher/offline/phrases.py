@@ -9,8 +9,8 @@ from __future__ import annotations
 import ast
 from functools import singledispatch
 
-from codeplan.teacher import idioms
-from codeplan.teacher.vocabulary import BINARY, COMPARISONS, FUNCTIONS, INPUTS, LAZY, METHODS, UNARY
+from codeplan.teacher.offline import idioms
+from codeplan.teacher.offline.words import BINARY, COMPARISONS, FUNCTIONS, INPUTS, LAZY, METHODS, UNARY
 
 MAX_CONSTANT_CHARACTERS = 40
 """A longer text or number is truncated."""

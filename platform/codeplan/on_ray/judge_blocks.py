@@ -1,4 +1,4 @@
-"""Hidden tests over a data set: programs judged by the pool of judges, block by block, and none twice."""
+"""Hidden tests over a data set: blocks of programs, judged by the actors of `codeplan.on_ray.judge_actors`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from codeplan.inference.samples import as_record
 from codeplan.inference.verdict_pool import ProgramKey, VerdictPool
-from codeplan.on_ray.judges import JudgePool
+from codeplan.on_ray.judge_actors import JudgeActors
 from codeplan.progress import Bar
 from codeplan_sandbox import Suite
 
@@ -14,7 +14,7 @@ Programs = Mapping[ProgramKey, tuple[str, Suite]]
 """Program texts, each with the tests that decide."""
 
 
-def judge_block(block: int, programs: Programs, judges: JudgePool, verdicts: VerdictPool, bar: Bar) -> int:
+def judge_block(block: int, programs: Programs, judges: JudgeActors, verdicts: VerdictPool, bar: Bar) -> int:
     """Judge the programs of a block that have no verdict in the pool yet; returns how many.
 
     Judging a program stops at its first failure: hidden tests decide all or nothing.
