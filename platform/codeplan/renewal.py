@@ -35,6 +35,7 @@ _OTHERS: Mapping[str, Any] = {
     "problems.train.split": "test",
     "problems.test.split": "train",
     "execution.train_workers": 1,
+    "training.earlier": [{"until": 10}],
 }
 """Other values for keys that take no value made up from their type."""
 
@@ -47,7 +48,9 @@ def renewed_by_key() -> dict[str, list[str]]:
         for section in sections():
             for setting in section.settings:
                 key = setting.key
-                if key not in _ALIKE:
+                if key.startswith("sweep.") or "[]" in key:  # decides no stage, or is part of a key before it
+                    found[key] = []
+                elif key not in _ALIKE:
                     renewed = {role for plain in examples if _has(plain, key) for role in _renewed(plain, key)}
                     found[key] = [role for role in _ROLES if role in renewed]
         return found | {key: found[like] for key, like in _ALIKE.items()}

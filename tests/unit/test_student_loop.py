@@ -213,7 +213,7 @@ def test_a_checkpoint_of_another_zero_stage_is_refused(tmp_path: Path) -> None:
     training = settings(steps=3)
     prepared(tmp_path, training)
     run(tmp_path, LocalContext(tmp_path / "train"), training, zero_stage=1)
-    with pytest.raises(StudentError, match="under ZeRO 1, now there are 1 under ZeRO 2"):
+    with pytest.raises(StudentError, match="with ZeRO 1; this run has 1 worker with ZeRO 2"):
         run(tmp_path, LocalContext(tmp_path / "train"), training, zero_stage=2)
 
 

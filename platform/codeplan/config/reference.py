@@ -77,13 +77,15 @@ class Section:
 def sections(model: type[Settings] = Config, path: str = "", variant: str = "", meaning: str = "") -> Iterator[Section]:
     """The section of a model and those nested in it, in the order of the code."""
     fields = model.model_fields.items()
-    own = [_setting(_join(path, name), field) for name, field in fields if not _models(field.annotation)]
+    own = [_setting(_join(path, field.alias or name), field) for name, field in fields if not _models(field.annotation)]
     yield Section(path, variant, meaning or _one_line(model.__doc__ or ""), tuple(own))
     for name, field in fields:
         inner = _models(field.annotation)
         for nested in inner:
             chosen = _variant(nested) if len(inner) > 1 else ""
             yield from sections(nested, _join(path, name), chosen, _one_line(field.description or ""))
+        if (item := _item(field.annotation)) is not None:
+            yield from sections(item[0], _join(path, name) + item[1], "", _one_line(item[0].__doc__ or ""))
 
 
 def settings_page(renews: Mapping[str, Sequence[str]]) -> str:
@@ -161,6 +163,8 @@ def _values(annotation: Any, metadata: Sequence[Any] = ()) -> str:
         return f"list of {_values(arguments[0])}"
     if origin is dict:
         return f"mapping of {_values(arguments[0])} to {_values(arguments[1])}"
+    if inspect.isclass(annotation) and issubclass(annotation, Settings):
+        return "section, see below"
     kind = "path" if set(get_args(FilePath)[1:]) & set(metadata) else _WORDS[annotation]
     bounds = " and ".join(filter(None, map(_bound, metadata)))
     return f"{kind} {bounds}".strip()
@@ -178,6 +182,16 @@ def _models(annotation: Any) -> list[type[Settings]]:
     """The models of a nested section: one, several variants, or none for a plain value."""
     candidates = get_args(annotation) if get_origin(annotation) in {Union, types.UnionType} else (annotation,)
     return [kind for kind in candidates if inspect.isclass(kind) and issubclass(kind, Settings)]
+
+
+def _item(annotation: Any) -> tuple[type[Settings], str] | None:
+    """The model of the items of a list or mapping, and how the path of one is written; None for other types."""
+    arguments = get_args(annotation)
+    for origin, position, suffix in ((tuple, 0, "[]"), (dict, 1, ".KEY")):
+        if get_origin(annotation) is origin and inspect.isclass(arguments[position]):
+            kind = arguments[position]
+            return (kind, suffix) if issubclass(kind, Settings) else None
+    return None
 
 
 def _variant(model: type[Settings]) -> str:

@@ -101,7 +101,9 @@ class SweepConfig(Settings):
     """``asha`` continues one in this many trials at each rung."""
     stop_by: str = "validation_loss/code"
     """The validation loss that a scheduler compares."""
-    objective: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = Field(default=("codeplan",), min_length=1)
+    objective: Annotated[tuple[str, ...], BeforeValidator(_as_tuple, json_schema_input_type=str | tuple[str, ...])] = (
+        Field(default=("codeplan",), min_length=1)
+    )
     """What is best, by name: an arm (``direct``, ``control``, ``codeplan``, ``best_trial``, ``oracle``) for its pass@1,
     a difference such as ``codeplan - control``, ``validation_loss/TASK``, ``plan_quality.NAME``, ``sequences`` or
     ``teacher.cost_usd``. Of several, ``optuna`` searches for the best trade-offs; the first one names the best."""

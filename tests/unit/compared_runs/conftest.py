@@ -83,7 +83,7 @@ def _finish(stages: pipeline.Pipeline, solved: float) -> None:
         _done(stages[role], {"problems.with_solutions": 1.0, "problems.with_hidden_tests": 1.0, "problems": TEST})
         records.write(stages[role].folder / PROBLEMS, Problem, read.problems)
     for role in ("plans", "oracle"):
-        _done(stages[role], {"teacher.cost_usd": 0.75})
+        _done(stages[role], {"teacher.cost_usd": 0.75, "plans": 0.0})
         records.write(stages[role].folder / PLANS, Plan, [])
     _done(stages["student"], {})
     for role in ("samples", "verdicts"):
