@@ -26,13 +26,14 @@ from codeplan.files import atomic_write
 from codeplan.on_ray.train_reports import ReportWriter, follow_reports
 from codeplan.records import Plan, Problem
 from codeplan.stage import Account
-from codeplan.student.checkpoint import read_state
+from codeplan.student.checkpoint import read_state, verify_checkpoint
 from codeplan.student.engine import zero_stage
 from codeplan.student.prepare import Prepared, prepare
 from codeplan.student.settings import FinetuneSettings
 
 CHECKPOINT = "checkpoint"
-"""Name of the folder in which a finished training leaves its last checkpoint."""
+"""Name of the folder in which a finished training leaves its last checkpoint, under a constant schedule; a user may
+delete it."""
 
 _RUN = "train"
 _REPORTS = "reports.jsonl"
@@ -76,8 +77,8 @@ def finetune(  # noqa: PLR0917  # in the pipeline's order
         plans: the teacher's plans for their solutions.
         settings: what to start from, and what to do.
         execution: workers, GPUs, ZeRO stage and how often to keep a checkpoint.
-        folder: gets ``student`` (the result), ``checkpoint`` (the last one), ``initial`` and ``examples.parquet``, and
-            ``train`` while the training runs. All workers must see it under the same path.
+        folder: gets ``student`` (the result), ``checkpoint`` (the last one, under a constant schedule), ``initial`` and
+            ``examples.parquet``, and ``train`` while the training runs. All workers must see it under the same path.
         on_report: called with each report of the workers as it comes, in a thread of this process.
         start_from: ``checkpoint`` of a training of the same problems and plans with an equal
             `FinetuneSettings.trajectory` and fewer steps; used where the folder has no checkpoint of its own.
@@ -102,7 +103,7 @@ def finetune(  # noqa: PLR0917  # in the pipeline's order
     trainer = _trainer(prepared, training, execution, folder, start_from)
     with _keep_interrupt_handler(), follow_reports(reports, on_report):
         result = _fit(trainer)
-    _keep_checkpoint(Path(result.checkpoint.path) if result.checkpoint else start_from, folder)
+    _keep_checkpoint(Path(result.checkpoint.path) if result.checkpoint else start_from, folder, training)
     encoding = prepared.encoding
     counts = {f"questions_shortened/{task}": float(count) for task, count in encoding.shortened.items()}
     counts |= {f"targets_truncated/{task}": float(count) for task, count in encoding.truncated.items()}
@@ -158,6 +159,7 @@ def _start_problem(folder: Path, start_from: Path, training: TrainingConfig, exe
         return ""
     try:
         state = read_state(start_from)
+        verify_checkpoint(start_from)
     except UserError as error:
         return str(error)
     if state.step > training.steps:
@@ -166,14 +168,17 @@ def _start_problem(folder: Path, start_from: Path, training: TrainingConfig, exe
     return f"checkpoint {start_from} {problem}" if problem else ""
 
 
-def _keep_checkpoint(last: Path | None, folder: Path) -> None:
+def _keep_checkpoint(last: Path | None, folder: Path, training: TrainingConfig) -> None:
     """Leave the last checkpoint for trainings of more steps, and remove the folder of the run.
+
+    Under another schedule than a constant one no training can start from it, and the optimizer's state is large.
 
     Args:
         last: the checkpoint; None where it was kept before.
         folder: the stage's folder.
+        training: gives the schedule.
     """
-    if last is not None:
+    if last is not None and training.schedule == "constant":
         with atomic_write(folder / CHECKPOINT) as unfinished:
             shutil.copytree(last, unfinished, copy_function=_link_or_copy)
     shutil.rmtree(folder / _RUN, ignore_errors=True)
