@@ -24,7 +24,7 @@ from rich.markup import escape
 import codeplan
 from codeplan import stages
 from codeplan.config import Config, Settings
-from codeplan.stage import Stage, StageResult
+from codeplan.stage import Stage, StageError, StageResult, require_same_inputs
 from codeplan.stages import StageRun, distill, finetune, judge, problems, report, sample
 from codeplan.teacher.offline import MODEL as OFFLINE
 from codeplan.tracking import Tracker
@@ -41,9 +41,12 @@ def build(config: Config, goal: str = "report") -> Pipeline:
         goal: a stage's name: problems, distill, finetune, sample, judge or report.
 
     Raises:
-        UserError: a file of problems or a folder of a student is missing, or a name cannot be resolved.
+        UserError: a file of problems or a folder of a student is missing, a name cannot be resolved, the home is not a
+            folder, or samples are wanted of a student that is not trained to write plans or programs.
     """
     home = Path(config.execution.home)
+    if not next(path for path in (home, *home.absolute().parents) if path.exists()).is_dir():
+        raise StageError(f"execution.home is {home}, which is not a folder and not in one; name a folder")
     specs = _specs(config)
     built: dict[str, Stage] = {}
     for role in _required(specs, goal):
@@ -64,19 +67,27 @@ class _Spec:
 
 
 def _specs(config: Config) -> dict[str, _Spec]:
-    train, test, teacher = config.problems.train, config.problems.test, config.teacher
+    train, test = config.problems.train, config.problems.test
+    teacher, budget = config.teacher, config.execution.budget_usd
     specs = {
         "train": _Spec("problems", problems.VERSION, lambda: problems.settings(train)),
         "test": _Spec("problems", problems.VERSION, lambda: problems.settings(test)),
-        "plans": _Spec("distill", distill.VERSION, lambda: distill.settings(teacher, "plans"), ("train",)),
-        "oracle": _Spec("distill", distill.VERSION, lambda: distill.settings(teacher, "oracle"), ("test",)),
-        "student": _Spec("finetune", finetune.VERSION, lambda: finetune.settings(config), ("train", "plans")),
-        "samples": _Spec("sample", sample.VERSION, lambda: sample.settings(config), ("test", "oracle", "student")),
+        "plans": _Spec("distill", distill.VERSION, lambda: distill.settings(teacher, budget, "plans"), ("train",)),
+        "oracle": _Spec("distill", distill.VERSION, lambda: distill.settings(teacher, budget, "oracle"), ("test",)),
+        "student": _Spec(
+            "finetune", finetune.VERSION, lambda: finetune.settings(config.student, config.training), ("train", "plans")
+        ),
+        "samples": _Spec(
+            "sample",
+            sample.VERSION,
+            lambda: sample.settings(config.sampling, config.judging, config.report, config.training),
+            ("test", "oracle", "student"),
+        ),
         "verdicts": _Spec("judge", judge.VERSION, lambda: judge.settings(config.judging), ("test", "samples")),
         "report": _Spec(
             "report",
             report.VERSION,
-            lambda: report.settings(config),
+            lambda: report.settings(config.report),
             ("test", "plans", "oracle", "samples", "verdicts"),
         ),
     }
@@ -120,6 +131,7 @@ def run(config: Config, goal: str, tracker: Tracker, console: Console) -> Pipeli
         The stages.
     """
     pipeline = build(config, goal)
+    require_same_inputs(pipeline.values())
     named = titles(pipeline)
     tags = {"kind": "experiment", "goal": goal, "teacher": config.teacher.model, **_versions()}
     with ExitStack() as exit_stack, tracker.experiment(config, tags) as parent:
@@ -131,7 +143,9 @@ def run(config: Config, goal: str, tracker: Tracker, console: Console) -> Pipeli
             with tracker.stage(parent, named[role], kind) as tracking:
                 result = _run_stage(StageRun(stage, named[role], config.execution, tracking, console, exit_stack))
             if stage.name == "problems":
-                problems.require_usable(role, result)
+                problems.require_usable(role, stage, result)
+            elif stage.name == "distill":
+                require_same_inputs(pipeline.values())
         if goal == "report":
             report.show(pipeline["report"], parent, console)
     return pipeline
