@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -43,9 +44,14 @@ def atomic_write(path: Path) -> Iterator[Path]:
             unfinished.unlink(missing_ok=True)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove what `atomic_write` left in a folder when its process was killed; nobody else may be writing there."""
-    for leftover in folder.glob(".*"):
+def remove_leftovers(folder: Path, name: str = "") -> None:
+    """Remove what `atomic_write` left in a folder when its process was killed; nobody else may be writing there.
+
+    Args:
+        folder: where it wrote.
+        name: how the names of its files begin, where others may be writing other files there.
+    """
+    for leftover in folder.glob(f".{glob.escape(name)}*"):
         if leftover.is_dir():
             shutil.rmtree(leftover, ignore_errors=True)
         else:

@@ -24,7 +24,7 @@ from rich.markup import escape
 
 from codeplan import stages
 from codeplan.config import Config, Settings
-from codeplan.stage import Stage, StageResult
+from codeplan.stage import Stage, StageError, StageResult, require_same_inputs
 from codeplan.stages import Observer, StageRun, distill, finetune, judge, lineage, problems, report, sample
 from codeplan.teacher.offline import MODEL as OFFLINE
 from codeplan.tracking import Run, Tracker, run_name, system_metrics, tags
@@ -44,9 +44,12 @@ def build(config: Config, goal: str = "report") -> Pipeline:
         goal: a stage's name: problems, distill, finetune, sample, judge or report.
 
     Raises:
-        UserError: a file of problems or a folder of a student is missing, or a name cannot be resolved.
+        UserError: a file of problems or a folder of a student is missing, a name cannot be resolved, the home is not a
+            folder, or samples are wanted of a student that is not trained to write plans or programs.
     """
     home = Path(config.execution.home)
+    if not next(path for path in (home, *home.absolute().parents) if path.exists()).is_dir():
+        raise StageError(f"execution.home is {home}, which is not a folder and not in one; name a folder")
     specs = _specs(config)
     built: dict[str, Stage] = {}
     for role in _required(specs, goal):
@@ -71,19 +74,25 @@ class _Spec:
 
 
 def _specs(config: Config) -> dict[str, _Spec]:
-    train, test, teacher = config.problems.train, config.problems.test, config.teacher
+    train, test = config.problems.train, config.problems.test
+    teacher, budget = config.teacher, config.execution.budget_usd
     specs = {
         "train": _Spec("problems", problems.VERSION, lambda: problems.settings(train)),
         "test": _Spec("problems", problems.VERSION, lambda: problems.settings(test)),
-        "plans": _Spec("distill", distill.VERSION, lambda: distill.settings(teacher, "plans"), ("train",)),
-        "oracle": _Spec("distill", distill.VERSION, lambda: distill.settings(teacher, "oracle"), ("test",)),
+        "plans": _Spec("distill", distill.VERSION, lambda: distill.settings(teacher, budget, "plans"), ("train",)),
+        "oracle": _Spec("distill", distill.VERSION, lambda: distill.settings(teacher, budget, "oracle"), ("test",)),
         **_trainings(config),
-        "samples": _Spec("sample", sample.VERSION, lambda: sample.settings(config), ("test", "oracle", "student")),
+        "samples": _Spec(
+            "sample",
+            sample.VERSION,
+            lambda: sample.settings(config.sampling, config.judging, config.report, config.training),
+            ("test", "oracle", "student"),
+        ),
         "verdicts": _Spec("judge", judge.VERSION, lambda: judge.settings(config.judging), ("test", "samples")),
         "report": _Spec(
             "report",
             report.VERSION,
-            lambda: report.settings(config),
+            lambda: report.settings(config.report),
             ("test", "plans", "oracle", "samples", "verdicts"),
         ),
     }
@@ -172,6 +181,7 @@ def run(
         The stages.
     """
     pipeline = build(config, goal)
+    require_same_inputs(pipeline.values())
     named = titles(pipeline)
     observer = observer or Observer()
     runs: dict[str, Run] = {}
@@ -184,19 +194,15 @@ def run(
         parent.tag(**{f"identity.{role}": stage.fingerprint for role, stage in pipeline.items()})
         for role, stage in pipeline.items():
             about = {"stage": stage.name, "role": role, "identity": stage.fingerprint}
-            with tracker.stage(parent, named[role], about | tags.of_config(config)) as tracking:
-                lineage.log_inputs(stage, tracking, runs)
-                runs[role] = tracking
+            with tracker.stage(parent, named[role], about | tags.of_config(config)) as runs[role]:
                 work = StageRun(
-                    stage, named[role], config.execution, tracking, config.tracking, console, exit_stack, observer
+                    stage, named[role], config.execution, runs[role], config.tracking, console, exit_stack, observer
                 )
-                result = _run_stage(work, runs)
-                for shown_on in (tracking, parent):
-                    lineage.log_data_set(stage, result, shown_on)
-                if role == "student":
-                    lineage.log_student(stage, config.tracking, runs, parent)
+                result = _run_and_log(work, runs, parent)
             if stage.name == "problems":
-                problems.require_usable(role, result)
+                problems.require_usable(role, stage, result)
+            elif stage.name == "distill":
+                require_same_inputs(pipeline.values())
         if goal == "report":
             report.show(pipeline["report"], parent, console)
     return pipeline
@@ -212,6 +218,18 @@ def _tracked(
         return tracker.experiment(config, about, name=name, differs=differs)
     about |= {"sweep": trial.sweep, **trial.tags}
     return tracker.experiment(config, about, name=trial.name, differs=trial.axes, parent=trial.parent, kind="trial")
+
+
+def _run_and_log(work: StageRun, runs: Mapping[str, Run], parent: Run) -> StageResult:
+    """Run a stage, and log what it read and made, also on the pipeline's run."""
+    stage = work.stage
+    lineage.log_inputs(stage, work.tracking, runs)
+    result = _run_stage(work, runs)
+    for shown_on in (work.tracking, parent):
+        lineage.log_data_set(stage, result, shown_on)
+    if stage.role == "student":
+        lineage.log_student(stage, work.tracked, runs, parent)
+    return result
 
 
 def _run_stage(work: StageRun, runs: Mapping[str, Run]) -> StageResult:

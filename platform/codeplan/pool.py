@@ -13,13 +13,14 @@ there are. A stage that needs more records adds them, and its done marker names 
 
 Records are grouped in blocks of problems: `PROBLEMS_PER_BLOCK` of them in the data set's order. A block is what one
 worker handles at a time, and the most that is in memory at once. A part is written once, whole, and never changed;
-readers concatenate the parts of a block.
+readers concatenate the parts of a block. A stage's marker of a block names the parts that were there: where one of them
+is lost or cut off, the stage is not done, and adds what is missing.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,15 +29,20 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from codeplan.files import atomic_write, locked, write_text
+from codeplan.errors import UserError, one_line
+from codeplan.files import atomic_write, locked, remove_leftovers, write_text
 from codeplan.records import R, arrow_schema, from_table, to_table
-from codeplan.stage import fingerprint
+from codeplan.stage import Stage, are_whole, fingerprint
 
 PROBLEMS_PER_BLOCK = 16
 """Few enough that a block of the paper's size (3,500 programs) is small in memory and little work is repeated when a
 worker dies. Which problems share a batch can move a sample by a rounding error, so this is a constant."""
 
 T = TypeVar("T")
+
+
+class PoolError(UserError):
+    """A part of a pool cannot be read; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -56,17 +62,31 @@ class Pool:
         """The pool of an identity, which may be empty yet."""
         return cls(home / "pools" / kind / fingerprint(identity)[:16], identity)
 
-    def relative(self, home: Path) -> str:
-        """The folder's path within the home, as a done marker names it."""
-        return self.folder.relative_to(home).as_posix()
+    @contextmanager
+    def lock(self, block: int, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
+        """Hold one block for this process: another that wants to add to it waits, and then finds what was added.
+
+        Args:
+            block: which one.
+            on_wait: called once, with who holds the block, where another process does.
+        """
+        with self._locked(f"{block:05d}", on_wait):
+            for table in self.folder.iterdir():
+                remove_leftovers(table, f"{block:05d}.")
+            yield
 
     @contextmanager
-    def lock(self, block: int) -> Iterator[None]:
-        """Hold one block for this process: another that wants to add to it waits, and then finds what was added."""
+    def lock_whole(self, on_wait: Callable[[str], None]) -> Iterator[None]:
+        """Hold the pool, beside the other processes that hold blocks: two that would fill all of it take turns."""
+        with self._locked("pool", on_wait):
+            yield
+
+    @contextmanager
+    def _locked(self, name: str, on_wait: Callable[[str], None] | None) -> Iterator[None]:
         self.folder.mkdir(parents=True, exist_ok=True)
         if not (self.folder / "identity.json").exists():
             write_text(self.folder / "identity.json", json.dumps(self.identity, indent=1))
-        with locked(self.folder / f"{block:05d}.lock"):
+        with locked(self.folder / f"{name}.lock", on_wait=on_wait):
             yield
 
     def parts(self, table: str, block: int) -> list[Path]:
@@ -78,20 +98,35 @@ class Pool:
         if not records:
             return
         (self.folder / table).mkdir(parents=True, exist_ok=True)
-        path = self.folder / table / f"{block:05d}.{len(self.parts(table, block)):03d}.parquet"
+        # Not their count: a part may have been deleted, and none is ever overwritten.
+        number = max((int(part.name.split(".")[1]) + 1 for part in self.parts(table, block)), default=0)
+        path = self.folder / table / f"{block:05d}.{number:03d}.parquet"
         with atomic_write(path) as unfinished:
             pq.write_table(to_table(kind, records), unfinished, compression="zstd")
 
     def read_table(self, table: str, block: int, kind: type[R], columns: Sequence[str] | None = None) -> pa.Table:
-        """A block of a table as Arrow columns: all of them, or those that are named."""
+        """A block of a table as Arrow columns: all of them, or those that are named.
+
+        Raises:
+            PoolError: a part is damaged.
+        """
         schema = arrow_schema(kind)
         wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
-        parts = [pq.read_table(path, columns=list(wanted.names)) for path in self.parts(table, block)]
-        return pa.concat_tables(part.cast(wanted) for part in parts) if parts else wanted.empty_table()
+        parts = [_read_part(path, wanted) for path in self.parts(table, block)]
+        return pa.concat_tables(parts) if parts else wanted.empty_table()
 
     def read(self, table: str, block: int, kind: type[R]) -> list[R]:
         """A block of a table as records."""
         return from_table(kind, self.read_table(table, block, kind))
+
+
+def _read_part(path: Path, schema: pa.Schema) -> pa.Table:
+    try:
+        return pq.read_table(path, columns=list(schema.names)).cast(schema)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise PoolError(
+            f"{path} cannot be read ({one_line(error, 120)}); if it is damaged, delete it and run the same command"
+        ) from error
 
 
 def blocks(items: Sequence[T]) -> list[Sequence[T]]:
@@ -103,28 +138,43 @@ def blocks(items: Sequence[T]) -> list[Sequence[T]]:
 class BlockMarkers:
     """Which blocks a stage has finished, and the counts of each: what resumes a stage and sums up its result.
 
+    A marker counts only while the parts that it names are there with their sizes.
+
     Attributes:
         folder: the stage's folder.
+        home: the folder of all stages and pools.
     """
 
     folder: Path
+    home: Path
+
+    @classmethod
+    def of(cls, stage: Stage) -> BlockMarkers:
+        """The markers of a stage."""
+        return cls(stage.folder, stage.home)
 
     def get(self, block: int) -> dict[str, int] | None:
         """The counts of a finished block; None where it is not finished."""
-        try:
-            found: dict[str, int] = json.loads(self._path(block).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        return found
+        found = self._read(block)
+        return found["counts"] if found is not None and are_whole(self.home, found["parts"]) else None
 
-    def put(self, block: int, counts: Mapping[str, int]) -> None:
-        """Mark a block as finished."""
-        self._path(block).parent.mkdir(exist_ok=True)
-        write_text(self._path(block), json.dumps(counts))
+    def put(self, block: int, counts: Mapping[str, int], parts: Iterable[Path]) -> None:
+        """Mark a block as finished.
+
+        Args:
+            block: which one.
+            counts: what is to be summed up.
+            parts: the files of pools that the block's records were read from.
+        """
+        path = self._path(block)
+        path.parent.mkdir(exist_ok=True)
+        remove_leftovers(path.parent, path.name)
+        sizes = {part.relative_to(self.home).as_posix(): part.stat().st_size for part in parts}
+        write_text(path, json.dumps({"counts": dict(counts), "parts": sizes}))
 
     def missing(self, count: int) -> list[int]:
         """The blocks, of so many, that are not finished."""
-        return [block for block in range(count) if not self._path(block).exists()]
+        return [block for block in range(count) if self.get(block) is None]
 
     def total(self, count: int) -> dict[str, int]:
         """The sums of the counts of so many blocks, all finished."""
@@ -134,5 +184,19 @@ class BlockMarkers:
                 sums[name] = sums.get(name, 0) + value
         return sums
 
+    def parts(self, count: int) -> dict[str, int]:
+        """The parts that the markers of so many blocks name: sizes in bytes, by path within the home."""
+        return {name: size for block in range(count) for name, size in (self._read(block) or _NOTHING)["parts"].items()}
+
+    def _read(self, block: int) -> dict[str, Any] | None:
+        try:
+            found = json.loads(self._path(block).read_text(encoding="utf-8", errors="replace"))
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) and {"counts", "parts"} <= found.keys() else None
+
     def _path(self, block: int) -> Path:
         return self.folder / "blocks" / f"{block:05d}.json"
+
+
+_NOTHING: dict[str, Any] = {"counts": {}, "parts": {}}

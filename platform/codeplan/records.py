@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
+from codeplan.errors import UserError, one_line
 from codeplan.files import atomic_write
 from codeplan_sandbox import Outcome, Suite
 
@@ -34,6 +35,10 @@ StoredSuite = Annotated[
     BeforeValidator(lambda value: (Suite.from_json(value) if value else None) if isinstance(value, str) else value),
     PlainSerializer(lambda suite: suite.to_json() if suite is not None else ""),
 ]
+
+
+class RecordsError(UserError):
+    """A stage's records cannot be read; the message names the file."""
 
 
 class Record(BaseModel):
@@ -181,8 +186,19 @@ def write(path: Path, kind: type[Record], records: Iterable[Record]) -> int:
 
 
 def read(kind: type[R], path: Path) -> list[R]:
-    """Read records that `write` wrote."""
-    return from_table(kind, pq.read_table(path, schema=arrow_schema(kind)))
+    """Read records that `write` wrote.
+
+    Raises:
+        RecordsError: the file is missing or damaged.
+    """
+    try:
+        table = pq.read_table(path, schema=arrow_schema(kind))
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise RecordsError(
+            f"{path} is missing or damaged ({one_line(error, 120)}); delete the folder {path.parent} and run the same "
+            "command"
+        ) from error
+    return from_table(kind, table)
 
 
 def first(path: Path, *columns: str) -> dict[str, Any]:

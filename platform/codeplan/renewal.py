@@ -11,6 +11,8 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -18,7 +20,9 @@ from typing import Any, Literal, Union, get_args, get_origin
 from codeplan.config import Config
 from codeplan.config.loading import parse
 from codeplan.config.reference import sections, write_reference
+from codeplan.errors import UserError
 from codeplan.pipeline import build
+from codeplan.teacher.prompts import PROMPTS
 
 _COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -32,6 +36,9 @@ _OTHERS: Mapping[str, Any] = {
     "teacher.base_url": "https://llm.example.org/v1",
     "report.plan_counts": [2, 5],
     "report.pass_k": [1, 2],
+    "teacher.prompt": "another",
+    "problems.train.reader": "jsonl",
+    "problems.test.reader": "jsonl",
     "problems.train.split": "test",
     "problems.test.split": "train",
     "execution.train_workers": 1,
@@ -39,35 +46,52 @@ _OTHERS: Mapping[str, Any] = {
 }
 """Other values for keys that take no value made up from their type."""
 
+_TOGETHER: Mapping[str, Mapping[str, Any]] = {
+    "student.init": {
+        "student.model": "organisation/model",
+        "student.revision": _COMMIT,
+        "student.architecture": {},
+    },
+}
+"""What must change with a key that cannot be changed alone."""
+
 
 def renewed_by_key() -> dict[str, list[str]]:
     """For every key of the configuration, the roles of the stages that run again when it changes."""
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, _another_prompt():
         examples = list(_examples(Path(name)))
         found: dict[str, list[str]] = {}
         for section in sections():
             for setting in section.settings:
-                key = setting.key
-                if key.startswith("sweep.") or "[]" in key:  # decides no stage, or is part of a key before it
-                    found[key] = []
-                elif key not in _ALIKE:
-                    renewed = {role for plain in examples if _has(plain, key) for role in _renewed(plain, key)}
-                    found[key] = [role for role in _ROLES if role in renewed]
-        return found | {key: found[like] for key, like in _ALIKE.items()}
+                if setting.key.startswith("sweep.") or "[]" in setting.key:
+                    found[setting.key] = []  # decides no stage, or is part of a key before it
+                    continue
+                changes = [_renewed(plain, setting.key) for plain in examples if _has(plain, setting.key)]
+                possible = [roles for roles in changes if roles is not None]
+                if not possible:
+                    raise AssertionError(f"{setting.key} has no other value in any example")
+                renewed = set().union(*possible)
+                found[setting.key] = [role for role in _ROLES if role in renewed]
+        return found
 
 
-_ALIKE = {
-    "problems.train.reader": "problems.train.count",
-    "problems.test.reader": "problems.test.count",
-    "teacher.prompt": "teacher.model",
-}
-"""Keys that cannot be changed alone, or have one value only, each with one of the same settings model."""
+@contextmanager
+def _another_prompt() -> Iterator[None]:
+    """There is one prompt only; for the length of the block there is a second one."""
+    PROMPTS["another"] = replace(PROMPTS["backward"], system="Explain.")
+    try:
+        yield
+    finally:
+        del PROMPTS["another"]
+
 
 _ROLES = ("train", "test", "plans", "oracle", "student", "samples", "verdicts", "report")
 
 
 def _examples(folder: Path) -> Iterator[dict[str, Any]]:
-    """Configurations in which every key means something: generated problems and files, a new student and a hub's."""
+    """Configurations in which every key means something: generated problems and files, a new student and a hub's, and
+    plans that the budget decides.
+    """
     generated = {
         "problems": {
             "train": {"reader": "miniapps", "split": "train", "count": 2},
@@ -77,14 +101,16 @@ def _examples(folder: Path) -> Iterator[dict[str, Any]]:
     }
     for number in (0, 1):
         (folder / f"{number}.jsonl").write_text(json.dumps({"number": number}))
-    file = {"reader": "apps", "path": str(folder / "0.jsonl"), "examples_path": str(folder / "0.jsonl")}
+    file = {"reader": "apps", "path": str(folder / "0.jsonl")}
     yield _whole(generated)
-    yield _whole(
-        {
-            "problems": {"train": {**file, "split": "train"}, "test": {**file, "split": "test"}},
-            "student": {"init": "pretrained", "model": "organisation/model", "revision": _COMMIT},
-        }
-    )
+    for source in (file, {**file, "examples_path": str(folder / "0.jsonl")}):
+        yield _whole(
+            {
+                "problems": {"train": {**source, "split": "train"}, "test": {**source, "split": "test"}},
+                "teacher": {"allow_incomplete": True},
+                "student": {"init": "pretrained", "model": "organisation/model", "revision": _COMMIT},
+            }
+        )
 
 
 def _whole(plain: dict[str, Any]) -> dict[str, Any]:
@@ -98,8 +124,12 @@ def _has(plain: Mapping[str, Any], key: str) -> bool:
     return last in plain
 
 
-def _renewed(plain: dict[str, Any], key: str) -> set[str]:
-    before, after = build(parse(plain)), build(parse(_changed(plain, key)))
+def _renewed(plain: dict[str, Any], key: str) -> set[str] | None:
+    """The roles that another value renews; None where it is refused beside the other keys."""
+    try:
+        before, after = build(parse(plain)), build(parse(_changed(plain, key)))
+    except UserError:
+        return None
     return {
         role
         for role in {*before, *after}
@@ -109,12 +139,19 @@ def _renewed(plain: dict[str, Any], key: str) -> set[str]:
 
 def _changed(plain: dict[str, Any], key: str) -> dict[str, Any]:
     copy: dict[str, Any] = json.loads(json.dumps(plain))
-    section: dict[str, Any] = copy
+    section, last = _section(copy, key)
+    section[last] = _OTHERS[key] if key in _OTHERS else _other(section[last], _annotation(key))
+    for other, value in _TOGETHER.get(key, {}).items():
+        section, last = _section(copy, other)
+        section[last] = value
+    return copy
+
+
+def _section(plain: dict[str, Any], key: str) -> tuple[dict[str, Any], str]:
     *parts, last = key.split(".")
     for part in parts:
-        section = section[part]
-    section[last] = _OTHERS[key] if key in _OTHERS else _other(section[last], _annotation(key))
-    return copy
+        plain = plain[part]
+    return plain, last
 
 
 def _annotation(key: str) -> Any:

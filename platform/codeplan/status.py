@@ -5,22 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from rich.table import Table
 
 from codeplan import problems, records
-from codeplan.config import Config
+from codeplan.config import Config, ExecutionConfig, TrainingConfig
+from codeplan.errors import UserError
 from codeplan.inference.sample_pool import SamplePool
-from codeplan.inference.verdict_pool import VerdictPool
-from codeplan.inference.work_left import sequences_left
+from codeplan.inference.verdict_pool import JudgeSettings, VerdictPool
+from codeplan.inference.work_left import WorkLeft, work_left
 from codeplan.pipeline import Pipeline, build, titles
 from codeplan.pool import BlockMarkers, blocks
 from codeplan.problems.settings import ReadSettings
 from codeplan.records import Problem
-from codeplan.stage import Stage
+from codeplan.stage import IDENTITY, Stage, require_same_inputs
 from codeplan.stages.distill import DistillSettings
 from codeplan.stages.finetune import shorter_training, steps_done
+from codeplan.stages.judge import hidden_suites
 from codeplan.stages.run import PROBLEMS
 from codeplan.student.settings import FinetuneSettings
 from codeplan.teacher.cache import AnswerCache
@@ -56,9 +59,10 @@ def status_of(config: Config, goal: str) -> dict[str, StageStatus]:
     """The stages that lead to a goal, by role; reads problems and keys, and writes nothing but their empty pools.
 
     Raises:
-        UserError: the configuration names something that is not there.
+        UserError: the configuration names something that is not there, or a stage's folder is damaged.
     """
     pipeline = build(config, goal)
+    require_same_inputs(pipeline.values())
     named = titles(pipeline)
     look = _Look(config, pipeline)
     found = {}
@@ -102,11 +106,21 @@ class _Look:
                 self._problems[role] = problems.read(stage.settings.source).problems
         return self._problems[role]
 
+    def work_left(self, stage: Stage) -> list[WorkLeft]:
+        """Per block, what a sample stage has left to do: nothing where the block is finished."""
+        samples, markers, test = SamplePool.of(stage), BlockMarkers.of(stage), self.problems("test")
+        oracle = {problem.problem_id for problem in test if any(text.strip() for text in problem.solutions)}
+        left = []
+        for block, part in enumerate(blocks(test)):
+            work = work_left(samples, block, part, oracle)
+            left.append(work if markers.get(block) is None else WorkLeft(0, 0, work.there))
+        return left
+
     def state(self, stage: Stage, left: Mapping[str, float | None]) -> State:
         """Whether a stage is done, or a part of its work is."""
         if stage.done():
             return "done"
-        begun = (stage.folder / "identity.json").exists() or left.get("reused", 0)
+        begun = (stage.folder / IDENTITY).exists() or left.get("reused", 0)
         return "resumable" if begun else "missing"
 
 
@@ -129,36 +143,49 @@ def _distill_left(look: _Look, stage: Stage) -> dict[str, float | None]:
 
 
 def _finetune_left(look: _Look, stage: Stage) -> dict[str, float]:
-    del look
     assert isinstance(stage.settings, FinetuneSettings)
+    training = stage.settings.training
+    done = steps_done(stage.folder)
     start = shorter_training(stage)
-    done = max(steps_done(stage.folder), steps_done(start) if start is not None else 0)
-    return {"steps": stage.settings.training.steps - done, "reused": done}
+    if not done and start is not None and _can_start_from(start, training, look.config.execution):
+        done = steps_done(start)
+    return {"steps": training.steps - done, "reused": done}
+
+
+def _can_start_from(checkpoint: Path, training: TrainingConfig, execution: ExecutionConfig) -> bool:
+    from codeplan.student.checkpoint import read_state
+    from codeplan.student.engine import zero_stage  # which imports torch
+
+    try:
+        state = read_state(checkpoint)
+    except UserError:
+        return False  # the run says why, and trains from the first step
+    return not state.mismatch(execution.train_workers, zero_stage(training, execution))
 
 
 def _sample_left(look: _Look, stage: Stage) -> dict[str, float]:
-    samples = SamplePool.of(stage)
-    test = look.problems("test")
-    oracle = {problem.problem_id for problem in test if any(text.strip() for text in problem.solutions)}
-    left = sum(sequences_left(samples, block, part, oracle) for block, part in enumerate(blocks(test)))
-    whole = len(test) * (samples.settings.plans + samples.settings.budget(samples.settings.plans))
-    return {"sequences": left, "reused": max(0, whole - left)}
+    left = look.work_left(stage)
+    return {
+        "sequences": sum(block.plans + block.programs for block in left),
+        "reused": sum(block.there for block in left),
+    }
 
 
 def _judge_left(look: _Look, stage: Stage) -> dict[str, float]:
+    assert isinstance(stage.settings, JudgeSettings)
     sampled = stage.inputs["samples"]
     samples, verdicts = SamplePool.of(sampled), VerdictPool.of(stage)
-    test = look.problems("test")
-    if not sampled.done():  # all that will be sampled
-        settings = samples.settings
-        per_problem = 1 + settings.budget(settings.plans) + settings.plans * (settings.trials + 1) + settings.oracle
-        return {"programs": len(test) * per_problem}
-    markers = BlockMarkers(sampled.folder)
+    suites = hidden_suites(look.problems("test"), stage.settings)
     left = reused = 0
-    for block in range(len(blocks(test))):
-        known = len(verdicts.read(block, samples.read(block).programs))
-        distinct = (markers.get(block) or {}).get("programs.distinct", 0)
-        left, reused = left + distinct - known, reused + known
+    for block, work in enumerate(look.work_left(sampled)):
+        programs = {
+            (program.problem_id, program.key)
+            for program in samples.read(block).programs
+            if not program.dropped and program.problem_id in suites
+        }
+        known = programs & verdicts.known(block)
+        reused += len(known)
+        left += len(programs - known) + work.programs
     return {"programs": left, "reused": reused}
 
 

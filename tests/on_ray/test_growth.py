@@ -1,5 +1,7 @@
 """What a changed setting costs: a second run does only what is new, and its report is that of a run from nothing."""
 
+import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from rich.console import Console
 from codeplan import pipeline
 from codeplan.config import Config
 from codeplan.config.loading import parse
-from codeplan.stage import Stage
+from codeplan.stage import Stage, StageError
 from codeplan.tracking import Tracker
 
 TINY: dict[str, Any] = {
@@ -188,3 +190,52 @@ def test_the_result_equals_that_of_a_run_from_nothing(runner: Callable[[str], Ru
     assert new(from_nothing["samples"], "sampled.new_sequences") >= new(grown["samples"], "sampled.new_sequences")
     assert from_nothing["report"].fingerprint == grown["report"].fingerprint
     assert report(from_nothing) == report(grown)
+
+
+def test_lost_parts_of_pools_are_made_again_and_only_these(
+    runner: Callable[[str], Run], first: pipeline.Pipeline
+) -> None:
+    home, before = first["samples"].home, report(first)
+    for table in ("samples/*/plans", "samples/*/verdicts-*", "verdicts/*/verdicts"):
+        part, *_ = sorted((home / "pools").glob(f"{table}/00000.000.parquet"))
+        part.unlink()
+    assert [role for role, stage in first.items() if stage.done() is None] == ["samples", "verdicts"]
+    again = runner("shared")(("report.seed", 1))
+    assert new(again["samples"], "sampled.new_sequences") == 3 * PROBLEMS, "the plans"
+    assert new(again["samples"], "sampled.new_example_verdicts") > 0
+    assert new(again["verdicts"], "judged.new_programs") > 0
+    shutil.rmtree(first["report"].folder)
+    assert report(runner("shared")()) == before
+
+
+def test_a_part_that_was_cut_off_stops_the_run_with_its_name(
+    runner: Callable[[str], Run], first: pipeline.Pipeline
+) -> None:
+    part, *_ = sorted((first["samples"].home / "pools").glob("samples/*/programs/00000.000.parquet"))
+    content = part.read_bytes()
+    part.write_bytes(content[:-100])
+    with pytest.raises(StageError, match=f"^{part} cannot be read .*delete it and run the same command$"):
+        runner("shared")(("report.seed", 2))
+    part.write_bytes(content)
+
+
+def test_a_deleted_pool_is_sampled_again(runner: Callable[[str], Run], first: pipeline.Pipeline) -> None:
+    home, before = first["samples"].home, report(first)
+    shutil.rmtree(home / "pools")
+    shutil.rmtree(first["report"].folder)
+    assert report(runner("shared")()) == before
+
+
+def test_plans_that_come_out_otherwise_are_not_mixed_with_what_was_made_before(
+    runner: Callable[[str], Run], first: pipeline.Pipeline
+) -> None:
+    """The folder of the plans is deleted, and the teacher now answers otherwise."""
+    stage = first["plans"]
+    shutil.rmtree(stage.folder)
+    for path in (stage.home / "answers").glob("*/*.json"):
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored["answer"]["text"] = "1. Do it otherwise."
+        path.write_text(json.dumps(stored), encoding="utf-8")
+    with pytest.raises(StageError, match="not the same") as raised:
+        runner("shared")()
+    assert all(str(first[role].folder) in str(raised.value) for role in ("student", "samples", "verdicts", "report"))

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from codeplan.config import ExecutionConfig, StudentConfig, TrainingConfig
-from codeplan.on_ray.train import Trained, finetune
+from codeplan.on_ray.train import Trained, _keep_checkpoint, _start_problem, finetune
 from codeplan.records import Plan, Problem
 from codeplan.student.context import LocalContext
 from codeplan.student.errors import StudentError
@@ -32,6 +32,7 @@ STUDENT = StudentConfig(
     max_target_tokens=48,
     plan_head="own",
 )
+TWO_WORKERS = ExecutionConfig(train_workers=2, zero_stage=2)
 PROBLEMS = [
     Problem(
         problem_id=f"p/{n}",
@@ -124,10 +125,28 @@ def test_more_steps_start_from_the_checkpoint_of_fewer_and_end_with_the_same_wei
     assert alone.metrics["trained.steps.new"] == 12.0
     assert "written by 2 workers with ZeRO 2; this run has 1 worker with ZeRO 2" in alone.warnings[-1]
 
+    # Nor is a damaged one, whatever its size.
+    state = next((tmp_path / "fewer" / "checkpoint" / "engine").glob("*optim_states.pt"))
+    assert _start_problem(tmp_path / "none", tmp_path / "fewer" / "checkpoint", training(steps=12), TWO_WORKERS) == ""
+    state.write_bytes(bytes(200) + state.read_bytes()[200:])
+    problem = _start_problem(tmp_path / "none", tmp_path / "fewer" / "checkpoint", training(steps=12), TWO_WORKERS)
+    assert "is damaged: " in problem
+    assert f"{state.name} has a wrong checksum" in problem
+
     # A damaged checkpoint of its own stops the run.
     next((tmp_path / "more" / "checkpoint" / "engine").glob("*optim_states.pt")).unlink()
     with pytest.raises(StudentError, match=f"checkpoint {tmp_path / 'more' / 'checkpoint'} is damaged"):
         run(tmp_path / "more", [], training(steps=15))
+
+
+def test_only_a_constant_schedule_leaves_its_checkpoint(tmp_path: Path) -> None:
+    for schedule in ("constant", "cosine"):
+        folder = tmp_path / schedule
+        (folder / "train" / "checkpoint_0").mkdir(parents=True)
+        (folder / "train" / "checkpoint_0" / "state.json").write_text("{}")
+        _keep_checkpoint(folder / "train" / "checkpoint_0", folder, training(schedule=schedule))
+    assert (tmp_path / "constant" / "checkpoint" / "state.json").exists()
+    assert list((tmp_path / "cosine").iterdir()) == []
 
 
 KILLED = """

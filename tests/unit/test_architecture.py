@@ -79,6 +79,12 @@ def test_imports_run_one_way(path: Path) -> None:
         assert not any(name.split(".")[0] == "mlflow" for name in names), "tracking is the only door to MLflow"
 
 
+@pytest.mark.parametrize("package", ["stages", "inference", "on_ray", "student", "teacher", "problems", "evaluation"])
+def test_what_runs_a_stage_does_not_know_the_whole_configuration(package: str) -> None:
+    for path in (PACKAGES["codeplan"] / package).rglob("*.py"):
+        assert "codeplan.config.Config" not in imported(path), f"{path.name}: take the sections that are hashed"
+
+
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_and_functions_stay_small(path: Path) -> None:
     text = path.read_text(encoding="utf-8")

@@ -134,7 +134,10 @@ def test_yaml_1_2_numbers_in_typed_and_untyped_keys(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(MINIMAL))
     architecture = "student.architecture={layer_norm_epsilon: 1e-6, d_model: 1E2, n_layer: 010, rope: [.5, 5e-1]}"
-    config = load(path, ["training.learning_rate=5E-5", "sampling.plans=1e1", "training.warmup_steps=08", architecture])
+    architecture = [architecture, "student.init=scratch", "student.model="]
+    config = load(
+        path, ["training.learning_rate=5E-5", "sampling.plans=1e1", "training.warmup_steps=08", *architecture]
+    )
     assert config.training.learning_rate == 5e-5
     assert (config.sampling.plans, config.training.warmup_steps) == (10, 8)
     assert config.student.architecture == {

@@ -21,6 +21,7 @@ from codeplan.evaluation.results import Report, ordered_levels
 from codeplan.evaluation.tables import table
 from codeplan.inference.settings import SampleSettings
 from codeplan.records import Arm, Phase, Plan, Problem, Program, Verdict
+from codeplan.stage import Account
 from codeplan_sandbox import Case, Outcome, Suite
 
 SAMPLING = SampleSettings(plans=5, trials=2)
@@ -192,10 +193,31 @@ def test_notes_name_the_limits_of_the_numbers(records: dict[str, Any]) -> None:
     assert "9 of 90 problems have no example test" in notes
     assert "45 of 90 problems have one" in notes
     assert "The questions of 3 of 90 problems show hidden tests as example tests, 3 in total" in notes
-    assert "problems.test.hidden_without_examples: true leaves them out" in notes
+    assert "judging.hidden_without_examples: true leaves them out" in notes
     assert "The offline teacher that wrote plans is not an LLM" in notes
     assert "33 of 2,925 programs have no verdict on the hidden tests; they count as not solved" in notes
     assert "pass@1000 is left out: only 16 programs were sampled per problem" in notes
+
+
+def test_notes_say_what_was_left_out_and_which_plans_are_missing(records: dict[str, Any]) -> None:
+    requests = {
+        "plans": Account(40, 36, {"budget_exhausted": 3, "problem_without_solution": 1}),
+        "oracle": Account(12, 12),
+    }
+    shown = [2] * len(records["problems"])
+    found = build(
+        **records,
+        sampling=SAMPLING,
+        report=SETTINGS,
+        shown_hidden_tests=shown,
+        shown_left_out=True,
+        plan_requests=requests,
+    )
+    assert found.notes[-1] == (
+        "The student learned from 36 of 39 plans that the teacher was to write: 3 dropped (budget exhausted)."
+    )
+    assert any("180 in total" in note and "were left out of the judging" in note for note in found.notes)
+    assert not any("oracle arm has" in note for note in found.notes)
 
 
 def test_no_note_on_shown_hidden_tests_where_none_is_shown(records: dict[str, Any]) -> None:

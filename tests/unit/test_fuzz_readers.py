@@ -181,7 +181,7 @@ def test_damaged_rows(tmp_path_factory: pytest.TempPathFactory, reader: Any, dat
         reader,
         path,
         rows,
-        **data.draw(st.sampled_from([{}, {}, {"split": "train"}, {"limit": 2}, {"hidden_without_examples": True}])),
+        **data.draw(st.sampled_from([{}, {}, {"split": "train"}, {"limit": 2}])),
     )
 
 

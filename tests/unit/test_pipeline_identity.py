@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from codeplan.config.loading import parse
+from codeplan.config.loading import ConfigError, parse
 from codeplan.config.reference import sections, settings_page
 from codeplan.pipeline import build
 from codeplan.renewal import renewed_by_key
+from codeplan.stage import StageError
 
 SAMPLING = ["samples", "verdicts", "report"]
 TRAINING = ["student", *SAMPLING]
@@ -18,6 +19,8 @@ TEST = ["test", "oracle", *SAMPLING]
 EXPECTED = {
     "problems.train": TRAIN,
     "problems.test": TEST,
+    "problems.train.skip_bad": [],  # reading that succeeds without it gives the same
+    "problems.test.skip_bad": [],
     "teacher": ["plans", "oracle", *TRAINING],
     "teacher.solutions_per_problem": ["plans", *TRAINING],
     "teacher.plans_per_solution": ["plans", *TRAINING],
@@ -30,11 +33,13 @@ EXPECTED = {
     "judging.comparator": SAMPLING,
     "judging.example_tests": SAMPLING,
     "judging.hidden_tests": ["verdicts", "report"],
+    "judging.hidden_without_examples": ["verdicts", "report"],
     "report": ["report"],
     "report.plan_counts": SAMPLING,  # where the smallest changes
     "name": [],
     "tracking": [],
     "execution": [],
+    "execution.budget_usd": ["plans", "oracle", *TRAINING],  # with teacher.allow_incomplete
 }
 
 
@@ -84,6 +89,39 @@ def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
 def test_more_points_on_the_curve_renew_only_the_report() -> None:
     before = fingerprints(sampling={"plans": 8}, report={"plan_counts": [1, 8]})
     assert changed(before, fingerprints(sampling={"plans": 8}, report={"plan_counts": [1, 3, 5, 8]})) == {"report"}
+
+
+def test_the_budget_counts_only_where_it_decides_which_plans_there_are() -> None:
+    def of(allow: bool, budget: float | None) -> dict[str, str]:
+        return fingerprints(teacher={"allow_incomplete": allow}, execution={"budget_usd": budget})
+
+    assert of(False, None) == of(False, 3.0) == of(False, 400.0)
+    assert changed(of(True, 3.0), of(True, 400.0)) == {"plans", "oracle", *TRAINING}
+
+
+def test_keys_that_the_student_would_not_read_are_refused() -> None:
+    for student, message in (
+        ({"init": "scratch", "model": "x/y"}, "student: init is scratch, and model is for init pretrained only"),
+        ({"init": "scratch", "revision": "main"}, "and revision is for init pretrained only: leave it out"),
+        ({"model": "x/y", "vocab_size": 999}, "init is pretrained, and vocab_size is for init scratch only"),
+        ({"model": "x/y", "architecture": {"model_type": "t5"}}, "and architecture is for init scratch only"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            parse(plain(student=student))
+
+
+def test_samples_of_a_student_that_writes_no_plans_are_refused_before_anything_runs() -> None:
+    config = parse(plain(training={"mixing": {"code": 1, "plan_code": 1}}))
+    assert "student" in build(config, "finetune")
+    with pytest.raises(StageError, match=r"sampling needs the task plan, but training.mixing.plan is 0"):
+        build(config, "sample")
+
+
+def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for home in ("file", "file/runs"):
+        with pytest.raises(StageError, match="is not a folder and not in one"):
+            build(parse(plain(execution={"home": str(tmp_path / home)})), "problems")
 
 
 def test_a_file_counts_by_its_content_and_not_by_its_path(tmp_path: Path) -> None:

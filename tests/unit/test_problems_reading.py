@@ -97,7 +97,7 @@ def test_files_that_cannot_be_decompressed_are_named(tmp_path: Path, content: by
 
 
 def test_examples_path_is_for_apps_only(tmp_path: Path) -> None:
-    with pytest.raises(ProblemError, match="examples_path is for reader apps only"):
+    with pytest.raises(ValueError, match="examples_path is for reader apps only; jsonl has its examples in its rows"):
         read(lines(tmp_path / "a.jsonl", plain(0)), examples_path="b.jsonl")
 
 
@@ -107,7 +107,7 @@ def test_identity_covers_content_and_not_paths(tmp_path: Path) -> None:
     )
 
     def identity(path: Path, **settings: Any) -> dict[str, Any]:
-        return ReadSettings.of(FileSource(reader="jsonl", path=str(path), **settings)).identity()
+        return ReadSettings.of(FileSource(reader="apps", path=str(path), **settings)).identity()
 
     assert identity(first) == identity(same)
     assert set(identity(first)) == {"source", "content", "examples_content", "reader_version"}
@@ -118,11 +118,10 @@ def test_identity_covers_content_and_not_paths(tmp_path: Path) -> None:
         {"split": "test"},
         {"offset": 1},
         {"limit": 1},
-        {"skip_bad": True},
-        {"hidden_without_examples": True},
         {"examples_path": str(other)},
     ):
         assert identity(first) != identity(first, **change)
+    assert identity(first) == identity(first, skip_bad=True), "reading that succeeds without it gives the same"
     with pytest.raises(ProblemError, match="gone: there is no such file or folder"):
         identity(tmp_path / "gone")
 

@@ -1,4 +1,4 @@
-"""Hidden tests that the question shows as examples: counted, and removed by ``hidden_without_examples``."""
+"""Hidden tests that the question shows as examples: counted, and left out by ``judging.hidden_without_examples``."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from codeplan import problems
-from codeplan.config import FileSource
-from codeplan.problems import ReadProblems, shown_among_hidden, without_shown_tests
+from codeplan.config import FileSource, JudgingConfig
+from codeplan.problems import shown_among_hidden, without_shown_tests
 from codeplan.records import Problem
+from codeplan.stages import judge
 from codeplan_sandbox import Case, Judge, Limits, Outcome, Suite
 
 MBPP = {"task_id": 11, "text": "Add.", "code": "def f(a, b):\n    return a + b"}
@@ -30,10 +31,15 @@ for i, (inp, exp) in enumerate(zip(inputs, results)):
 COMMON = "def common(a, b):\n    return [x for x in a if x in b]\n"
 
 
-def read(tmp_path: Path, *rows: dict[str, Any], reader: Any = "mbpp", remove: bool = True) -> ReadProblems:
+def read(tmp_path: Path, *rows: dict[str, Any], reader: Any = "mbpp") -> list[Problem]:
     path = tmp_path / "a.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
-    return problems.read(FileSource(reader=reader, path=str(path), hidden_without_examples=remove))
+    return problems.read(FileSource(reader=reader, path=str(path))).problems
+
+
+def judged_by(given: list[Problem], *, without: bool) -> dict[str, Suite]:
+    judging = JudgingConfig(hidden_without_examples=without)
+    return judge.hidden_suites(given, judge.settings(judging))
 
 
 def problem(example: Suite | None, hidden: Suite | None, dataset: str = "d") -> Problem:
@@ -53,25 +59,23 @@ def call(*pairs: tuple[list[Any], Any]) -> Suite:
     return Suite(kind="call", entry_point="f", cases=tuple(Case(args=tuple(args), expected=e) for args, e in pairs))
 
 
-def test_mbpp_shown_assert_is_removed_from_the_hidden_tests_only_on_request(tmp_path: Path) -> None:
+def test_mbpp_shown_assert_is_left_out_of_the_judging_only_on_request(tmp_path: Path) -> None:
     row = {**MBPP, "test_list": ["assert f(1, 2) == 3", "assert f(0, 0) == 0"]}
-    (kept,) = read(tmp_path, row, remove=False).problems
+    (kept,) = read(tmp_path, row)
     assert kept.hidden_tests is not None
     assert len(kept.hidden_tests) == 2
     assert shown_among_hidden(kept) == 1
-    found = read(tmp_path, row)
-    assert found.problems[0].hidden_tests == asserts("assert f(0, 0) == 0")
-    assert found.problems[0].example_tests == kept.example_tests
-    assert shown_among_hidden(found.problems[0]) == found.without_hidden_tests == 0
+    name = kept.problem_id
+    assert judged_by([kept], without=False)[name].tests == kept.hidden_tests.tests
+    assert judged_by([kept], without=True)[name].tests == ("assert f(0, 0) == 0",)
 
 
-def test_problems_left_without_hidden_tests_stay_and_are_counted(tmp_path: Path) -> None:
+def test_problems_left_without_hidden_tests_are_not_judged(tmp_path: Path) -> None:
     single = {**MBPP, "task_id": 12, "test_list": ["assert f(1, 2) == 3"]}
     double = {**MBPP, "test_list": ["assert f(1, 2) == 3", "assert f(0, 0) == 0"]}
     found = read(tmp_path, single, double)
-    assert [problem.hidden_tests is None for problem in found.problems] == [True, False]
-    assert found.without_hidden_tests == 1
-    assert (found.account.rows_in, found.account.rows_out) == (2, 2)
+    assert set(judged_by(found, without=False)) == {problem.problem_id for problem in found}
+    assert set(judged_by(found, without=True)) == {found[1].problem_id}
 
 
 @pytest.mark.parametrize(
@@ -103,9 +107,9 @@ def test_apps_calls_are_found_with_and_without_the_list_around_results() -> None
 def test_mbpp_plus_without_the_shown_input_still_judges(tmp_path: Path) -> None:
     shown = "assert set(common((3, 4), [4,])) == set((4,))"
     row = {"task_id": 2, "prompt": "?", "code": COMMON, "test_list": [shown], "test": EVALPLUS}
-    (kept,) = read(tmp_path, row, remove=False).problems
+    (kept,) = read(tmp_path, row)
     assert shown_among_hidden(kept) == 1
-    (found,) = read(tmp_path, row).problems
+    found = without_shown_tests(kept)
     assert found.hidden_tests is not None
     assert "inputs = [[[1, 2], [7]], [[3, 4], [4, 5]]]\nresults = [set(), {4}]" in found.hidden_tests.tests[0]
     fails_on_shown = "def common(a, b):\n    return 1 / 0 if (a, b) == ([3, 4], [4]) else [x for x in a if x in b]\n"
@@ -120,7 +124,7 @@ def test_humaneval_plus_without_the_inputs_of_its_doctests(tmp_path: Path) -> No
         "    for i, (inp, exp) in enumerate(zip(inputs, results)):\n        assert candidate(*inp) == exp\n"
     )
     row = {"task_id": "HumanEval/9", "prompt": 'def f(x):\n    """\n    >>> f(1)\n    2\n    """\n', "entry_point": "f"}
-    (found,) = read(tmp_path, {**row, "test": test}, reader="humaneval").problems
+    found = without_shown_tests(*read(tmp_path, {**row, "test": test}, reader="humaneval"))
     assert found.hidden_tests is not None
     assert "inputs = [[2]]" in found.hidden_tests.tests[0]
     assert found.hidden_tests.tests[0].endswith("check(f)\n")

@@ -7,16 +7,19 @@ import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
 from rich.console import Console
 
+from codeplan import records
+from codeplan.config import ExecutionConfig
 from codeplan.config.base import Address, Settings
-from codeplan.pool import Pool
-from codeplan.stage import Account, Stage, StageResult
+from codeplan.records import Plan, RecordsError
+from codeplan.stage import Account, Stage, StageError, StageResult, require_same_inputs
+from codeplan.stages import StageRun, distill
 
 
 class AnySettings(Settings):
@@ -64,16 +67,103 @@ def test_a_stage_is_done_when_it_says_so(tmp_path: Path) -> None:
     assert stage(tmp_path).done() == outcome
 
 
-def test_a_stage_whose_pool_was_deleted_is_not_done(tmp_path: Path) -> None:
-    pool = Pool.open(tmp_path, "samples", {"seed": 0})
-    with pool.lock(0):
-        pass
+def test_a_stage_is_done_while_its_parts_of_pools_are_there(tmp_path: Path) -> None:
+    part = tmp_path / "pools" / "samples" / "00000.000.parquet"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"1234")
     one = stage(tmp_path)
     one.folder.mkdir(parents=True)
-    one.finish(StageResult({}, pools=(pool.relative(tmp_path),)))
+    one.finish(StageResult({}, parts={"pools/samples/00000.000.parquet": 4}))
     assert one.done() is not None
-    shutil.rmtree(pool.folder)
+    part.write_bytes(b"123")
     assert one.done() is None
+    shutil.rmtree(part.parent)
+    assert one.done() is None
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"[]", b"{}", b'{"accounts": 1, "metrics": {}}', b"\xff"])
+def test_a_damaged_done_marker_is_an_error_that_names_the_folder(tmp_path: Path, content: bytes) -> None:
+    one = stage(tmp_path)
+    one.folder.mkdir(parents=True)
+    (one.folder / "done.json").write_bytes(content)
+    with pytest.raises(StageError, match=f"done.json is damaged; delete the folder {one.folder} and run the same"):
+        one.done()
+
+
+def test_records_that_are_lost_or_damaged_are_an_error_that_names_the_folder(tmp_path: Path) -> None:
+    path = tmp_path / "plans.parquet"
+    for content in (None, b"", b"garbage"):
+        if content is not None:
+            path.write_bytes(content)
+        with pytest.raises(RecordsError, match=f"plans.parquet is missing or damaged .*delete the folder {tmp_path} "):
+            records.read(Plan, path)
+
+
+class Chain:
+    """Plans, a student that read them, and samples of the student; the plans are asked for again."""
+
+    def __init__(self, home: Path) -> None:
+        self.plans = Stage("plans", "distill", 1, AnySettings(), {}, home)
+        self.student = Stage("student", "finetune", 1, AnySettings(), {"plans": self.plans}, home)
+        self.samples = Stage("samples", "sample", 1, AnySettings(), {"student": self.student}, home)
+
+    def finish(self, digest: str) -> None:
+        with self.plans.lock(fail_to_wait):
+            self.plans.finish(StageResult({}, digest=digest))
+        for one in (self.student, self.samples):
+            with one.lock(fail_to_wait):
+                one.finish(StageResult({}))
+
+
+def test_what_was_made_from_other_plans_is_not_used_with_these(tmp_path: Path) -> None:
+    chain = Chain(tmp_path)
+    require_same_inputs([chain.plans, chain.student, chain.samples])
+    chain.finish("one")
+    names = [one.result_id for one in (chain.plans, chain.student, chain.samples)]
+    shutil.rmtree(chain.plans.folder)
+    require_same_inputs([chain.plans, chain.student, chain.samples])  # the same plans may come again
+    with chain.plans.lock(fail_to_wait):
+        chain.plans.finish(StageResult({}, digest="other"))
+    with pytest.raises(StageError, match=f"delete {chain.student.folder}, {chain.samples.folder} and run the same"):
+        require_same_inputs([chain.plans, chain.student, chain.samples])
+    with pytest.raises(StageError, match="asked for again"), chain.student.lock(fail_to_wait):
+        pass
+    shutil.rmtree(chain.student.folder)
+    shutil.rmtree(chain.samples.folder)
+    chain.finish("other")
+    assert not set(names) & {one.result_id for one in (chain.plans, chain.student, chain.samples)}
+    assert chain.student.fingerprint == Chain(tmp_path).student.fingerprint
+
+
+def test_an_interrupted_stage_does_not_resume_with_other_plans(tmp_path: Path) -> None:
+    chain = Chain(tmp_path)
+    with chain.plans.lock(fail_to_wait):
+        chain.plans.finish(StageResult({}, digest="one"))
+    with chain.student.lock(fail_to_wait):
+        pass
+    with chain.plans.lock(fail_to_wait):
+        chain.plans.finish(StageResult({}, digest="other"))
+    assert chain.student.is_outdated()
+
+
+def test_the_digest_of_plans_covers_their_texts_and_not_what_they_cost() -> None:
+    plan = Plan(problem_id="p", author="m", text="1. Add.", cost_usd=0.5)
+    paid_before = plan.model_copy(update={"cost_usd": 0.0, "cached": True})
+    assert distill.digest([plan]) == distill.digest([paid_before])
+    others = [[], [plan.model_copy(update={"text": "1. Sub."})], [plan.model_copy(update={"finished": False})]]
+    assert len({distill.digest([plan]), *map(distill.digest, others)}) == 4
+
+
+def test_who_adds_to_a_pool_is_said_once() -> None:
+    terminal = io.StringIO()
+    console = Console(file=terminal, width=120)
+    work = StageRun(stage(Path("home")), "judge", ExecutionConfig(), None, console, ExitStack())  # type: ignore[arg-type]
+    tell = work.tell_waiting("the verdicts")
+    tell("process 1 on here")
+    tell("process 2 on there")
+    assert terminal.getvalue() == (
+        "  judge: another run is adding to the verdicts (process 1 on here); waiting for it\n"
+    )
 
 
 def test_rows_that_vanish_are_an_error() -> None:

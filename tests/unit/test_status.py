@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,18 @@ import yaml
 from typer.testing import CliRunner
 
 from codeplan.cli.main import GOALS, app
+from codeplan.config import Config
 from codeplan.config.loading import parse
+from codeplan.inference.sample_pool import SamplePool
+from codeplan.inference.samples import Samples, as_record
+from codeplan.inference.verdict_pool import VerdictPool
 from codeplan.pipeline import build
+from codeplan.pool import PROBLEMS_PER_BLOCK, BlockMarkers
+from codeplan.problems import miniapps
+from codeplan.records import Arm, Phase, Plan, Problem, Program
 from codeplan.status import status_of
+from codeplan.student.checkpoint import CheckpointState
+from codeplan_sandbox import Case, Outcome, Suite, SuiteVerdict
 
 TRAIN, TEST, PLANS, TRIALS = 30, 20, 3, 2
 
@@ -92,6 +102,94 @@ def test_json_names_stage_identity_and_state_by_role(config: Path) -> None:
     assert found["samples"]["stage"] == "sample"
     assert found["samples"]["state"] == "missing"
     assert len(found["samples"]["identity"]) == 64
+
+
+def program(problem: Problem, arm: Arm, phase: Phase, plan_index: int, sample_index: int, code: str) -> Program:
+    return Program(
+        problem_id=problem.problem_id,
+        arm=arm,
+        phase=phase,
+        plan_index=plan_index,
+        sample_index=sample_index,
+        code=code,
+        tokens=1,
+        finished=True,
+    )
+
+
+def test_what_is_in_the_pools_is_reused_and_equal_programs_count_once(tmp_path: Path) -> None:
+    loaded = parse(plain(tmp_path / "runs"))
+    pipeline = build(loaded)
+    test = list(miniapps.generate("test", TEST))
+    new = status_of(loaded, "report")["samples"].left["sequences"]
+    assert new is not None
+    samples, verdicts = SamplePool.of(pipeline["samples"]), VerdictPool.of(pipeline["verdicts"])
+    plan = Plan(problem_id=test[0].problem_id, author="student", text="p")
+    beyond = Plan(problem_id=test[0].problem_id, author="student", sample_index=PLANS, text="p")
+    direct = program(test[0], "direct", "final", -1, 0, "1")
+    equal = program(test[0], "sampled", "trial", -1, 0, "1")
+    samples.add(0, Samples([plan, beyond], [direct, equal, program(test[0], "codeplan", "trial", 0, 1, "2")]))
+    verdict = SuiteVerdict(Outcome.WRONG_ANSWER, 1)
+    verdicts.add(0, [as_record(test[0].problem_id, "1", "hidden", verdict)])
+    found = status_of(loaded, "report")
+    assert found["samples"].left == {"sequences": new - 4, "reused": 4}, "not the plan that is not asked for"
+    assert found["samples"].state == "resumable"
+    programs = TEST * (1 + PLANS + PLANS * TRIALS + 1 + PLANS * TRIALS + PLANS + 1)
+    assert found["verdicts"].left == {"programs": programs - 3 + 1, "reused": 1}
+
+
+def test_a_block_that_is_finished_needs_nothing(tmp_path: Path) -> None:
+    loaded = parse(plain(tmp_path / "runs"))
+    stage = build(loaded)["samples"]
+    before = status_of(loaded, "report")["samples"].left["sequences"]
+    stage.folder.mkdir(parents=True)
+    BlockMarkers.of(stage).put(1, {}, [])
+    after = status_of(loaded, "report")["samples"].left["sequences"]
+    assert before is not None
+    assert after == before * PROBLEMS_PER_BLOCK / TEST
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_shorter_training_of_other_workers_is_not_reused(tmp_path: Path, workers: int) -> None:
+    def config(steps: int) -> Config:
+        execution = {"home": str(tmp_path / "runs"), "train_workers": workers}
+        return parse(plain(tmp_path, training={"steps": steps}, execution=execution))
+
+    with build(config(20))["student"].lock(pytest.fail) as folder:
+        checkpoint = folder / "checkpoint"
+    checkpoint.mkdir()
+    state = CheckpointState(step=20, first_step=0, world_size=1, zero_stage=1, metrics={})
+    (checkpoint / "state.json").write_text(json.dumps(asdict(state)))
+    (checkpoint / "files-0.json").write_text("{}")
+    (folder.parent / "unknown" / "checkpoint").mkdir(parents=True)  # without an identity: not ours
+    left = status_of(config(30), "finetune")["student"].left
+    assert left == ({"steps": 10, "reused": 20} if workers == 1 else {"steps": 30, "reused": 0})
+
+
+def test_a_mixture_that_a_run_refuses_is_refused(config: Path) -> None:
+    for command in (["status"], ["run", "--dry-run"]):
+        name, *options = command
+        result = CliRunner().invoke(app, [name, str(config), *options, "-s", "training.mixing={code: 1, plan_code: 1}"])
+        assert result.exit_code == 1
+        assert "sampling needs the task plan" in result.stderr
+
+
+def test_rows_that_an_earlier_run_left_out_stop_one_that_should_not(
+    tmp_path: Path, config: Path, new_home: Callable[[Path], Path]
+) -> None:
+    new_home(tmp_path / "runs")
+    file = tmp_path / "a.jsonl"
+    suite = Suite(kind="stdin", cases=(Case(input="1", output="1"),))
+    given = {"problem_id": "d/train/a", "dataset": "d", "split": "train", "level": "l", "question": "?"}
+    row = Problem(**given, solutions=("print(1)",), hidden_tests=suite).model_dump(mode="json")
+    file.write_text(json.dumps(row) + "\n{broken\n")
+    source = ["-s", f"problems.train={{reader: jsonl, path: {file}}}"]
+    dropped = CliRunner().invoke(app, ["problems", str(config), *source, "--skip-bad"])
+    assert dropped.exit_code == 0, dropped.output
+    assert "1 broken" in dropped.output
+    again = CliRunner().invoke(app, ["problems", str(config), *source])
+    assert again.exit_code == 1
+    assert "a.jsonl has 1 broken row; fix the file, or drop such rows with --skip-bad" in again.stderr
 
 
 @pytest.mark.parametrize("command", GOALS)

@@ -150,12 +150,46 @@ def test_the_model_is_loaded_at_the_resolved_commit_although_main_moved(hub: str
 
 
 def test_folders_and_students_from_scratch_have_no_revision(model_folder: FolderOf) -> None:
-    scratch = StudentConfig.model_validate({"init": "scratch", "model": "someone/model"})
-    assert resolve_revision(scratch) == ""
-    assert resolve_revision(StudentConfig(model=str(model_folder("gpt2", "t5")), revision="main")) == ""
+    assert resolve_revision(StudentConfig(init="scratch")) == ""
+    assert resolve_revision(StudentConfig(model=str(model_folder("gpt2", "t5")))) == ""
     assert resolve_revision(StudentConfig(model="someone/model", revision=OLD)) == OLD
     with pytest.raises(StudentError, match="not the name of a Hugging Face repository"):
         resolve_revision(StudentConfig(model="no/such/model"))
+
+
+def test_a_revision_of_a_folder_is_refused(model_folder: FolderOf) -> None:
+    student = StudentConfig(model=str(model_folder("gpt2", "t5")), revision="main")
+    with pytest.raises(StudentError, match=r"is a folder; leave student\.revision out"):
+        FinetuneSettings.of(student, TrainingConfig())
+
+
+def test_equal_mixtures_are_one_training() -> None:
+    def identity(**training: object) -> dict[str, object]:
+        return FinetuneSettings.of(StudentConfig(init="scratch"), TrainingConfig.model_validate(training)).identity()
+
+    ones = {"code": 1, "plan": 1, "plan_code": 1}
+    assert identity() == identity(weights=ones) == identity(mixing=dict.fromkeys(ones, 2.0))
+    assert identity(mixing={"code": 0.2, "plan": 0.3}) == identity(mixing={"code": 2, "plan": 3, "plan_code": 0})
+    assert identity(weights={"plan": 0.5}) != identity() != identity(mixing={**ones, "code": 2})
+
+
+STATUS = """
+problems:
+  train: {reader: miniapps, split: train, count: 2}
+  test: {reader: miniapps, split: test, count: 2}
+student: {model: someone/model}
+"""
+
+
+def test_a_fresh_process_that_imported_nothing_yet_resolves_a_hub_model(hub: str, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(STATUS, encoding="utf-8")
+    settings = {"PYTHONPATH": os.pathsep.join(sys.path), "HF_ENDPOINT": hub, "HF_HOME": str(tmp_path / "hub")}
+    command = [sys.executable, "-m", "codeplan.cli.main", "status", config, "--json"]
+    command += ["-s", f"execution.home={tmp_path / 'runs'}"]
+    done = subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert json.loads(done.stdout)["student"]["state"] == "missing"
 
 
 def test_a_folder_counts_by_its_content_and_not_by_where_it_is(model_folder: FolderOf, tmp_path: Path) -> None:

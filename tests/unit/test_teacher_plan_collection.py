@@ -147,7 +147,7 @@ def test_allow_incomplete_finishes_with_the_paid_plans_and_counts_the_rest():
     assert distilled.counts.rows == 3
     (note,) = distilled.notes()
     assert note.startswith("the plans are incomplete: 2 of 5 are missing")
-    assert "teacher.allow_incomplete: false" in note
+    assert note.endswith("to complete them, raise it")
 
 
 def test_failed_requests_of_an_incomplete_stage_are_measured_against_the_requests_sent():

@@ -174,3 +174,7 @@ def collect_rarely() -> None:
     """
     gc.set_threshold(200_000)
     atexit.register(gc.freeze)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,7 @@
 """Every setting of the platform: frozen, closed, and read from one YAML file by `codeplan.config.loading`.
 
-A result depends on every section but ``execution`` and ``tracking``: those say where and how fast, never what.
+A result depends on every section but ``execution`` and ``tracking``: those say where and how fast, never what, but for
+``execution.budget_usd`` where ``teacher.allow_incomplete`` lets it decide which plans there are.
 Addresses (paths, ``teacher.base_url``, the key's name) do not count either: a file counts by its content, and a model's
 name is taken to mean the same model at every endpoint. docs/settings.md lists every key and the stages that it renews.
 """

@@ -44,7 +44,12 @@ class TrackingConfig(Settings):
 
 
 class ExecutionConfig(Settings):
-    """Where and how fast a run executes: nothing here enters a fingerprint.
+    """Where and how fast a run executes: nothing here enters a fingerprint, but the budget where it decides which plans
+    there are.
+
+    Requests that fail leave their plans out, by chance and as ``request_timeout_s``, ``request_attempts`` and
+    ``max_failed_fraction`` allow. So the distill stages keep a digest of their plans, and what was made from other
+    plans is not reused: the run stops and names the folders to delete.
 
     The numbers of workers and of sequences per batch change the order in which fp32 numbers are added up, and so a
     result's last digits at most; under bf16 weights, so does the ZeRO stage.
@@ -71,7 +76,9 @@ class ExecutionConfig(Settings):
     completion_price_usd: float = Field(default=0.0, ge=0.0)
     """Price of a million completion tokens, in US dollars."""
     budget_usd: float | None = Field(default=None, gt=0.0)
-    """Budget of the distill stage, in US dollars: it stops, keeping every answer, before it spends more."""
+    """Budget of each distill stage, the plans' and the oracle's, in US dollars, answers that were paid before included:
+    it stops, keeping every answer, before it costs more. With ``teacher.allow_incomplete`` another budget renews the
+    plans."""
     train_workers: int = Field(default=2, gt=0)
     """Training processes."""
     gpus_per_worker: float = Field(default=0.0, ge=0.0)

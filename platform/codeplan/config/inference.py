@@ -61,6 +61,9 @@ class JudgingConfig(Settings):
     """Limits of the example tests, which choose plans and programs."""
     hidden_tests: LimitsConfig = LimitsConfig()
     """Limits of the hidden tests, which decide."""
+    hidden_without_examples: bool = False
+    """Judge without the hidden tests that the question shows as examples. mbpp: its first assert is both; published
+    numbers keep it. A problem that is left without hidden tests cannot be judged and counts as not solved."""
 
 
 class ReportConfig(Settings):

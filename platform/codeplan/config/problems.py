@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from codeplan.config.base import Address, FilePath, Settings
 
@@ -44,9 +44,18 @@ class FileSource(Settings):
     """Maximum number of rows; ``null`` takes all."""
     skip_bad: bool = False
     """Drop broken rows and count them, instead of stopping at the first."""
-    hidden_without_examples: bool = False
-    """Remove from the hidden tests those that the question shows as examples. mbpp: its first assert is both; published
-    numbers keep it. A problem that is left without hidden tests cannot be judged and counts as not solved."""
+
+    @model_validator(mode="after")
+    def _examples_path_is_read(self) -> FileSource:
+        if self.examples_path and self.reader != "apps":
+            raise ValueError(f"examples_path is for reader apps only; {self.reader} has its examples in its rows")
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """All keys but the addresses and ``skip_bad``: with it or without, reading that succeeds gives the same."""
+        identity = super().identity()
+        del identity["skip_bad"]
+        return identity
 
 
 Source = Annotated[MiniAppsSource | FileSource, Field(discriminator="reader")]

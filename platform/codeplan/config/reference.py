@@ -163,9 +163,9 @@ def _values(annotation: Any, metadata: Sequence[Any] = ()) -> str:
         return f"list of {_values(arguments[0])}"
     if origin is dict:
         return f"mapping of {_values(arguments[0])} to {_values(arguments[1])}"
-    if inspect.isclass(annotation) and issubclass(annotation, Settings):
-        return "section, see below"
-    kind = "path" if set(get_args(FilePath)[1:]) & set(metadata) else _WORDS[annotation]
+    is_section = inspect.isclass(annotation) and issubclass(annotation, Settings)
+    words = "section, see below" if is_section else _WORDS[annotation]
+    kind = "path" if set(get_args(FilePath)[1:]) & set(metadata) else words
     bounds = " and ".join(filter(None, map(_bound, metadata)))
     return f"{kind} {bounds}".strip()
 

@@ -35,6 +35,17 @@ class StudentConfig(Settings):
     seed: int = 0
     """Seed of the weights that are initialized at random."""
 
+    @model_validator(mode="after")
+    def _keys_belong_to_init(self) -> StudentConfig:
+        other = {"scratch": ("model", "revision"), "pretrained": ("architecture", "vocab_size")}[self.init]
+        fields = type(self).model_fields
+        if wrong := [key for key in other if getattr(self, key) != fields[key].get_default(call_default_factory=True)]:
+            kind = "pretrained" if self.init == "scratch" else "scratch"
+            raise ValueError(
+                f"init is {self.init}, and {wrong[0]} is for init {kind} only: leave it out, or set init to {kind}"
+            )
+        return self
+
     @field_validator("architecture")
     @classmethod
     def _finite(cls, keys: dict[str, Any]) -> dict[str, Any]:
@@ -75,7 +86,9 @@ class TrainingConfig(Settings):
     learning_rate: float = Field(default=2e-5, gt=0.0)
     """Peak learning rate of AdamW."""
     schedule: Literal["constant", "cosine"] = "constant"
-    """Learning rate after the warm-up: ``constant``, or ``cosine`` decay over the remaining steps."""
+    """Learning rate after the warm-up: ``constant``, or ``cosine`` decay over the remaining steps. Under ``constant``
+    a training with more steps resumes from the last checkpoint of one with fewer, which is kept as the folder
+    ``checkpoint`` of its stage, in HOME/stages/finetune; it may be deleted to free the space."""
     warmup_steps: int = Field(default=100, ge=0)
     """Optimizer steps over which the learning rate rises linearly from 0."""
     weight_decay: float = Field(default=0.05, ge=0.0)

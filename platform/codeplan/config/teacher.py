@@ -39,8 +39,8 @@ class TeacherConfig(Settings):
     counted. They never count as failed requests (``execution.max_failed_fraction``)."""
     allow_incomplete: bool = False
     """Finish the stage with the plans that are paid for when ``execution.budget_usd`` is exhausted; by default it
-    fails. Which plans are missing depends on the budget, so a stage with this switch has a fingerprint of its own and
-    is never taken for a complete one; ``false`` with a higher budget asks only for the missing plans."""
+    fails. Which plans are missing depends on the budget, so another budget renews the plans and the student; plans that
+    are paid for are not asked for again, neither then nor with ``false`` and a budget for all."""
 
     @model_validator(mode="after")
     def _base_url_is_an_address(self) -> TeacherConfig:

@@ -129,8 +129,7 @@ def _possible_finals(judged: JudgedProblem, count: int) -> list[tuple[float, Jud
     probabilities = {plan: p for plan, p in enumerate(judged.plan_probabilities(count)) if p > 0.0}
     if missing := sorted(set(probabilities) - set(judged.finals)):
         raise IncompleteSamplesError(
-            f"{judged.problem.problem_id}: plan {missing[0]} can be chosen from {count} plans but has no final "
-            "program; sample this problem again"
+            f"{judged.problem.problem_id}: plan {missing[0]} can be chosen from {count} plans but has no final program"
         )
     return [(p, judged.finals[plan]) for plan, p in probabilities.items()]
 

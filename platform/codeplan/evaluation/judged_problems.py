@@ -10,13 +10,14 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from codeplan.errors import UserError
 from codeplan.evaluation.estimators import selection_probability
 from codeplan.inference.selection import Score, VerdictIndex, by_program, plan_score, program_score
 from codeplan.inference.settings import SampleSettings
 from codeplan.records import Arm, Phase, Plan, Problem, Program, Verdict
 
 
-class IncompleteSamplesError(ValueError):
+class IncompleteSamplesError(UserError, ValueError):
     """The records do not match the sampling settings; the message names the problem and what is missing."""
 
 
@@ -134,7 +135,7 @@ class _RecordIndex:
         if bool(oracle) != with_oracle:
             raise IncompleteSamplesError(
                 f"{problem.problem_id}: {len(oracle)} oracle programs, but {'a' if with_oracle else 'no'} plan by the "
-                "teacher for its own solution; sample this problem again"
+                "teacher for its own solution"
             )
         return JudgedProblem(
             problem=problem,
@@ -160,9 +161,7 @@ class _RecordIndex:
         finals = self._judged(problem, "codeplan", "final")
         by_plan = {final.program.plan_index: final for final in finals}
         if len(by_plan) != len(finals):
-            raise IncompleteSamplesError(
-                f"{problem.problem_id}: a plan has two final programs; sample this problem again"
-            )
+            raise IncompleteSamplesError(f"{problem.problem_id}: a plan has two final programs")
         return by_plan
 
     def _numbered(self, problem: Problem, arm: Arm, phase: Phase, expected: int) -> tuple[JudgedProgram, ...]:
@@ -188,5 +187,5 @@ def _expect(problem: Problem, what: str, found: Sequence[int], expected: range) 
         surplus = len(found) - len(set(found) & set(expected))
         raise IncompleteSamplesError(
             f"{problem.problem_id}: {what}: {len(expected)} expected, {len(missing)} missing "
-            f"(first missing index: {missing[0] if missing else '-'}), {surplus} unexpected; sample this problem again"
+            f"(first missing index: {missing[0] if missing else '-'}), {surplus} unexpected"
         )

@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from codeplan.evaluation.conclusions import MIN_PROBLEMS
 from codeplan.evaluation.judged_problems import JudgedProblem
 from codeplan.inference.settings import SampleSettings
+from codeplan.stage import Account
+
+WITHOUT_SOLUTION = "problem_without_solution"
+"""Why there is no plan request: not a plan that is missing."""
+
+
+@dataclass(frozen=True)
+class GivenData:
+    """What the report is told of its data, beside the records.
+
+    Attributes:
+        teachers: the teachers that wrote the plans.
+        shown_hidden_tests: per problem, the number of hidden tests that its question shows as example tests.
+        shown_left_out: whether the programs were judged without these.
+        plan_requests: what became of the requests to the teacher, by role: ``plans`` and ``oracle``.
+    """
+
+    teachers: tuple[str, ...]
+    shown_hidden_tests: Sequence[int]
+    shown_left_out: bool
+    plan_requests: Mapping[str, Account]
 
 
 def notes(
-    judged_problems: Sequence[JudgedProblem],
-    sampling: SampleSettings,
-    teachers: Sequence[str],
-    excluded_k: Sequence[int],
-    shown_hidden_tests: Sequence[int],
+    judged_problems: Sequence[JudgedProblem], sampling: SampleSettings, excluded_k: Sequence[int], given: GivenData
 ) -> tuple[str, ...]:
     """The notes that apply to a report.
 
     Args:
         judged_problems: the test problems' programs; at least one problem.
         sampling: the settings that they were sampled with.
-        teachers: the teachers that wrote the plans.
         excluded_k: the k of pass@k that exceed the number of sampled programs.
-        shown_hidden_tests: per problem, the number of hidden tests that its question shows as example tests.
+        given: what the records do not say.
     """
+    shown_hidden_tests = given.shown_hidden_tests
     size = sampling.budget(sampling.plans)
     total = len(judged_problems)
     programs = [program for judged in judged_problems for program in judged.programs]
@@ -41,12 +59,16 @@ def notes(
         f"{without_examples:,} of {total:,} problems have no example test; there every choice is uniform.": True,
         f"The questions of {sum(map(bool, shown_hidden_tests)):,} of {total:,} problems show hidden tests as example "
         f"tests, {sum(shown_hidden_tests):,} in total, as MBPP does with the first assert; "
-        "problems.test.hidden_without_examples: true leaves them out.": any(shown_hidden_tests),
+        + (
+            "they were left out of the judging (judging.hidden_without_examples)."
+            if given.shown_left_out
+            else "judging.hidden_without_examples: true leaves them out."
+        ): any(shown_hidden_tests),
         f"{100 * unfinished:.1f} % of all programs were truncated at the length limit.": True,
         f"The oracle plan is made from a problem's own solution; {with_oracle:,} of {total:,} problems have one, and "
         "the oracle's rows count only those. It is an upper bound on plan quality, not a method.": with_oracle,
         "The offline teacher that wrote plans is not an LLM: it derives them from a program's syntax tree.": any(
-            teacher.startswith("offline") for teacher in teachers
+            teacher.startswith("offline") for teacher in given.teachers
         ),
         f"{not_judged:,} of {len(programs):,} programs have no verdict on the hidden tests; "
         "they count as not solved.": not_judged,
@@ -55,4 +77,15 @@ def notes(
         ),
         f"With only {total} problems nothing is concluded; at least {MIN_PROBLEMS} are needed.": total < MIN_PROBLEMS,
     }
-    return tuple(note for note, applies in applicable.items() if applies)
+    return (*(note for note, applies in applicable.items() if applies), *_missing_plans(given.plan_requests))
+
+
+def _missing_plans(plan_requests: Mapping[str, Account]) -> Iterator[str]:
+    """Which plans the student, and the oracle arm, had to do without."""
+    for role, account in plan_requests.items():
+        dropped = {name: count for name, count in account.dropped.items() if count and name != WITHOUT_SOLUTION}
+        if dropped:
+            reasons = ", ".join(f"{count:,} dropped ({name.replace('_', ' ')})" for name, count in dropped.items())
+            who = "The oracle arm has" if role == "oracle" else "The student learned from"
+            asked = account.rows_out + sum(dropped.values())
+            yield f"{who} {account.rows_out:,} of {asked:,} plans that the teacher was to write: {reasons}."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from codeplan.config import ReportConfig
@@ -12,7 +12,7 @@ from codeplan.evaluation.arms import TITLES, ArmName, SolveRates, solve_rates
 from codeplan.evaluation.conclusions import WORDINGS, conclude
 from codeplan.evaluation.estimators import estimate, paired_difference
 from codeplan.evaluation.judged_problems import JudgedProblem, gather
-from codeplan.evaluation.notes import notes
+from codeplan.evaluation.notes import GivenData, notes
 from codeplan.evaluation.plan_quality import plan_quality
 from codeplan.evaluation.rates import BY_PLANS
 from codeplan.evaluation.results import ALL, ArmRow, Comparison, CurvePoint, PassAtKRow, Report, ordered_levels
@@ -20,6 +20,7 @@ from codeplan.evaluation.tables import as_csv, as_markdown
 from codeplan.files import write_text
 from codeplan.inference.settings import SampleSettings
 from codeplan.records import Plan, Problem, Program, Verdict
+from codeplan.stage import Account
 
 REPORT = "report.json"
 
@@ -35,6 +36,8 @@ def build(
     sampling: SampleSettings,
     report: ReportConfig,
     shown_hidden_tests: Sequence[int],
+    shown_left_out: bool = False,
+    plan_requests: Mapping[str, Account] | None = None,
 ) -> tuple[Report, list[SolveRates]]:
     """Evaluate every arm: the report, and what it was counted from, one entry per problem in the problems' order.
 
@@ -49,6 +52,8 @@ def build(
         sampling: the settings that the programs were sampled with.
         report: the plan counts and k to report, and the settings of the bootstrap.
         shown_hidden_tests: per problem, the number of hidden tests that its question shows as example tests.
+        shown_left_out: whether the programs were judged without these.
+        plan_requests: what became of the requests to the teacher, by role: ``plans`` and ``oracle``.
 
     Raises:
         IncompleteSamplesError: a record is missing or belongs to no problem, see `judged_problems.gather`.
@@ -64,13 +69,10 @@ def build(
         verdicts=verdicts,
         sampling=sampling,
     )
+    teachers = tuple(sorted({plan.author for plan in [*plans, *oracle_plans]}))
+    given = GivenData(teachers, shown_hidden_tests, shown_left_out, plan_requests or {})
     return _evaluate(
-        judged_problems,
-        plans=plans,
-        oracle_plans=oracle_plans,
-        sampling=sampling,
-        report=report,
-        shown_hidden_tests=shown_hidden_tests,
+        judged_problems, plans=plans, oracle_plans=oracle_plans, sampling=sampling, report=report, given=given
     )
 
 
@@ -81,7 +83,7 @@ def _evaluate(
     oracle_plans: Sequence[Plan],
     sampling: SampleSettings,
     report: ReportConfig,
-    shown_hidden_tests: Sequence[int],
+    given: GivenData,
 ) -> tuple[Report, list[SolveRates]]:
     size = sampling.budget(sampling.plans)
     pass_k = [k for k in sorted(set(report.pass_k)) if 1 <= k <= size]
@@ -89,13 +91,12 @@ def _evaluate(
     rates = [solve_rates(judged, sampling, counts, pass_k) for judged in judged_problems]
     comparisons = _comparisons(rates, sampling, report)
     excluded_k = [k for k in report.pass_k if k not in pass_k]
-    teachers = tuple(sorted({plan.author for plan in [*plans, *oracle_plans]}))
     made = Report(
         problems=len(judged_problems),
         plans=sampling.plans,
         trials=sampling.trials,
         sequences=size,
-        teachers=teachers,
+        teachers=given.teachers,
         rows=_rows(rates, sampling),
         pass_at_k=_pass_at_k(rates, pass_k),
         curve=_curve(rates, sampling, counts),
@@ -103,7 +104,7 @@ def _evaluate(
         outcomes=_outcomes(rates),
         quality=plan_quality(judged_problems, plans, oracle_plans),
         conclusions=conclude([comparison for comparison in comparisons if comparison.plans == sampling.plans]),
-        notes=notes(judged_problems, sampling, teachers, excluded_k, shown_hidden_tests),
+        notes=notes(judged_problems, sampling, excluded_k, given),
     )
     return made, rates
 

@@ -41,9 +41,9 @@ class SamplePool:
         """The pool of a sample stage."""
         settings = stage.settings
         assert isinstance(settings, SampleSettings)
-        inputs = {role: stage.inputs[role].fingerprint for role in ("student", "test")}
+        inputs = {role: stage.inputs[role].result_id for role in ("student", "test")}
         pool = Pool.open(stage.home, "samples", {"version": VERSION, **inputs, "settings": settings.of_sequences()})
-        oracle = stage.inputs["oracle"].fingerprint if "oracle" in stage.inputs else "none"
+        oracle = stage.inputs["oracle"].result_id if "oracle" in stage.inputs else "none"
         examples = fingerprint(settings.of_example_verdicts())
         return cls(pool, settings, f"oracle-{oracle[:16]}", f"verdicts-{examples[:16]}")
 
@@ -51,6 +51,11 @@ class SamplePool:
     def folder(self) -> Path:
         """Where the records are."""
         return self.pool.folder
+
+    def parts(self, block: int) -> list[Path]:
+        """The files that hold what the stage could use of a block."""
+        tables = ["plans", "programs", self.verdict_table, *([self.oracle_table] if self.settings.oracle else [])]
+        return [part for table in tables for part in self.pool.parts(table, block)]
 
     def read_all(self, block: int) -> Samples:
         """All that is there of a block, and that the stage could use."""

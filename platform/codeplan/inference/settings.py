@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from codeplan.config import Config, LimitsConfig, SamplingConfig
+from codeplan.config import JudgingConfig, LimitsConfig, ReportConfig, SamplingConfig
 from codeplan_sandbox.suites import Comparator
 
 
@@ -20,13 +20,13 @@ class SampleSettings(SamplingConfig):
     """Limits of the example tests."""
 
     @classmethod
-    def of(cls, config: Config) -> SampleSettings:
-        """The part of a configuration that plan sampling sees."""
+    def of(cls, sampling: SamplingConfig, judging: JudgingConfig, report: ReportConfig) -> SampleSettings:
+        """What plan sampling sees of these sections."""
         return cls(
-            **config.sampling.model_dump(),
-            fewest_plans=config.report.counts(config.sampling.plans)[0],
-            comparator=config.judging.comparator,
-            example_tests=config.judging.example_tests,
+            **sampling.model_dump(),
+            fewest_plans=report.counts(sampling.plans)[0],
+            comparator=judging.comparator,
+            example_tests=judging.example_tests,
         )
 
     def of_sequences(self) -> dict[str, Any]:

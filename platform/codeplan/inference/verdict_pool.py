@@ -26,6 +26,8 @@ class JudgeSettings(Settings):
     """How the hidden tests compare outputs."""
     hidden_tests: LimitsConfig
     """Limits of the hidden tests."""
+    hidden_without_examples: bool
+    """Whether the hidden tests that the question shows as examples are left out."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,10 @@ class VerdictPool:
     def folder(self) -> Path:
         """Where the records are."""
         return self.pool.folder
+
+    def parts(self, block: int) -> list[Path]:
+        """The files that hold the verdicts of a block."""
+        return self.pool.parts(TABLE, block)
 
     def known(self, block: int) -> set[ProgramKey]:
         """The programs of a block that have a verdict."""

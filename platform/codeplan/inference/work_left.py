@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from codeplan.inference.sample_pool import SamplePool
 from codeplan.records import Plan, Problem, Program
@@ -10,8 +11,23 @@ from codeplan.records import Plan, Problem, Program
 _PROGRAM_KEY = ("problem_id", "arm", "phase", "plan_index", "sample_index")
 
 
-def sequences_left(samples: SamplePool, block: int, problems: Sequence[Problem], oracle: Collection[str]) -> int:
-    """How many sequences a block still needs, at most: which plans need a final program is known only after trials.
+@dataclass(frozen=True)
+class WorkLeft:
+    """What a block still needs, at most: which plans need a final program is known only after trials.
+
+    Attributes:
+        plans: sequences that are plans.
+        programs: sequences that are programs.
+        there: sequences that are in the pool, and are asked for.
+    """
+
+    plans: int
+    programs: int
+    there: int
+
+
+def work_left(samples: SamplePool, block: int, problems: Sequence[Problem], oracle: Collection[str]) -> WorkLeft:
+    """How many sequences a block that is not finished still needs.
 
     Args:
         samples: the pool, and what is asked for.
@@ -31,11 +47,13 @@ def sequences_left(samples: SamplePool, block: int, problems: Sequence[Problem],
         (name, "codeplan", "trial", plan, trial) for name, plan in wanted_plans for trial in range(settings.trials)
     }
     wanted |= {(name, "codeplan", "final", plan, 0) for name, plan in wanted_plans}
-    left = len(wanted_plans - plans) + len(wanted - programs)
-    if settings.oracle:
-        answered = {key[0] for key in programs if key[1] == "oracle"}
-        left += len((names & set(oracle)) - answered)
-    return left
+    answered = {key[0] for key in programs if key[1] == "oracle"}
+    with_oracle = names & set(oracle) if settings.oracle else set[str]()
+    return WorkLeft(
+        plans=len(wanted_plans - plans),
+        programs=len(wanted - programs) + len(with_oracle - answered),
+        there=len(wanted_plans & plans) + len(wanted & programs) + len(with_oracle & answered),
+    )
 
 
 def _keys(table: object) -> set[tuple[object, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from codeplan.inference.samples import as_record
 from codeplan.inference.verdict_pool import ProgramKey, VerdictPool
@@ -14,12 +14,21 @@ Programs = Mapping[ProgramKey, tuple[str, Suite]]
 """Program texts, each with the tests that decide."""
 
 
-def judge_block(block: int, programs: Programs, judges: JudgeActors, verdicts: VerdictPool, bar: Bar) -> int:
+def judge_block(
+    block: int,
+    programs: Programs,
+    judges: JudgeActors,
+    verdicts: VerdictPool,
+    bar: Bar,
+    *,
+    on_wait: Callable[[str], None] | None = None,
+) -> int:
     """Judge the programs of a block that have no verdict in the pool yet; returns how many.
 
-    Judging a program stops at its first failure: hidden tests decide all or nothing.
+    Judging a program stops at its first failure: hidden tests decide all or nothing. Where another process holds the
+    block, ``on_wait`` is called with who does.
     """
-    with verdicts.pool.lock(block):
+    with verdicts.pool.lock(block, on_wait):
         known = verdicts.known(block)
         bar.skip(sum(key in known for key in programs))
         missing = [key for key in programs if key not in known]

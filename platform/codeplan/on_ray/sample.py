@@ -10,11 +10,13 @@ from typing import Any
 import ray
 
 from codeplan.config import ExecutionConfig
+from codeplan.errors import explain
 from codeplan.inference.plan_sampling import sample
 from codeplan.inference.sample_pool import SamplePool, counts
 from codeplan.on_ray.judge_actors import JudgeActors
 from codeplan.pool import PROBLEMS_PER_BLOCK, BlockMarkers, blocks
 from codeplan.records import Plan, Problem
+from codeplan.stage import StageError
 from codeplan.student.generation_request import Generation, GenerationRequest
 from codeplan_sandbox import Suite, SuiteVerdict
 
@@ -48,8 +50,20 @@ class Sampler:
         self._student = _LazyGenerator(sampling)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Sample one block, given as ``{"block": [index]}``: add to the pool what is missing there."""
+        """Sample one block, given as ``{"block": [index]}``: add to the pool what is missing there.
+
+        An error that a user can act on is a column of the answer: Ray Data keeps only the text of what is raised.
+        """
         block = int(batch["block"][0])
+        try:
+            return {"problems": [self._sample(block)], "error": [""]}
+        except Exception as error:
+            message = explain(error)
+            if message is None:
+                raise
+            return {"problems": [0], "error": [message]}
+
+    def _sample(self, block: int) -> int:
         problems = self._problems[block * PROBLEMS_PER_BLOCK : (block + 1) * PROBLEMS_PER_BLOCK]
         samples = self._sampling.samples
         new = []
@@ -58,8 +72,9 @@ class Sampler:
             for part in sample(problems, self._oracle, self._student, self._judge, samples.settings, pool=there):
                 samples.add(block, part)
                 new.append(part)
-        self._sampling.markers.put(block, counts(samples.read(block), len(problems), new))
-        return {"block": [block], "problems": [len(problems)]}
+            counted = counts(samples.read(block), len(problems), new)
+            self._sampling.markers.put(block, counted, samples.parts(block))
+        return len(problems)
 
     def _judge(self, programs: Sequence[tuple[str, Suite]]) -> list[SuiteVerdict]:
         judged = self._sampling.judges.judge_many(programs)
@@ -100,6 +115,9 @@ def sample_all(
         oracle_plans: the teacher's plans for the problems' own solutions, by problem_id.
         sampling: with what, and what.
         advance: called with the number of problems that were finished.
+
+    Raises:
+        StageError: an actor met an error that a user can act on.
     """
     missing = sampling.markers.missing(len(blocks(problems)))
     if not missing:
@@ -115,4 +133,6 @@ def sample_all(
         compute=ray.data.ActorPoolStrategy(size=min(sampling.execution.sample_actors, len(missing))),
     )
     for row in sampled.iter_rows():
+        if row["error"]:
+            raise StageError(row["error"])
         advance(int(row["problems"]))

@@ -26,14 +26,15 @@ from codeplan.files import atomic_write
 from codeplan.on_ray.train_reports import ReportWriter, follow_reports
 from codeplan.records import Plan, Problem
 from codeplan.stage import Account
-from codeplan.student.checkpoint import read_state
+from codeplan.student.checkpoint import read_state, verify_checkpoint
 from codeplan.student.context import STOPPED
 from codeplan.student.engine import zero_stage
 from codeplan.student.prepare import Prepared, prepare
 from codeplan.student.settings import FinetuneSettings
 
 CHECKPOINT = "checkpoint"
-"""Name of the folder in which a finished training leaves its last checkpoint."""
+"""Name of the folder in which a finished training leaves its last checkpoint, under a constant schedule; a user may
+delete it."""
 
 _RUN = "train"
 _REPORTS = "reports.jsonl"
@@ -79,8 +80,8 @@ def finetune(  # noqa: PLR0917  # in the pipeline's order
         plans: the teacher's plans for their solutions.
         settings: what to start from, and what to do.
         execution: workers, GPUs, ZeRO stage and how often to keep a checkpoint.
-        folder: gets ``student`` (the result), ``checkpoint`` (the last one), ``initial`` and ``examples.parquet``, and
-            ``train`` while the training runs. All workers must see it under the same path.
+        folder: gets ``student`` (the result), ``checkpoint`` (the last one, under a constant schedule), ``initial`` and
+            ``examples.parquet``, and ``train`` while the training runs. All workers must see it under the same path.
         on_report: called with each report of the workers as it comes, in a thread of this process.
         start_from: ``checkpoint`` of a training of the same problems and plans with an equal
             `FinetuneSettings.trajectory` and fewer steps; used where the folder has no checkpoint of its own.
@@ -103,19 +104,9 @@ def finetune(  # noqa: PLR0917  # in the pipeline's order
     if (folder / CHECKPOINT).exists():
         read_state(folder / CHECKPOINT)  # A damaged one stops the run here, and not after restarts of the workers.
     (folder / _RUN).mkdir(exist_ok=True)
-    reports, stop_file = folder / _RUN / _REPORTS, folder / _RUN / _STOP
-    stop_file.unlink(missing_ok=True)
     trainer = _trainer(prepared, training, execution, folder, start_from)
-
-    def pass_on_stop() -> None:
-        if should_stop():
-            stop_file.touch()
-
-    with _keep_interrupt_handler(), follow_reports(reports, on_report, pass_on_stop):
-        result = _fit(trainer)
-    if STOPPED in result.return_value:
-        raise StopRequested(f"training was stopped after {int(result.return_value['step'])} steps")
-    _keep_checkpoint(Path(result.checkpoint.path) if result.checkpoint else start_from, folder)
+    result = _fit_until_stopped(trainer, folder / _RUN, on_report, should_stop)
+    _keep_checkpoint(Path(result.checkpoint.path) if result.checkpoint else start_from, folder, training)
     encoding = prepared.encoding
     counts = {f"questions_shortened/{task}": float(count) for task, count in encoding.shortened.items()}
     counts |= {f"targets_truncated/{task}": float(count) for task, count in encoding.truncated.items()}
@@ -154,6 +145,26 @@ def _trainer(
     )
 
 
+def _fit_until_stopped(
+    trainer: ray.train.torch.TorchTrainer,
+    folder: Path,
+    on_report: Callable[[dict[str, float]], None],
+    should_stop: Callable[[], bool],
+) -> ray.train.Result:
+    stop_file = folder / _STOP
+    stop_file.unlink(missing_ok=True)
+
+    def pass_on_stop() -> None:
+        if should_stop():
+            stop_file.touch()
+
+    with _keep_interrupt_handler(), follow_reports(folder / _REPORTS, on_report, pass_on_stop):
+        result = _fit(trainer)
+    if STOPPED in result.return_value:
+        raise StopRequested(f"training was stopped after {int(result.return_value['step'])} steps")
+    return result
+
+
 def _fit(trainer: ray.train.torch.TorchTrainer) -> ray.train.Result:
     """Run the workers; a worker's UserError is raised as it is."""
     try:
@@ -179,6 +190,7 @@ def start_problem(folder: Path, start_from: Path, training: TrainingConfig, exec
         return ""
     try:
         state = read_state(start_from)
+        verify_checkpoint(start_from)
     except UserError as error:
         return str(error)
     if state.step > training.steps:
@@ -187,14 +199,17 @@ def start_problem(folder: Path, start_from: Path, training: TrainingConfig, exec
     return f"checkpoint {start_from} {problem}" if problem else ""
 
 
-def _keep_checkpoint(last: Path | None, folder: Path) -> None:
+def _keep_checkpoint(last: Path | None, folder: Path, training: TrainingConfig) -> None:
     """Leave the last checkpoint for trainings of more steps, and remove the folder of the run.
+
+    Under another schedule than a constant one no training can start from it, and the optimizer's state is large.
 
     Args:
         last: the checkpoint; None where it was kept before.
         folder: the stage's folder.
+        training: gives the schedule.
     """
-    if last is not None:
+    if last is not None and training.schedule == "constant":
         with atomic_write(folder / CHECKPOINT) as unfinished:
             shutil.copytree(last, unfinished, copy_function=_link_or_copy)
     shutil.rmtree(folder / _RUN, ignore_errors=True)

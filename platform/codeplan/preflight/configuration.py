@@ -9,6 +9,7 @@ from codeplan.config import FileSource
 from codeplan.errors import UserError
 from codeplan.preflight.context import CheckContext
 from codeplan.preflight.findings import Finding, failed, ok, warning
+from codeplan.stages.sample import require_tasks
 from codeplan.teacher.prompts import prompt_version
 
 _MIN_RESAMPLES = 200
@@ -65,6 +66,7 @@ def _missing_tasks(context: CheckContext) -> Iterator[Finding]:
     """Tasks that plan sampling prompts for, but that the student is not trained on."""
     if "sample" not in context.unfinished:
         return
-    for task in context.config.training.missing_tasks():
-        key = f"training.mixing.{task}"
-        yield failed(f"sampling needs the task {task}, but {key} is 0", "set it above 0, or run codeplan finetune only")
+    try:
+        require_tasks(context.config.training)
+    except UserError as error:
+        yield failed(str(error))

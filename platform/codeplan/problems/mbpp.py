@@ -3,7 +3,7 @@
 Fields: ``task_id`` (also as ``Mbpp/2``), ``text`` or ``prompt``, ``code``, ``test_list``, and optionally
 ``test_setup_code``, ``test_imports`` (statements) and ``test`` (MBPP+: a program, the hidden test instead of the list).
 ``challenge_test_list`` is not used, as in the paper. The first test of the list is shown in the question and, as in
-published results, also a hidden test; ``hidden_without_examples`` removes it from the hidden ones.
+published results, also a hidden test; ``judging.hidden_without_examples`` judges without it.
 
 Splits go by task_id, as in the paper (Austin et al. 2021): 1-10 prompt, 11-510 test, 511-600 validation, 601-974 train;
 a row's own ``split`` takes precedence.

@@ -16,7 +16,6 @@ from codeplan.problems.humaneval import HUMANEVAL
 from codeplan.problems.jsonl import JSONL
 from codeplan.problems.mbpp import MBPP
 from codeplan.problems.rows import ProblemError, Row
-from codeplan.problems.shown_tests import without_shown_tests
 from codeplan.records import Problem
 from codeplan.stage import Account
 
@@ -31,6 +30,8 @@ FORMATS: Mapping[str, Format] = {
     "jsonl": JSONL,
 }
 
+BROKEN = "broken"
+"""Why rows are dropped, in the account."""
 _DEFAULT_SPLIT = "test"
 
 
@@ -41,13 +42,10 @@ class ReadProblems:
     Attributes:
         problems: in the order of the source.
         account: rows selected by split, offset and limit, and the ``broken`` ones among them that were skipped.
-        without_hidden_tests: how many problems were left without a hidden test by ``hidden_without_examples``: the
-            question shows all of theirs. They stay, since their solutions can be learned from.
     """
 
     problems: list[Problem]
     account: Account
-    without_hidden_tests: int = 0
 
 
 def read(source: Source) -> ReadProblems:
@@ -69,13 +67,10 @@ def read(source: Source) -> ReadProblems:
 
 
 def _read_files(source: FileSource) -> ReadProblems:
-    if source.examples_path and source.reader != "apps":
-        raise ProblemError(f"examples_path is for reader apps only; {source.reader} has its examples in its rows")
     examples = examples_by_problem(Path(source.examples_path)) if source.examples_path else {}
     problems: dict[str, Problem] = {}
     first_row: dict[str, str] = {}
     broken: list[ProblemError] = []
-    emptied = 0
     for row in _selected(source):
         try:
             problem = _problem(source, row, examples)
@@ -87,17 +82,15 @@ def _read_files(source: FileSource) -> ReadProblems:
             broken.append(error)
             continue
         first_row[problem.problem_id] = row.where
-        kept = without_shown_tests(problem) if source.hidden_without_examples else problem
-        emptied += problem.hidden_tests is not None and kept.hidden_tests is None
-        problems[problem.problem_id] = kept
+        problems[problem.problem_id] = problem
     if not problems:
         raise ProblemError(_none_found(source, broken))
     account = Account(
         rows_in=len(problems) + len(broken),
         rows_out=len(problems),
-        dropped={"broken": len(broken)} if broken else {},
+        dropped={BROKEN: len(broken)} if broken else {},
     )
-    return ReadProblems(list(problems.values()), account, emptied)
+    return ReadProblems(list(problems.values()), account)
 
 
 def _problem(source: FileSource, row: Row, examples: Mapping[tuple[str, str], Row]) -> Problem:

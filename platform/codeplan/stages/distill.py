@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from statistics import fmean
+from typing import Any
 
 from codeplan import records
 from codeplan.config import ExecutionConfig, Settings, TeacherConfig
 from codeplan.records import Plan, Problem
-from codeplan.stage import StageError, StageResult
+from codeplan.stage import StageError, StageResult, canonical
 from codeplan.stages.run import PLANS, PROBLEMS, TABLE_ROWS, StageRun, columns
 from codeplan.teacher.cached_teacher import Reply
 from codeplan.teacher.offline import MODEL as OFFLINE
@@ -20,6 +22,8 @@ from codeplan.teacher.requests import Answer, TeacherRequest
 from codeplan.tracking import TeacherCall
 
 VERSION = 4
+REQUESTS = "plan requests"
+"""What the stage's account counts; a problem without a solution counts as one."""
 
 
 class DistillSettings(Settings):
@@ -30,16 +34,26 @@ class DistillSettings(Settings):
     """Of the prompt template that the teacher's name."""
     offline_version: str
     """Of the offline teacher; empty where an endpoint is asked."""
+    budget_usd: float | None
+    """The budget, where it decides which plans there are (``teacher.allow_incomplete``); else None."""
+
+    def identity(self) -> dict[str, Any]:
+        """What the fingerprint covers: a budget only where it decides."""
+        identity = super().identity()
+        if self.budget_usd is None:
+            del identity["budget_usd"]
+        return identity
 
 
-def settings(teacher: TeacherConfig, role: str) -> DistillSettings:
-    """What is asked; the oracle needs one plan for one solution of each test problem."""
+def settings(teacher: TeacherConfig, budget_usd: float | None, role: str) -> DistillSettings:
+    """What is asked, and of which budget; the oracle needs one plan for one solution of each test problem."""
     if role == "oracle":
         teacher = teacher.model_copy(update={"solutions_per_problem": 1, "plans_per_solution": 1})
     return DistillSettings(
         teacher=teacher,
         prompt_version=prompt_version(teacher.prompt),
         offline_version=offline_host() if teacher.model == OFFLINE else "",
+        budget_usd=budget_usd if teacher.allow_incomplete else None,
     )
 
 
@@ -84,7 +98,13 @@ def run(work: StageRun) -> StageResult:
     }
     for note in made.notes():
         work.note(note)
-    return StageResult(accounts={"solutions": made.account}, metrics=metrics)
+    return StageResult(accounts={REQUESTS: made.account}, metrics=metrics, digest=digest(made.plans))
+
+
+def digest(plans: Iterable[Plan]) -> str:
+    """A digest of the plans' texts; what they cost, and when it was paid, is not in it."""
+    texts = [[plan.problem_id, plan.solution_index, plan.sample_index, plan.finished, plan.text] for plan in plans]
+    return hashlib.sha256(canonical(texts).encode("utf-8", "replace")).hexdigest()
 
 
 @contextmanager

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from codeplan.config import ExecutionConfig, StudentConfig, TrainingConfig
 from codeplan.progress import Bar
 from codeplan.records import Plan, Problem
-from codeplan.stage import Stage, StageError, StageResult
+from codeplan.stage import IDENTITY, Stage, StageError, StageResult
 from codeplan.stages.run import PLANS, PROBLEMS, StageRun
 from codeplan.student.settings import FinetuneSettings
 
@@ -101,21 +102,27 @@ def shorter_training(stage: Stage) -> Path | None:
 
 def steps_done(folder: Path) -> int:
     """Optimizer steps of the latest checkpoint in a stage's folder, or of a checkpoint's own folder; 0 without one."""
-    states = [*folder.glob("state.json"), *folder.glob("train/**/checkpoint_*/state.json")]
-    return max((int(json.loads(state.read_text(encoding="utf-8"))["step"]) for state in states), default=0)
+    steps = [0]
+    for state in (*folder.glob("state.json"), *folder.glob("train/**/checkpoint_*/state.json")):
+        with suppress(OSError, ValueError, KeyError, TypeError):  # a killed run may have left it in pieces
+            steps.append(int(json.loads(state.read_text(encoding="utf-8"))["step"]))
+    return max(steps)
 
 
 def _shorter(stage: Stage) -> Iterator[tuple[int, Path]]:
     settings = _settings(stage)
     if settings.training.schedule != "constant":
         return
-    wanted = {**stage.identity(), "settings": settings.trajectory}
+    wanted = {**stage.identity(), "settings": settings.trajectory, "digests": stage.digests()}
     for folder in stage.folder.parent.glob("*"):
         checkpoint = folder / "checkpoint"
         if folder == stage.folder or not checkpoint.is_dir():
             continue
-        identity = json.loads((folder / "identity.json").read_text(encoding="utf-8"))
-        steps = identity["settings"]["training"].pop("steps")
+        try:
+            identity = json.loads((folder / IDENTITY).read_text(encoding="utf-8"))
+            steps = identity["settings"]["training"].pop("steps")
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # another user's folder, or an older version's
         if identity == wanted and steps < settings.training.steps:
             yield steps, checkpoint
 

@@ -19,7 +19,11 @@ VERSION = 3
 
 def settings(judging: JudgingConfig) -> JudgeSettings:
     """How the hidden tests judge."""
-    return JudgeSettings(comparator=judging.comparator, hidden_tests=judging.hidden_tests)
+    return JudgeSettings(
+        comparator=judging.comparator,
+        hidden_tests=judging.hidden_tests,
+        hidden_without_examples=judging.hidden_without_examples,
+    )
 
 
 def resources(execution: ExecutionConfig) -> tuple[float, float]:
@@ -35,16 +39,18 @@ def run(work: StageRun) -> StageResult:
     assert isinstance(work.stage.settings, JudgeSettings)
     samples, verdicts = SamplePool.of(work.stage.inputs["samples"]), VerdictPool.of(work.stage)
     in_blocks = blocks(work.read("test", PROBLEMS, Problem))
-    markers = BlockMarkers(work.folder)
+    markers = BlockMarkers.of(work.stage)
+    tell_waiting = work.tell_waiting("the verdicts")
     work.connect_ray(*resources(work.execution))
     with work.bar(_programs(work), "programs") as bar:
         judges = JudgeActors.start(work.execution.judge_actors, work.stage.settings.hidden_tests.limits())
         try:
             for block in markers.missing(len(in_blocks)):
                 programs = samples.read(block).programs
-                suites = _hidden_suites(in_blocks[block], work.stage.settings)
-                new = judge_block(block, _to_judge(programs, suites), judges, verdicts, bar)
-                markers.put(block, counts(programs, verdicts.read(block, programs), new))
+                suites = hidden_suites(in_blocks[block], work.stage.settings)
+                new = judge_block(block, _to_judge(programs, suites), judges, verdicts, bar, on_wait=tell_waiting)
+                counted = counts(programs, verdicts.read(block, programs), new)
+                markers.put(block, counted, [*samples.parts(block), *verdicts.parts(block)])
         finally:
             judges.stop()
     rows = [verdict.model_dump(mode="json") for verdict in verdicts.read(0, samples.read(0).programs)[:TABLE_ROWS]]
@@ -52,17 +58,20 @@ def run(work: StageRun) -> StageResult:
     totals = markers.total(len(in_blocks))
     metrics = {name: value for name, value in totals.items() if name.startswith("verdicts")}
     metrics["judged.new_programs"] = totals["new.verdicts"]
-    return StageResult({"programs": account(totals, "programs")}, metrics, (verdicts.pool.relative(work.stage.home),))
+    return StageResult({"programs": account(totals, "programs")}, metrics, markers.parts(len(in_blocks)))
 
 
 def _programs(work: StageRun) -> int:
     """How many different programs were sampled."""
-    sampled = BlockMarkers(work.stage.inputs["samples"].folder)
+    sampled = BlockMarkers.of(work.stage.inputs["samples"])
     return sampled.total(len(blocks(work.read("test", PROBLEMS, Problem))))["programs.distinct"]
 
 
-def _hidden_suites(given: Iterable[Problem], judging: JudgeSettings) -> dict[str, Suite]:
-    judged = (problems.with_comparator(problem, judging.comparator) for problem in given)
+def hidden_suites(given: Iterable[Problem], judging: JudgeSettings) -> dict[str, Suite]:
+    """The tests that decide, by problem_id; without the problems that have none."""
+    judged: Iterable[Problem] = (problems.with_comparator(problem, judging.comparator) for problem in given)
+    if judging.hidden_without_examples:
+        judged = map(problems.without_shown_tests, judged)
     return {problem.problem_id: problem.hidden_tests for problem in judged if problem.hidden_tests is not None}
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from codeplan import problems, records
-from codeplan.config import Source
+from codeplan.config import FileSource, Source
+from codeplan.problems.reading import BROKEN
 from codeplan.problems.settings import ReadSettings
 from codeplan.records import Problem
-from codeplan.stage import StageError, StageResult
+from codeplan.stage import Stage, StageError, StageResult
 from codeplan.stages.run import PROBLEMS, TABLE_ROWS, StageRun, columns
 
 VERSION = 2
@@ -32,12 +33,19 @@ def run(work: StageRun) -> StageResult:
     return StageResult(accounts={"problems": found.account}, metrics=metrics)
 
 
-def require_usable(role: str, result: StageResult) -> None:
+def require_usable(role: str, stage: Stage, result: StageResult) -> None:
     """Stop before anything is paid where nothing could come of it; asked of each role, also of a reused stage.
 
     Raises:
-        StageError: training problems without any solution, or test problems without any hidden tests.
+        StageError: training problems without any solution, test problems without any hidden tests, or rows that an
+            earlier run left out and this one should not.
     """
+    assert isinstance(stage.settings, ReadSettings)
+    source = stage.settings.source
+    broken = result.accounts["problems"].dropped.get(BROKEN, 0)
+    if broken and isinstance(source, FileSource) and not source.skip_bad:
+        rows = f"{broken:,} broken row{'s' * (broken != 1)}"
+        raise StageError(f"problems.{role}: {source.path} has {rows}; fix the file, or drop such rows with --skip-bad")
     count = int(result.metrics["problems"])
     if role == "train" and not result.metrics["problems.with_solutions"]:
         raise StageError(f"none of the {count} training problems has a solution: there is nothing to learn from")

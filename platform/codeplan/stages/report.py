@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from codeplan.config import Config, ReportConfig, Settings
+from codeplan.config import ReportConfig, Settings
 from codeplan.files import write_text
 from codeplan.inference.sample_pool import SamplePool
 from codeplan.inference.samples import Samples
@@ -16,6 +16,7 @@ from codeplan.problems import shown_among_hidden, with_comparator
 from codeplan.records import Plan, Problem, Verdict
 from codeplan.stage import Account, Stage, StageResult
 from codeplan.stages import lineage
+from codeplan.stages.distill import REQUESTS
 from codeplan.stages.run import PLANS, PROBLEMS, StageRun
 from codeplan.tracking import Run, flatten
 
@@ -35,15 +36,16 @@ class ReportSettings(Settings):
     report: ReportConfig
 
 
-def settings(config: Config) -> ReportSettings:
+def settings(report: ReportConfig) -> ReportSettings:
     """What is counted."""
-    return ReportSettings(report=config.report)
+    return ReportSettings(report=report)
 
 
 def run(work: StageRun) -> StageResult:
     """Count what every arm solves; write the tables, the figures, the page of problems, and what comparisons need."""
     from codeplan.evaluation import lineage, problem_page, rates
     from codeplan.evaluation import report as reports
+    from codeplan.evaluation.judged_problems import IncompleteSamplesError
 
     judging = work.stage.inputs["verdicts"].settings
     assert isinstance(work.stage.settings, ReportSettings)
@@ -60,16 +62,39 @@ def run(work: StageRun) -> StageResult:
     }
     plans = work.read("plans", PLANS, Plan)
     shown = [shown_among_hidden(problem) for problem in given]
-    made, solve_rates = reports.build(
-        given, plans=plans, report=work.stage.settings.report, shown_hidden_tests=shown, **sampled_records
-    )
+    try:
+        made, solve_rates = reports.build(
+            given,
+            plans=plans,
+            report=work.stage.settings.report,
+            shown_hidden_tests=shown,
+            shown_left_out=_shown_left_out(work.stage),
+            plan_requests=_plan_requests(work.stage),
+            **sampled_records,
+        )
+        page = problem_page.render(given, **sampled_records)
+    except IncompleteSamplesError as error:
+        raise IncompleteSamplesError(f"{error}; delete the folder {pool.folder} and run the same command") from error
     reports.write(made, work.folder)
     as_judged = [with_comparator(problem, judging.comparator) for problem in given]
-    plain = flatten({"comparator": judging.comparator, "hidden_tests": judging.hidden_tests.identity()})
-    rates.write(rates.collect(as_judged, solve_rates, pool.settings, plain), work.folder)
+    rates.write(rates.collect(as_judged, solve_rates, pool.settings, flatten(judging.identity())), work.folder)
     lineage.write(lineage.Lineage.of(work.stage), work.folder)
-    write_text(work.folder / "problems.html", problem_page.render(given, **sampled_records))
+    write_text(work.folder / "problems.html", page)
     return StageResult(accounts={"problems": Account(len(given), made.problems)}, metrics=made.metrics())
+
+
+def _shown_left_out(stage: Stage) -> bool:
+    judging = stage.inputs["verdicts"].settings
+    assert isinstance(judging, JudgeSettings)
+    return judging.hidden_without_examples
+
+
+def _plan_requests(stage: Stage) -> dict[str, Account]:
+    """What became of the plan requests of the student's plans and of the oracle's, by role."""
+    results = {role: stage.inputs[role].done() for role in ("plans", "oracle") if role in stage.inputs}
+    return {
+        role: result.accounts[REQUESTS] for role, result in results.items() if result and REQUESTS in result.accounts
+    }
 
 
 def _sampled(stage: Stage, pool: SamplePool, given: list[Problem]) -> tuple[Samples, list[Verdict]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,6 +94,18 @@ class StageRun:
         """Show progress while the block runs; `Bar.advance` raises StopRequested where the observer asks to stop."""
         with Bar(self.console, self.title, total, unit, self.observer.stop_requested).shown() as bar:
             yield bar
+
+    def tell_waiting(self, what: str) -> Callable[[str], None]:
+        """A callback for locks of a pool: who holds what this stage waits for is printed, the first time."""
+        told = False
+
+        def tell(holder: str) -> None:
+            nonlocal told
+            if not told:
+                self.note(f"another run is adding to {what} ({holder}); waiting for it")
+            told = True
+
+        return tell
 
     def note(self, text: str) -> None:
         """Print a remark on the result."""

@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 from codeplan import problems
-from codeplan.config import Config, ExecutionConfig
+from codeplan.config import ExecutionConfig, JudgingConfig, ReportConfig, SamplingConfig, TrainingConfig
 from codeplan.inference.sample_pool import SamplePool
 from codeplan.inference.settings import SampleSettings
 from codeplan.pool import BlockMarkers, blocks
 from codeplan.records import Plan, Problem
-from codeplan.stage import Account, StageResult
+from codeplan.stage import Account, StageError, StageResult
 from codeplan.stages.run import PLANS, PROBLEMS, TABLE_ROWS, StageRun, account, columns
 
 VERSION = 5
 
 
-def settings(config: Config) -> SampleSettings:
-    """How many samples, and how they are chosen from."""
-    return SampleSettings.of(config)
+def settings(
+    sampling: SamplingConfig, judging: JudgingConfig, report: ReportConfig, training: TrainingConfig
+) -> SampleSettings:
+    """How many samples, and how they are chosen from.
+
+    Raises:
+        StageError: the student is not trained on a task that sampling needs.
+    """
+    require_tasks(training)
+    return SampleSettings.of(sampling, judging, report)
+
+
+def require_tasks(training: TrainingConfig) -> None:
+    """Check that the student is trained on what plan sampling asks it for.
+
+    Raises:
+        StageError: names the task.
+    """
+    for task in training.missing_tasks():
+        raise StageError(
+            f"sampling needs the task {task}, but training.mixing.{task} is 0; set it above 0, or run codeplan "
+            "finetune only"
+        )
 
 
 def resources(execution: ExecutionConfig) -> tuple[float, float]:
@@ -35,11 +55,12 @@ def run(work: StageRun) -> StageResult:
         for problem in work.read("test", PROBLEMS, Problem)
     ]
     oracle = {plan.problem_id: plan for plan in work.read("oracle", PLANS, Plan)}
-    markers = BlockMarkers(work.folder)
+    markers = BlockMarkers.of(work.stage)
     in_blocks = blocks(given)
     missing = markers.missing(len(in_blocks))
     work.connect_ray(*resources(work.execution))
-    with work.bar(len(given), "problems") as bar:
+    # Before there are actors, which would hold GPUs while they wait.
+    with samples.pool.lock_whole(work.tell_waiting("the samples")), work.bar(len(given), "problems") as bar:
         bar.skip(len(given) - sum(len(in_blocks[block]) for block in missing))
         judges = JudgeActors.start(work.execution.judge_actors, samples.settings.example_tests.limits())
         try:
@@ -48,10 +69,11 @@ def run(work: StageRun) -> StageResult:
             sample_all(given, oracle, sampling, bar.advance)
         finally:
             judges.stop()
-    return _result(work, samples, markers.total(len(in_blocks)))
+    return _result(work, samples, markers, len(in_blocks))
 
 
-def _result(work: StageRun, samples: SamplePool, totals: dict[str, int]) -> StageResult:
+def _result(work: StageRun, samples: SamplePool, markers: BlockMarkers, num_blocks: int) -> StageResult:
+    totals = markers.total(num_blocks)
     plans = samples.read(0).plans[:TABLE_ROWS]
     work.tracking.table([columns(plan, "problem_id", "sample_index", "text") for plan in plans], "student_plans.json")
     metrics = {
@@ -65,4 +87,4 @@ def _result(work: StageRun, samples: SamplePool, totals: dict[str, int]) -> Stag
     }
     accounts = {"problems": Account(totals["problems"], totals["problems.answered"])}
     accounts |= {rows: account(totals, rows) for rows in ("plans", "programs")}
-    return StageResult(accounts, metrics, (samples.pool.relative(work.stage.home),))
+    return StageResult(accounts, metrics, markers.parts(num_blocks))

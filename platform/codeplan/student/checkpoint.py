@@ -7,6 +7,7 @@ worker lists its files with their sizes, and a checkpoint is loaded whole or not
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -71,6 +72,21 @@ def read_state(folder: Path) -> CheckpointState:
                 if not path.is_file() or path.stat().st_size != size:
                     raise ValueError(f"{name} is missing or incomplete")
         return state
+
+
+def verify_checkpoint(folder: Path) -> None:
+    """Compare the checksums in a checkpoint's files of tensors, all of which are read (1 GB/s or so).
+
+    Damaged, they would stop each worker when it loads them, and be tried again with every restart of the workers.
+
+    Raises:
+        StudentError: it is damaged.
+    """
+    with library_errors(f"checkpoint {one_line(folder, 200)} is damaged"):
+        for path in sorted(folder.rglob("*.pt")):
+            with zipfile.ZipFile(path) as archive:  # as which torch writes them
+                if archive.testzip() is not None:
+                    raise ValueError(f"{path.relative_to(folder)} has a wrong checksum")
 
 
 def load_checkpoint(engine: Any, folder: Path, state: CheckpointState) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from math import lcm
+from math import gcd, lcm
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,15 @@ class TaskTotals:
     target_tokens: int
 
 
+def whole_ratio(ratios: Mapping[Task, float]) -> dict[Task, int]:
+    """The ratios of the tasks that are above 0, in the smallest whole numbers; at least one is."""
+    fractions = {task: Fraction(str(ratios[task])) for task in TASKS if ratios.get(task, 0.0) > 0}
+    whole = lcm(*(fraction.denominator for fraction in fractions.values()))
+    parts = {task: int(fraction * whole) for task, fraction in fractions.items()}
+    common = gcd(*parts.values())
+    return {task: part // common for task, part in parts.items()}
+
+
 class Schedule:
     """Assigns a task to each micro-batch so that the mixing ratio holds at every moment.
 
@@ -50,9 +59,7 @@ class Schedule:
     """
 
     def __init__(self, ratios: Mapping[Task, float]) -> None:
-        fractions = {task: Fraction(str(ratios[task])) for task in TASKS if ratios.get(task, 0.0) > 0}
-        whole = lcm(*(fraction.denominator for fraction in fractions.values()))
-        self._parts = {task: int(fraction * whole) for task, fraction in fractions.items()}
+        self._parts = whole_ratio(ratios)
         self._total = sum(self._parts.values())
         self._counts = dict.fromkeys(self._parts, 0)
         self._turns: list[tuple[Task, int]] = []

@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import huggingface_hub
+from huggingface_hub import constants
 
 from codeplan.config import StudentConfig
 from codeplan.errors import one_line
@@ -75,7 +76,7 @@ def find_model(name: str, revision: str) -> HubModel:
     what = f"student.model {one_line(name, 120)!r}{at} cannot be loaded"
     if not _REPOSITORY.fullmatch(name) or name.startswith((".", "-")):
         raise StudentError(f"{what}: there is no such folder, and it is not the name of a Hugging Face repository")
-    wanted = revision or huggingface_hub.constants.DEFAULT_REVISION
+    wanted = revision or constants.DEFAULT_REVISION
     with library_errors(what):
         problem = _hub_problem(name, wanted)
         if problem is None:
@@ -90,7 +91,7 @@ def find_model(name: str, revision: str) -> HubModel:
 
 def _hub_problem(name: str, revision: str) -> str | None:
     """Why the hub does not give a repository, or None where it does; transformers itself would retry for a minute."""
-    endpoint = reason(ValueError(huggingface_hub.constants.ENDPOINT))
+    endpoint = reason(ValueError(constants.ENDPOINT))
     if huggingface_hub.is_offline_mode():
         return "HF_HUB_OFFLINE is set"
     try:

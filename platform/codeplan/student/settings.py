@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from codeplan.config import Settings, StudentConfig, TrainingConfig
+from codeplan.errors import one_line
 from codeplan.files import digest
 from codeplan.student import tasks
+from codeplan.student.errors import StudentError
+from codeplan.student.mixture import whole_ratio
 from codeplan.student.revision import is_folder, resolve_revision
 
 
@@ -28,9 +31,15 @@ class FinetuneSettings(Settings):
         """The settings of a configuration, with its model looked up.
 
         Raises:
-            StudentError: the model is on the hub, and neither the hub nor the cache knows its revision.
+            StudentError: the model is on the hub, and neither the hub nor the cache knows its revision; or it is a
+                folder, and a revision is given.
         """
         folder = student.init == "pretrained" and is_folder(student.model)
+        if folder and student.revision:
+            raise StudentError(
+                f"student.revision is for a model on the hub, and student.model {one_line(student.model, 120)} is a "
+                "folder; leave student.revision out"
+            )
         return cls(
             student=student,
             training=training,
@@ -45,8 +54,14 @@ class FinetuneSettings(Settings):
         return self.student.model_copy(update={"revision": self.revision}) if self.revision else self.student
 
     def identity(self) -> dict[str, Any]:
-        """What the fingerprint covers: a folder counts by its content, a branch or tag by its commit."""
+        """What the fingerprint covers: a folder counts by its content, a branch or tag by its commit.
+
+        The mixing ratio is reduced to whole numbers, and a trained task that is not listed has weight 1.
+        """
         identity = super().identity()
+        mixing = whole_ratio(self.training.mixing)
+        identity["training"]["mixing"] = mixing
+        identity["training"]["weights"] = {task: self.training.weights.get(task, 1.0) for task in mixing}
         del identity["student"]["revision"]
         del identity["training"]["earlier"]  # stages of their own, which this one reads
         if self.content:

@@ -101,7 +101,7 @@ class Distilled:
         if unpaid := self.account.dropped.get(BUDGET_EXHAUSTED, 0):
             notes.append(
                 f"the plans are incomplete: {unpaid:,} of {total} are missing, as execution.budget_usd is exhausted; "
-                "to complete them, raise it and set teacher.allow_incomplete: false"
+                "to complete them, raise it"
             )
         notes += [f"no plan for {failure}" for failure in self.failures[:MESSAGES_SHOWN]]
         if len(self.failures) > MESSAGES_SHOWN:
@@ -210,7 +210,9 @@ def _check_failures(collection: _Collection, rows: Sequence[Reply], execution: E
 
 
 def _budget_message(rows: Sequence[Reply], teacher: TeacherConfig, execution: ExecutionConfig) -> str:
-    message = f"the budget of ${execution.budget_usd:g} (execution.budget_usd) allows no further request"
+    message = (
+        f"the distill stage's budget of ${execution.budget_usd:g} (execution.budget_usd) allows no further request"
+    )
     if teacher.allow_incomplete:
         return f"{message}, and has paid for no plan; raise it. {_kept(rows)}"
     finish = "set teacher.allow_incomplete: true to finish with the plans that are paid for"
