@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from codeplan import records
-from codeplan.config import ExecutionConfig
+from codeplan.config import ExecutionConfig, TrackingConfig
 from codeplan.config.base import Address, Settings
 from codeplan.records import Plan, RecordsError
 from codeplan.stage import Account, Stage, StageError, StageResult, require_same_inputs
@@ -157,7 +157,15 @@ def test_the_digest_of_plans_covers_their_texts_and_not_what_they_cost() -> None
 def test_who_adds_to_a_pool_is_said_once() -> None:
     terminal = io.StringIO()
     console = Console(file=terminal, width=120)
-    work = StageRun(stage(Path("home")), "judge", ExecutionConfig(), None, console, ExitStack())  # type: ignore[arg-type]
+    work = StageRun(
+        stage(Path("home")),
+        "judge",
+        ExecutionConfig(),
+        None,  # type: ignore[arg-type]
+        TrackingConfig(),
+        console,
+        ExitStack(),
+    )
     tell = work.tell_waiting("the verdicts")
     tell("process 1 on here")
     tell("process 2 on there")

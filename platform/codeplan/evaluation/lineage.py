@@ -39,6 +39,10 @@ SEEDS = {"teacher.seed", "training.seed", "sampling.seed", "report.seed"}
 """The keys that change which random numbers are drawn, and nothing else; the seed of generated problems is not one."""
 
 
+_OF_A_SEGMENT = ("learning_rate", "weight_decay", "mixing", "weights")
+"""Settings in which the earlier segments of a training may differ."""
+
+
 class LineageError(UserError):
     """The file of a report's stages is missing or cannot be read."""
 
@@ -56,7 +60,8 @@ class Lineage:
 
         def add(role: str, member: Stage) -> None:
             for source, before in member.inputs.items():
-                add(source, before)
+                # Each segment of a training continues the one before it.
+                add(f"{role}.{source}" if source == "start" else source, before)
             found[role] = member.identity()
 
         add(stage.role, stage)
@@ -74,6 +79,10 @@ class Lineage:
             for key, value in flatten(identity["settings"]).items() if role in _KEYS else ():
                 start = next(start for start in _KEYS[role] if key.startswith(start))
                 found[_KEYS[role][start] + key[len(start) :]] = value
+            if role.startswith("student."):
+                training = identity["settings"]["training"]
+                for key, value in flatten({name: training[name] for name in _OF_A_SEGMENT}).items():
+                    found[f"training.earlier.{training['steps']}.{key}"] = value
             found[f"version.{identity['name']}"] = identity["version"]
         return {key: value for key, value in found.items() if key not in _DERIVED}
 

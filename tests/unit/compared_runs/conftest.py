@@ -24,7 +24,7 @@ from codeplan.inference.verdict_pool import VerdictPool
 from codeplan.pool import blocks
 from codeplan.problems.settings import ReadSettings
 from codeplan.records import Arm, Phase, Plan, Problem, Program, Verdict
-from codeplan.stage import Stage, StageResult
+from codeplan.stage import Account, Stage, StageResult
 from codeplan.stages.run import PLANS, PROBLEMS
 from codeplan.tracking import Tracker
 from codeplan_sandbox import Outcome
@@ -107,8 +107,9 @@ def _finish(stages: pipeline.Pipeline, solved: float) -> None:
 
 
 def _done(stage: Stage, metrics: dict[str, float]) -> None:
+    accounts = {"problems": Account(TEST, TEST)} if stage.name == "problems" else {}
     with stage.lock(pytest.fail):
-        stage.finish(StageResult({}, metrics))
+        stage.finish(StageResult(accounts, metrics))
 
 
 def _sample(
