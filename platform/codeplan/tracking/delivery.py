@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from codeplan.tracking import operations
-from codeplan.tracking.mlflow_errors import first_line, is_rejected, retry_while_locked
+from codeplan.tracking.mlflow_errors import RejectedError, first_line, is_rejected, retry_while_locked
 from codeplan.tracking.outbox import Outbox
 from codeplan.tracking.segments import Record, Waiting
-from codeplan.tracking.writes import Entry, RejectedError, batch_options, batches, unpacked, with_ids
+from codeplan.tracking.writes import Entry, batch_options, batches, unpacked, with_ids
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient

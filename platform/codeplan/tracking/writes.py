@@ -22,6 +22,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from codeplan.tracking.mlflow_errors import RejectedError
 from codeplan.tracking.operations import OPERATIONS
 from codeplan.tracking.outbox import Outbox
 from codeplan.tracking.segments import Record
@@ -53,10 +54,6 @@ def add(outbox: Outbox, run: str, method: str, *arguments: Any, **options: Any) 
     except (ValueError, TypeError, KeyError, AttributeError, FileNotFoundError) as error:
         outbox.reject({"run": run, "call": method}, f"{type(error).__name__}: {error}")
         raise RejectedError(f"{method}: {error}") from error
-
-
-class RejectedError(Exception):
-    """A write that will never succeed."""
 
 
 def _record(run: str, method: str, arguments: tuple[Any, ...], options: Mapping[str, Any]) -> Record:
