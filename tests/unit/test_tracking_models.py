@@ -86,6 +86,12 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def flush(run: Run) -> None:
+    """Wait until MLflow has what the run has written."""
+    found = run._writer.flush(60)
+    assert (found.left, found.rejected) == (0, ())
+
+
 def load(client: MlflowClient, uri: str) -> Any:
     import mlflow
 
@@ -99,6 +105,7 @@ def test_logged_student_is_loaded_back_and_generates(
 ) -> None:
     identity = f"{copy:064d}"
     run.student(student_model(run, identity, student, copy=copy))
+    flush(run)
     (output,) = client.get_run(run.run_id).outputs.model_outputs
     model = load(client, f"models:/{output.model_id}")
     answers = model.predict([{"question": "Add two numbers."}] * 2)
@@ -120,6 +127,7 @@ def test_logged_student_is_loaded_back_and_generates(
 
 def test_reference_to_a_student_that_is_gone_says_what_to_do(run: Run, client: MlflowClient, tmp_path: Path) -> None:
     run.student(student_model(run, "a" * 64, tmp_path / "gone"))
+    flush(run)
     (output,) = client.get_run(run.run_id).outputs.model_outputs
     with pytest.raises(Exception, match=r"does not exist on this machine.*tracking\.log_model=copy"):
         load(client, f"models:/{output.model_id}")
@@ -134,6 +142,7 @@ def test_student_is_logged_once_and_scored_by_every_run(tracker: Tracker, client
             stage.uses_student("b" * 64)
             parent.dataset("miniapps-test", "d" * 64, "test", {"reader": "miniapps"}, {"num_rows": 12})
             parent.scores({"pass_at_1.codeplan.all": rate}, "b" * 64, ("miniapps-test", "d" * 32))
+            flush(parent)
             ids.append(client.get_run(parent.run_id).outputs.model_outputs[0].model_id)
             assert client.get_run(stage.run_id).inputs.model_inputs[0].model_id == ids[-1]
             assert client.get_run(parent.run_id).data.metrics["pass_at_1.codeplan.all"] == rate
@@ -144,6 +153,7 @@ def test_student_is_logged_once_and_scored_by_every_run(tracker: Tracker, client
 
 def test_scores_without_a_logged_student_are_metrics_of_the_run(run: Run, client: MlflowClient) -> None:
     run.scores({"pass_at_1.codeplan.all": 0.5}, "e" * 64, ("d", "1"))
+    flush(run)
     assert client.get_run(run.run_id).data.metrics == {"pass_at_1.codeplan.all": 0.5}
 
 
@@ -153,6 +163,7 @@ def test_registered_student_gets_the_alias_and_no_second_version(
     for identity in ("1" * 64, "2" * 64, "1" * 64):
         run.student(student_model(run, identity, tmp_path))
         run.register(identity, "my student", "champion")
+    flush(run)
     versions = client.search_model_versions("name = 'my student'")
     assert len(versions) == 2
     champion = client.get_model_version_by_alias("my student", "champion")
@@ -177,9 +188,10 @@ def call(key: str, **changed: Any) -> TeacherCall:
 
 
 def test_teacher_calls_are_traces_with_tokens_cost_and_errors(run: Run, client: MlflowClient) -> None:
-    calls = [call("a"), call("b", answer="", error="HTTP 429")]
+    calls = [call("a"), call("b", answer="", error="HTTP 429 \ud800\0")]
     run.traces(calls)
     run.traces(calls)
+    flush(run)
     found = client.search_traces(locations=[run.experiment_id], run_id=run.run_id)
     assert len(found) == 2, "sent again, nothing is added"
     answered, failed = sorted(found, key=lambda trace: trace.info.state.value, reverse=True)
@@ -188,12 +200,13 @@ def test_teacher_calls_are_traces_with_tokens_cost_and_errors(run: Run, client: 
     (span,) = answered.data.spans
     assert span.inputs["messages"] == [{"role": "user", "content": "Why?"}]
     assert span.outputs["choices"][0]["message"]["content"] == "1. Because."
-    assert (failed.info.state.value, failed.data.spans[0].status.description) == ("ERROR", "HTTP 429")
+    assert (failed.info.state.value, failed.data.spans[0].status.description) == ("ERROR", "HTTP 429 ?\ufffd")
 
 
 def test_system_metrics_are_measured_at_least_once_and_on_their_run(run: Run, client: MlflowClient) -> None:
     with system_metrics(run, 3600.0):
         pass
+    flush(run)
     metrics = client.get_run(run.run_id).data.metrics
     assert metrics["system/system_memory_usage_megabytes"] > 0
     assert "system/cpu_utilization_percentage" in metrics
@@ -202,6 +215,7 @@ def test_system_metrics_are_measured_at_least_once_and_on_their_run(run: Run, cl
 def test_no_system_metrics_where_they_are_off(run: Run, client: MlflowClient) -> None:
     with system_metrics(run, 0.0):
         pass
+    flush(run)
     assert client.get_run(run.run_id).data.metrics == {}
 
 
@@ -231,6 +245,7 @@ def test_trial_is_nested_under_its_sweep_with_axes_as_metrics(tracker: Tracker, 
 
 def test_parameters_are_typed_as_json(run: Run, client: MlflowClient) -> None:
     run.params({"a": {"b": True, "c": None, "d": [1, 3], "e": 3e-4, "f": "text", "g": 5}})
+    flush(run)
     params = client.get_run(run.run_id).data.params
     assert [params[f"a.{name}"] for name in "bcdefg"] == ["true", "null", "[1, 3]", "0.0003", "text", "5"]
     assert [json.loads(params[f"a.{name}"]) for name in "bcdeg"] == [True, None, [1, 3], 3e-4, 5]
@@ -238,6 +253,7 @@ def test_parameters_are_typed_as_json(run: Run, client: MlflowClient) -> None:
 
 def test_curves_are_metrics_whose_step_is_the_count(run: Run, client: MlflowClient) -> None:
     run.curve([("curve/codeplan", plans, plans / 10) for plans in (1, 2, 5)])
+    flush(run)
     history = client.get_metric_history(run.run_id, "curve/codeplan")
     assert [(point.step, point.value) for point in history] == [(1, 0.1), (2, 0.2), (5, 0.5)]
 

@@ -77,7 +77,10 @@ def test_server_killed_and_started_again_in_the_middle_loses_no_point(
         with tracker.stage(parent, "began while away", {}) as later:
             assert later.run_id.startswith("local-"), "nobody waits for a server that is away"
             later.table([{"plan": "1. Read."}], "plans.json")
-            later.text("kept", "folder/note.txt")
+            later.text(f"kept by {later.run_id}", "folder/note.txt")
+            (tmp_path / "report.md").write_bytes(f"[run]({later.link})\r\n\xff".encode("latin-1"))
+            later.file(tmp_path / "report.md")
+            later.describe(f"[itself]({later.link})")
             later.tag(made_from=later.run_id)
         server.start()
     assert points(client, stage.run_id) == [(step, 1 / (step + 1)) for step in range(150)]
@@ -89,7 +92,11 @@ def test_server_killed_and_started_again_in_the_middle_loses_no_point(
     assert found.data.tags["codeplan.made_from"] == later.run_id, "the local id was replaced"
     assert json.loads(found.data.tags["mlflow.loggedArtifacts"]) == [{"path": "plans.json", "type": "table"}]
     assert client.load_table(found.info.experiment_id, "plans.json", [later.run_id])["plan"].tolist() == ["1. Read."]
-    assert Path(client.download_artifacts(later.run_id, "folder/note.txt")).read_text() == "kept"
+    page = f"#/experiments/{found.info.experiment_id}/runs/{found.info.run_id}"
+    assert found.data.tags["mlflow.note.content"] == f"[itself]({page})"
+    note, report = (Path(client.download_artifacts(later.run_id, name)) for name in ("folder/note.txt", "report.md"))
+    assert note.read_text() == f"kept by {found.info.run_id}"
+    assert report.read_bytes() == f"[run]({page})\r\n\xff".encode("latin-1"), "nothing else was changed"
     assert {client.get_run(run.run_id).info.status for run in (parent, stage, later)} == {"FINISHED"}
     assert not outbox.found(tmp_path)
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from codeplan.tracking import operations
-from codeplan.tracking.mlflow_errors import first_line, is_rejected, retry_while_locked
+from codeplan.tracking.mlflow_errors import RejectedError, first_line, is_rejected, retry_while_locked
 from codeplan.tracking.outbox import Outbox
 from codeplan.tracking.segments import Record, Waiting
-from codeplan.tracking.writes import Entry, RejectedError, batch_options, batches, unpacked, with_ids
+from codeplan.tracking.writes import Entry, batch_options, batches, unpacked, with_ids
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -176,9 +176,19 @@ class Delivery:
         if "folder" not in record or not path.is_file():
             raise RejectedError("the record is unreadable")
         run_id = self._run_id(record["run"])
+        if record.get("text"):
+            self._replace_ids(path)
         self._attempt(lambda: self._client.log_artifact(run_id, str(path), record["folder"]), patient=True)
         if record["table"]:
             self._attempt(lambda: self._note_table(run_id, record["table"]), patient=True)
+
+    def _replace_ids(self, path: Path) -> None:
+        text = path.read_bytes().decode("utf-8", "surrogateescape")
+        if (replaced := self._with_ids(text)) != text:
+            # Elsewhere first: a crash must leave one whole file in the artifact's folder.
+            unfinished = path.parents[1] / "replaced"
+            unfinished.write_bytes(replaced.encode("utf-8", "surrogateescape"))
+            unfinished.replace(path)
 
     def _note_table(self, run_id: str, path: str) -> None:
         """List the table among those that MLflow's UI can show."""

@@ -15,6 +15,10 @@ _LOCKED_S = 120.0
 _REJECTED = {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "INVALID_STATE"}
 
 
+class RejectedError(Exception):
+    """A write that will never succeed."""
+
+
 def retry_while_locked(call: Callable[[], T]) -> T:
     """Call, and retry while another process has locked the SQLite file; MLflow sometimes gives up at once."""
     deadline = time.monotonic() + _LOCKED_S

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codeplan.tracking import names
+from codeplan.tracking.mlflow_errors import RejectedError
 
 if TYPE_CHECKING:
+    from mlflow.entities import LoggedModel
     from mlflow.tracking import MlflowClient
 
 IDENTITY = "codeplan.identity"
+_COPY = "codeplan.log_model"
+"""Whether MLflow has the files, ``copy``, or their path, ``reference``."""
 LOADER = "codeplan.student.serving"
 """The module that loads a student for MLflow's pyfunc."""
 
@@ -59,7 +64,11 @@ class StudentModel:
 
 
 def log_student(client: MlflowClient, run_id: str, student: Mapping[str, Any]) -> None:
-    """Log a student where it is not logged yet, and show it on the run."""
+    """Log a student where it is not logged yet, and show it on the run.
+
+    Raises:
+        RejectedError: its files are to be uploaded, and are gone.
+    """
     from mlflow.entities import LoggedModelOutput
 
     model = StudentModel(**student)
@@ -95,6 +104,7 @@ def score_student(client: MlflowClient, run_id: str, scores: Mapping[str, Any]) 
 
     model_id = find_student(client, scores["experiment_id"], scores["identity"])
     dataset, digest = scores["dataset"]
+    dataset = names.label(dataset, names.DATASET_NAME_LENGTH)  # as `Run.dataset` has it
     belongs = {"model_id": model_id, "dataset_name": dataset, "dataset_digest": digest} if model_id else {}
     metrics = [
         Metric(names.key(key), value, scores["timestamp"], 0, **belongs) for key, value in scores["metrics"].items()
@@ -130,32 +140,51 @@ def register_student(
 
 def find_student(client: MlflowClient, experiment_id: str, identity: str) -> str | None:
     """The id of the newest usable logged model of that identity."""
-    from mlflow.entities import LoggedModelStatus
+    found = _found(client, experiment_id, identity)
+    return next((str(model.model_id) for model in found if _is_ready(model)), None)
 
-    found = client.search_logged_models(
+
+def _found(client: MlflowClient, experiment_id: str, identity: str) -> Sequence[LoggedModel]:
+    found: Sequence[LoggedModel] = client.search_logged_models(
         [experiment_id],
         filter_string=f"tags.`{IDENTITY}` = '{identity}'",
         order_by=[{"field_name": "creation_timestamp", "ascending": False}],
     )
-    return next((str(model.model_id) for model in found if model.status == LoggedModelStatus.READY), None)
+    return found
+
+
+def _is_ready(model: LoggedModel) -> bool:
+    from mlflow.entities import LoggedModelStatus
+
+    return bool(model.status == LoggedModelStatus.READY)
 
 
 def _is_copy(client: MlflowClient, model_id: str) -> bool:
-    return str(client.get_logged_model(model_id).tags.get("codeplan.log_model", "")) == "copy"
+    return str(client.get_logged_model(model_id).tags.get(_COPY, "")) == "copy"
 
 
 def _create(client: MlflowClient, run_id: str, student: StudentModel) -> str:
+    if student.copy and not Path(student.folder).is_dir():
+        raise RejectedError(f"{student.folder} does not exist, so the student in it cannot be uploaded")
     tags = {f"codeplan.{key}": names.text(value, names.TAG_LENGTH) for key, value in student.tags.items()}
     tags |= {
         IDENTITY: student.identity,
         "codeplan.folder": student.folder,
-        "codeplan.log_model": "copy" if student.copy else "reference",
+        _COPY: "copy" if student.copy else "reference",
         "mlflow.note.content": names.text(student.description, names.TAG_LENGTH),
     }
     params = {
         names.key(key): names.text(names.plain(value), names.PARAM_LENGTH) for key, value in student.params.items()
     }
-    created = client.create_logged_model(
+    # One that this run created, and whose files did not all arrive, is finished.
+    created = next(
+        (
+            model
+            for model in _found(client, student.experiment_id, student.identity)
+            if model.source_run_id == run_id and not _is_ready(model) and model.tags.get(_COPY) == tags[_COPY]
+        ),
+        None,
+    ) or client.create_logged_model(
         student.experiment_id, student.name, source_run_id=run_id, tags=tags, params=params, model_type="student"
     )
     try:
@@ -165,7 +194,8 @@ def _create(client: MlflowClient, run_id: str, student: StudentModel) -> str:
             if student.copy:  # uploaded from where it is
                 client.log_model_artifacts(created.model_id, student.folder, "data")
     except BaseException:
-        client.finalize_logged_model(created.model_id, "FAILED")
+        with suppress(Exception):  # MLflow may be away
+            client.finalize_logged_model(created.model_id, "FAILED")
         raise
     client.finalize_logged_model(created.model_id, "READY")
     return str(created.model_id)

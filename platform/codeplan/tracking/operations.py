@@ -19,7 +19,7 @@ OPERATIONS: Mapping[str, Callable[..., None]] = {
     "use_student": models.use_student,
     "score_student": models.score_student,
     "register_student": models.register_student,
-    "log_traces": traces.log_traces,
+    "log_trace": traces.log_trace,
 }
 """By the name that `call` takes; none is a method of MLflow's client."""
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from codeplan.tracking import names
+
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
@@ -44,23 +46,31 @@ class TeacherCall:
     seconds: float
 
     def plain(self) -> dict[str, Any]:
-        """As an argument of `log_traces`."""
+        """As the argument of `log_trace`."""
         return asdict(self)
 
 
-def log_traces(client: MlflowClient, run_id: str, experiment_id: str, calls: Sequence[Mapping[str, Any]]) -> None:
-    """Add traces to a run: an operation, see `codeplan.tracking.operations`.
+def log_trace(client: MlflowClient, run_id: str, experiment_id: str, plain: Mapping[str, Any]) -> None:
+    """Add a request, as `TeacherCall.plain` gives it, to a run: an operation, see `codeplan.tracking.operations`.
 
     A trace's id follows from run and request, so that sending it again changes nothing.
     """
     # The public functions trace into the process-wide experiment and send from a thread of their own, which only logs
     # its errors.
     tracing = client._tracing_client
-    for plain in calls:
-        call = TeacherCall(**plain)
-        trace_id = hashlib.sha256(f"{run_id}/{call.key}".encode()).hexdigest()[:32]
-        tracing.start_trace(_info(call, f"tr-{trace_id}", run_id, experiment_id))
-        tracing.log_spans(experiment_id, [_span(call, trace_id)])
+    call = TeacherCall(**_valid(plain))
+    trace_id = hashlib.sha256(f"{run_id}/{call.key}".encode()).hexdigest()[:32]
+    tracing.start_trace(_info(call, f"tr-{trace_id}", run_id, experiment_id))
+    tracing.log_spans(experiment_id, [_span(call, trace_id)])
+
+
+def _valid(value: Any) -> Any:
+    """The same plain data with text that every database accepts."""
+    if isinstance(value, str):
+        return names.text(value)
+    if isinstance(value, Mapping):
+        return {key: _valid(inner) for key, inner in value.items()}
+    return [_valid(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _usage(call: TeacherCall) -> dict[str, int]:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from codeplan.tracking import outbox, writes
 from codeplan.tracking.delivery import Delivery, UnavailableError
 from codeplan.tracking.left_behind import address_of, adopt
-from codeplan.tracking.mlflow_errors import first_line
-from codeplan.tracking.writes import LOCAL_ID, RejectedError
+from codeplan.tracking.mlflow_errors import RejectedError, first_line
+from codeplan.tracking.writes import LOCAL_ID
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient

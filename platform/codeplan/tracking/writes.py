@@ -7,7 +7,8 @@ A record is a JSON object with ``run``, the run's id (MLflow's or a local one), 
 - ``create``: the arguments of `MlflowClient.create_run`;
 - ``call``, ``arguments``, ``options``: any other method of the client that takes the run's id first, or an operation
   of `codeplan.tracking.operations`;
-- ``folder``, ``table``: where the artifact goes that is kept beside the record, and its path if it is a table.
+- ``folder``, ``table``, ``text``: where the artifact goes that is kept beside the record, its path if it is a table,
+  and whether local ids in it are replaced.
 """
 
 from __future__ import annotations
@@ -22,13 +23,17 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from codeplan.tracking.mlflow_errors import RejectedError
 from codeplan.tracking.operations import OPERATIONS
 from codeplan.tracking.outbox import Outbox
 from codeplan.tracking.segments import Record
 
 Entry = list[Any]
-_Artifact = tuple[Callable[[Path], None], str | None, str]
-"""What writes the artifact's file into a folder, the folder in the run, and the path if it is a table."""
+_Artifact = tuple[Callable[[Path], None], Record]
+"""What writes the artifact's file into a folder, and its record but for the run."""
+_TEXT_SUFFIXES = {".md", ".html", ".json"}
+_TEXT_BYTES = 1_000_000
+"""Local ids are replaced in files of these kinds up to this size, and in all that is logged as text."""
 
 BATCH = 900
 """Metrics per request; MLflow takes 1,000 entries, and of parameters and tags 100 each."""
@@ -46,17 +51,13 @@ def add(outbox: Outbox, run: str, method: str, *arguments: Any, **options: Any) 
     """
     try:
         if method in _FILES:
-            fill, folder, table = _FILES[method](*arguments, **options)
-            outbox.append_file({"run": run, "folder": folder, "table": table}, fill)
+            fill, artifact = _FILES[method](*arguments, **options)
+            outbox.append_file({"run": run, **artifact}, fill)
         else:
             outbox.append(_record(run, method, arguments, options))
     except (ValueError, TypeError, KeyError, AttributeError, FileNotFoundError) as error:
         outbox.reject({"run": run, "call": method}, f"{type(error).__name__}: {error}")
         raise RejectedError(f"{method}: {error}") from error
-
-
-class RejectedError(Exception):
-    """A write that will never succeed."""
 
 
 def _record(run: str, method: str, arguments: tuple[Any, ...], options: Mapping[str, Any]) -> Record:
@@ -85,14 +86,15 @@ def _file(path: str, folder: str | None = None) -> _Artifact:
     def fill(content: Path) -> None:
         shutil.copyfile(source, content / source.name)
 
-    return fill, folder, ""
+    text = source.suffix in _TEXT_SUFFIXES and source.stat().st_size <= _TEXT_BYTES
+    return fill, {"folder": folder, "table": "", "text": text}
 
 
 def _text(text: str, name: str) -> _Artifact:
     def fill(content: Path) -> None:
         (content / posixpath.basename(name)).write_text(text, encoding="utf-8")
 
-    return fill, posixpath.dirname(name) or None, ""
+    return fill, {"folder": posixpath.dirname(name) or None, "table": "", "text": True}
 
 
 def _table(columns: Mapping[str, Any], name: str) -> _Artifact:
@@ -100,8 +102,8 @@ def _table(columns: Mapping[str, Any], name: str) -> _Artifact:
     import pandas as pd
 
     text = pd.DataFrame(dict(columns)).to_json(orient="split", index=False, date_format="iso")
-    fill, folder, _ = _text(text, name)
-    return fill, folder, name
+    fill, artifact = _text(text, name)
+    return fill, {**artifact, "table": name}
 
 
 _FILES: Mapping[str, Callable[..., _Artifact]] = {
