@@ -171,7 +171,7 @@ ALIASES = {
     "problems.test.examples_path": "problems.test.examples_content",
 }
 """A file counts by its content."""
-FOLLOWS = {"teacher.model": {"teacher.offline_version"}, "student.init": {"student.revision"}}
+FOLLOWS = {"teacher.model": {"teacher.offline_version"}, "teacher.prompt": {"teacher.prompt_version"}}
 """What a stage looks up by itself for a key."""
 
 
