@@ -14,7 +14,7 @@ from rich.console import Console
 from tests.on_ray.test_growth import changed
 
 from codeplan.config.loading import load, parse
-from codeplan.sweeps.run import run
+from codeplan.sweeps.run import concurrent_trials, run
 from codeplan.sweeps.sweep import Sweep
 from codeplan.sweeps.trials import Trial
 from codeplan.tracking import Tracker
@@ -48,8 +48,10 @@ def computed(trials: list[Trial]) -> Counter[str]:
 def test_trials_share_their_stages_and_points_and_seeds_can_be_added(home: Path) -> None:
     axes = {"training.mixing": {"grid": MIXING}, "sampling.plans": {"grid": [1, 2]}}
     # Two at once on two CPUs, each with a training of one worker: equal stages are asked for at the same moment.
-    sweep = sweep_of(home, {"axes": axes, "concurrent": 2})
+    small = (("execution.sample_actors", 1), ("execution.judge_actors", 1))
+    sweep = sweep_of(home, {"axes": axes}, *small)
     trials = run_sweep(sweep)
+    assert concurrent_trials(sweep) == 2
     assert [trial.state for trial in trials] == ["done"] * 4
     done = computed(trials)
     assert (done["distill"], done["finetune"]) == (1, 2)
@@ -62,7 +64,7 @@ def test_trials_share_their_stages_and_points_and_seeds_can_be_added(home: Path)
         assert (sweep.folder / name).stat().st_size > 100
 
     more = {"training.mixing": {"grid": MIXING}, "sampling.plans": {"grid": [1, 2, 3]}}
-    again = run_sweep(sweep_of(home, {"axes": more, "repeats": 1, "concurrent": 2}))
+    again = run_sweep(sweep_of(home, {"axes": more}, *small))
     assert len(again) == 6
     assert computed(again)["finetune"] == 2, "more plans add samples, and train nothing"
     before = {trial.trial_id: trial for trial in trials}

@@ -169,8 +169,9 @@ ALIASES = {
     "problems.test.path": "problems.test.content",
     "problems.train.examples_path": "problems.train.examples_content",
     "problems.test.examples_path": "problems.test.examples_content",
+    "execution.budget_usd": "teacher.budget_usd",
 }
-"""A file counts by its content."""
+"""A file counts by its content, and the budget where it decides which plans there are."""
 FOLLOWS = {"teacher.model": {"teacher.offline_version"}, "teacher.prompt": {"teacher.prompt_version"}}
 """What a stage looks up by itself for a key."""
 

@@ -110,7 +110,7 @@ class SweepConfig(Settings):
     direction: dict[str, Literal["maximize", "minimize"]] = Field(default={})
     """Directions of objectives where they differ from the usual: losses, costs and sequences are minimized."""
     concurrent: int | None = Field(default=None, gt=0)
-    """Trials at once; null takes as many as the cluster has room for."""
+    """Trials at once at most; null takes as many as the cluster has room for, and there are never more."""
     seed: int = Field(default=0, ge=0)
     """Seed of the search."""
 

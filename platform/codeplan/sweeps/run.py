@@ -83,10 +83,14 @@ def run(sweep: Sweep, tracker: Tracker, console: Console, exit_stack: ExitStack)
 
 
 def concurrent_trials(sweep: Sweep) -> int:
-    """How many trials run at once: as configured, or as many as the cluster has room for."""
+    """How many trials run at once: as many as the cluster has room for, or fewer where the configuration says so.
+
+    Never more: two trials could each hold a part of the CPUs that both need.
+    """
     from codeplan.on_ray.tune import room_for
 
-    return sweep.settings.concurrent or room_for(list(claims(sweep).values()))
+    room = room_for(list(claims(sweep).values()))
+    return min(sweep.settings.concurrent or room, room)
 
 
 def claims(sweep: Sweep) -> dict[str, tuple[float, float]]:
