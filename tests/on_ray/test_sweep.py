@@ -88,27 +88,29 @@ def test_repeats_differ_by_their_seeds_alone(home: Path) -> None:
 
 
 def test_a_trial_that_fails_stops_no_other_and_is_tried_again(home: Path) -> None:
-    axes = {"training.batch_size": {"grid": [8, 12]}}  # 12 examples are 3 micro-batches, which 2 workers cannot share
-    sweep = sweep_of(home, {"axes": axes, "objective": "validation_loss/code"}, ("execution.train_workers", 2))
-    trials = {trial.values["training.batch_size"]: trial for trial in run_sweep(sweep)}
-    assert trials[8].state == "done"
-    assert trials[12].state == "failed"
-    assert "cannot be divided evenly among 2 workers" in trials[12].error
-    mended = sweep_of(home, {"axes": axes, "objective": "validation_loss/code"}, ("execution.train_workers", 1))
-    assert {trial.state for trial in run_sweep(mended)} == {"done"}
+    axes = {"student.max_plan_source_tokens": {"grid": [224, 4]}}  # no prompt fits into four tokens
+    sweep = sweep_of(home, {"axes": axes, "objective": "validation_loss/code"})
+    trials = {trial.values["student.max_plan_source_tokens"]: trial for trial in run_sweep(sweep)}
+    assert trials[224].state == "done"
+    assert trials[4].state == "failed"
+    assert "there is no example of task plan_code" in trials[4].error
+    again = {trial.values["student.max_plan_source_tokens"]: trial for trial in run_sweep(sweep)}
+    assert again[224] == trials[224]
+    assert again[4].state == "failed"
+    assert again[4].mlflow_run != trials[4].mlflow_run
 
 
 def test_asha_stops_poor_trainings_which_could_be_resumed(home: Path) -> None:
     axes = {"training.learning_rate": {"grid": [3e-3, 1e-3, 1e-7, 1e-8]}}
     sweep = sweep_of(
         home,
-        {"axes": axes, "scheduler": "asha", "grace_steps": 10, "reduction": 2, "objective": "validation_loss/code"},
-        ("training.steps", 40),
+        {"axes": axes, "scheduler": "asha", "grace_steps": 20, "reduction": 2, "objective": "validation_loss/code"},
+        ("training.steps", 200),  # long enough that a stop arrives before the end
     )
     trials = {trial.values["training.learning_rate"]: trial for trial in run_sweep(sweep)}
     assert trials[3e-3].state == "done"
     assert trials[1e-8].state == "stopped"
-    assert trials[1e-8].metrics["step"] < 40
+    assert trials[1e-8].metrics["step"] < 200
     stopped = trials[1e-8].point.config(sweep.base)
     from codeplan.pipeline import build
     from codeplan.stages.finetune import steps_done
@@ -138,4 +140,6 @@ def test_a_population_ends_with_a_configuration_that_can_be_run_again(home: Path
 
     student = build(best, "finetune")["student"]
     assert student.done() is not None, "running it again reuses the member's own stages"
-    assert run_sweep(sweep_of(home, settings, ("training.steps", 20))) == trials
+    again = run_sweep(sweep_of(home, settings, ("training.steps", 20)))
+    assert [(trial.values, trial.metrics) for trial in again] == [(trial.values, trial.metrics) for trial in trials]
+    assert not computed(again), "the same seed gives the same members, whose segments are there"
