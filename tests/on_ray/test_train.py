@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from codeplan.config import ExecutionConfig, StudentConfig, TrainingConfig
-from codeplan.on_ray.train import Trained, _keep_checkpoint, _start_problem, finetune
+from codeplan.on_ray.train import Trained, _keep_checkpoint, start_problem, finetune
 from codeplan.records import Plan, Problem
 from codeplan.student.context import LocalContext
 from codeplan.student.errors import StudentError
@@ -127,9 +127,9 @@ def test_more_steps_start_from_the_checkpoint_of_fewer_and_end_with_the_same_wei
 
     # Nor is a damaged one, whatever its size.
     state = next((tmp_path / "fewer" / "checkpoint" / "engine").glob("*optim_states.pt"))
-    assert _start_problem(tmp_path / "none", tmp_path / "fewer" / "checkpoint", training(steps=12), TWO_WORKERS) == ""
+    assert start_problem(tmp_path / "none", tmp_path / "fewer" / "checkpoint", training(steps=12), TWO_WORKERS) == ""
     state.write_bytes(bytes(200) + state.read_bytes()[200:])
-    problem = _start_problem(tmp_path / "none", tmp_path / "fewer" / "checkpoint", training(steps=12), TWO_WORKERS)
+    problem = start_problem(tmp_path / "none", tmp_path / "fewer" / "checkpoint", training(steps=12), TWO_WORKERS)
     assert "is damaged: " in problem
     assert f"{state.name} has a wrong checksum" in problem
 
