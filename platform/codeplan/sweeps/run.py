@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from rich.console import Console
 
 from codeplan import stages
-from codeplan.errors import UserError
+from codeplan.config import SweepConfig
+from codeplan.errors import StopRequested, UserError
 from codeplan.sweeps import space
 from codeplan.sweeps.conclude import conclude
 from codeplan.sweeps.live import watch
@@ -26,20 +27,26 @@ if TYPE_CHECKING:
     from codeplan.on_ray.tune import Search, TrialWork
 
 
-class SweepStoppedError(UserError):
-    """The sweep was stopped, or some of its trials failed; the message says how to go on."""
+class SweepStoppedError(UserError, StopRequested):
+    """The sweep was stopped; the message says how to resume it."""
 
 
 @dataclass(frozen=True)
 class Suggest:
-    """Draws a trial from an Optuna trial; a class of its own, because Tune saves its searchers."""
+    """Draws a trial from an Optuna trial; a class of its own, because Tune saves its searchers to disk.
 
-    sweep: Sweep
+    Attributes:
+        settings: the sweep's.
+        base: the part of its configuration that decides trials; no address, which may hold a password.
+    """
+
+    settings: SweepConfig
+    base: Mapping[str, Any]
 
     def __call__(self, trial: Any) -> dict[str, str]:
         """What the trial gets."""
-        point = space.suggest(self.sweep.settings, self.sweep.base, trial)
-        return TrialRequest(point, tuple(range(self.sweep.settings.repeats))).plain
+        point = space.suggest(self.settings, self.base, trial)
+        return TrialRequest(point, tuple(range(self.settings.repeats))).plain
 
 
 def run(sweep: Sweep, tracker: Tracker, console: Console, exit_stack: ExitStack) -> list[Trial]:
@@ -74,11 +81,11 @@ def run(sweep: Sweep, tracker: Tracker, console: Console, exit_stack: ExitStack)
             stopped = _run_trials(sweep, parent, console)
             trials = sweep.trials.all()
             conclude(sweep, trials, parent, console)
-        if stopped:
-            over = sum(trial.state in OVER for trial in trials)
-            raise SweepStoppedError(
-                f"stopped: {over} of {sweep.total} trials are over and kept; run the same command to resume"
-            )
+            if stopped:
+                over = sum(trial.state in OVER for trial in trials)
+                raise SweepStoppedError(
+                    f"stopped: {over} of {sweep.total} trials are over and kept; run the same command to resume"
+                )
     return trials
 
 
@@ -185,7 +192,7 @@ def _optuna(sweep: Sweep, scheduler: Any) -> Search:
     ]
     log = sweep.folder / "optuna.log"
     searcher = optuna_search(
-        Suggest(sweep),
+        Suggest(sweep.settings, sweep.decisive),
         metrics=[f"objective_{index}" for index in range(len(modes))],
         modes=modes,
         seed=sweep.settings.seed,
