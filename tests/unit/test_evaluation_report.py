@@ -201,11 +201,11 @@ def test_notes_name_the_limits_of_the_numbers(records: dict[str, Any]) -> None:
 
 def test_notes_say_what_was_left_out_and_which_plans_are_missing(records: dict[str, Any]) -> None:
     requests = {
-        "plans": Account(40, 36, {"budget_exhausted": 3, "problem_without_solution": 1}),
+        "plans": Account(40, 36, {"budget_exhausted": 3, "without_solution": 1}),
         "oracle": Account(12, 12),
     }
     shown = [2] * len(records["problems"])
-    found = build(
+    found, _ = build(
         **records,
         sampling=SAMPLING,
         report=SETTINGS,

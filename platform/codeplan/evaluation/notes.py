@@ -10,7 +10,7 @@ from codeplan.evaluation.judged_problems import JudgedProblem
 from codeplan.inference.settings import SampleSettings
 from codeplan.stage import Account
 
-WITHOUT_SOLUTION = "problem_without_solution"
+WITHOUT_SOLUTION = "without_solution"
 """Why there is no plan request: not a plan that is missing."""
 
 
