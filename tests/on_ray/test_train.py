@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from codeplan.config import ExecutionConfig, StudentConfig, TrainingConfig
-from codeplan.on_ray.train import Trained, _keep_checkpoint, start_problem, finetune
+from codeplan.on_ray.train import Trained, _keep_checkpoint, finetune, start_problem
 from codeplan.records import Plan, Problem
 from codeplan.student.context import LocalContext
 from codeplan.student.errors import StudentError
