@@ -130,26 +130,34 @@ def test_schedulers_stop_poor_trials_and_free_their_resources(run: Run, kind: An
     assert groups_in_use() == []
 
 
-def test_a_stopped_sweep_starts_no_further_trial(run: Run, tmp_path: Path) -> None:
-    stop = threading.Event()
-    kept = run(Stopping(str(tmp_path / "stop")), Search(trials=[{"x": 0}]), stop=stop)
-    assert kept == {"0": {"ran": 1.0}}
-    stop.set()
-    assert run(Stopping(str(tmp_path / "stop")), Search(trials=[{"x": 1}, {"x": 2}]), stop=stop).keys() <= {
-        "0",
-        "1",
-        "2",
-    }
-    assert groups_in_use() == []
+class StopsAll:
+    """The first trial says that it runs, and works until all are to stop."""
 
-
-class Stopping:
-    def __init__(self, path: str) -> None:
-        self.path = path
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
 
     def __call__(self, trial: Mapping[str, Any], monitor: Monitor) -> dict[str, float]:
         del trial, monitor
-        return {"ran": 1.0}
+        (Path(self.folder) / "running").touch()
+        while not (Path(self.folder) / "stop").exists():
+            time.sleep(0.05)
+        raise StopRequested("with all others")
+
+
+def test_a_search_that_is_stopped_starts_no_further_trial(run: Run, tmp_path: Path) -> None:
+    stop = threading.Event()
+
+    def stop_all() -> None:
+        while not (tmp_path / "running").exists():
+            time.sleep(0.05)
+        stop.set()
+        (tmp_path / "stop").touch()
+
+    threading.Thread(target=stop_all, daemon=True).start()
+    trials = [{"x": index} for index in range(4)]
+    assert run(StopsAll(str(tmp_path)), Search(trials=trials), concurrent=1, stop=stop) == {"0": {"stopped": True}}
+    assert groups_in_use() == []
+    assert run(StopsAll(str(tmp_path)), Search(trials=[{"x": 9}]), stop=stop).keys() == {"0"}, "it stays stopped"
 
 
 SWEEP = SweepConfig.model_validate(
@@ -183,6 +191,12 @@ def planted(trial: Mapping[str, Any], monitor: Monitor) -> dict[str, float]:
     return {"objective_0": loss + abs(values.get("training.warmup_steps", 50) - 50) / 50, "objective_1": loss}
 
 
+class Failing:
+    def __call__(self, trial: Mapping[str, Any], monitor: Monitor) -> dict[str, float]:
+        del monitor
+        raise StopRequested(trial["x"])
+
+
 def test_optuna_finds_a_planted_optimum_and_its_study_resumes(run: Run, tmp_path: Path) -> None:
     log = tmp_path / "optuna.log"
 
@@ -192,10 +206,13 @@ def test_optuna_finds_a_planted_optimum_and_its_study_resumes(run: Run, tmp_path
 
     run(planted, search(25), concurrent=4)
     assert resume_study(log) == 25
+    run(Failing(), search(26), concurrent=1)
+    assert resume_study(log) == 25, "a trial that failed or was stopped with all others has not finished"
     kept = run(planted, search(40), concurrent=4)
     assert resume_study(log) == 40
-    assert len(kept) == 40
-    losses = {key: value["objective_0"] for key, value in kept.items()}
+    losses = {key: value["objective_0"] for key, value in kept.items() if "objective_0" in value}
+    assert len(losses) == 40, "the point that was stopped is among those that were drawn again"
+    assert all("objective_0" in value for value in kept.values())
     best = json.loads(min(losses, key=losses.__getitem__))
     assert best["training.schedule"] == "cosine"
     assert 1e-4 < best["training.learning_rate"] < 1e-2

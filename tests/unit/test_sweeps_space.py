@@ -161,6 +161,13 @@ def test_a_space_that_cannot_work_is_refused_by_one_message(sweep: dict[str, Any
     assert "\n" not in str(caught.value)
 
 
+def test_a_validation_loss_needs_validation_examples() -> None:
+    sweep = {**grid(sampling__plans=[1]), "objective": "validation_loss/code"}
+    plain = {**BASE, "training": {"validation_examples": 0}, "sweep": sweep}
+    with pytest.raises(SweepError, match="validation_examples is 0"):
+        Sweep.of(parse(plain))
+
+
 def test_trials_that_share_a_training_do_not_follow_one_another() -> None:
     sweep = Sweep.of(config({**grid(training__mixing=MIXING, sampling__plans=[1, 2, 3]), "repeats": 2}))
     order = [(request.point.values["training.mixing"] == MIXING[0], request.repeats) for request in sweep.unfinished()]

@@ -89,8 +89,9 @@ class WorkTrial(tune.Trainable):
     def _run(self, config: dict[str, Any], monitor: Monitor) -> None:
         try:
             monitor.end(self._trial_work(config.get("trial", config), monitor))
-        except StopRequested:
-            monitor.end(None)
+        except StopRequested as error:
+            # Stopped by the scheduler it is over; stopped with the whole search it is run again, as if it had failed.
+            monitor.end(None, None if monitor.stop_requested() else error)
         except BaseException as error:
             monitor.end(None, error)
 
@@ -161,7 +162,7 @@ def run_trials(work: TrialWork, search: Search, *, concurrent: int, folder: Path
         folder: for Tune's own files.
         stop: once set, running trials are asked to stop, and no other is started.
     """
-    if not (search.trials or search.count):
+    if stop.is_set() or not (search.trials or search.count):
         return
     os.environ |= {
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # trials keep their own results

@@ -77,7 +77,7 @@ class _FinalOptunaSearch(OptunaSearch):
 
 
 def resume_study(log: Path) -> int:
-    """How many trials of a study have finished; those that a killed sweep left are drawn again, first.
+    """How many trials of a study have finished; those that were killed, stopped or failed are drawn again, first.
 
     Args:
         log: the study's file, which `optuna_search` made.
@@ -87,9 +87,15 @@ def resume_study(log: Path) -> int:
 
     study = load_study(study_name=STUDY, storage=study_storage(log))
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
-        study.enqueue_trial(trial.params)
         study.tell(trial.number, state=TrialState.FAIL)
-    return len(study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED)))
+    finished = study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))
+    known: list[Any] = [trial.params for trial in finished]
+    known += [trial.system_attrs.get("fixed_params") for trial in study.get_trials(states=(TrialState.WAITING,))]
+    for trial in study.get_trials(states=(TrialState.FAIL,)):
+        if trial.params not in known:  # and was not drawn again since
+            known.append(trial.params)
+            study.enqueue_trial(trial.params)
+    return len(finished)
 
 
 def study_storage(log: Path) -> Any:

@@ -62,6 +62,12 @@ class Sweep:
             point.config(sweep.base)
         if not sweep.points and not sweep.learns:
             raise SweepError("sweep.axes span no point: no combination fulfils its conditions (when)")
+        losses = sweep.settings.scheduler != "none" or any(found.goal == "finetune" for found in sweep.objectives)
+        if losses and not config.training.validation_examples:
+            raise SweepError(
+                "training.validation_examples is 0, so there is no validation loss for sweep.scheduler or "
+                "sweep.objective; raise it"
+            )
         if sweep.settings.scheduler == "pbt":
             require_population(sweep.settings, sweep.population, config.training.steps)
         sweep.require_same_space()
