@@ -111,7 +111,7 @@ class Sweep:
         """Where it is kept: ``home/sweeps/name``."""
         return self.home / "sweeps" / "".join(c if c.isalnum() or c in "-_." else "_" for c in self.name)
 
-    @property
+    @cached_property
     def trials(self) -> TrialFolder:
         """Its trials that have started."""
         return TrialFolder(self.folder / "trials")

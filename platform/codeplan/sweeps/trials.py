@@ -97,6 +97,7 @@ class TrialFolder:
     """The trials of one sweep, a file each."""
 
     folder: Path
+    _known: dict[Path, tuple[tuple[int, int], Trial]] = field(default_factory=dict, compare=False, repr=False)
 
     def put(self, trial: Trial) -> None:
         """Write a trial's file, all or nothing."""
@@ -111,8 +112,15 @@ class TrialFolder:
             return None
 
     def all(self) -> list[Trial]:
-        """All trials that have started, by id."""
-        return [_READER.validate_json(path.read_bytes()) for path in sorted(self.folder.glob("[!.]*.json"))]
+        """All trials that have started, by id; only files that have changed since the last call are read."""
+        found = []
+        for path in sorted(self.folder.glob("[!.]*.json")):
+            status = path.stat()
+            changed = (status.st_mtime_ns, status.st_ino)  # each write is a new file
+            if path not in self._known or self._known[path][0] != changed:
+                self._known[path] = changed, _READER.validate_json(path.read_bytes())
+            found.append(self._known[path][1])
+        return found
 
     def _path(self, trial_id: str) -> Path:
         return self.folder / f"{trial_id}.json"
