@@ -12,7 +12,7 @@ from mlflow_parts import free_port
 
 from codeplan.config import Config, TrackingConfig
 from codeplan.config.loading import parse
-from codeplan.tracking import Run, StudentModel, TeacherCall, Tracker, TrackingError, outbox
+from codeplan.tracking import Run, StudentModel, TeacherCall, Tracker, TrackingError, outbox, writer
 from codeplan.tracking.delivery import Delivery
 from codeplan.tracking.writer import Writer
 
@@ -126,8 +126,9 @@ def test_operations_that_are_sent_again_after_a_crash_add_nothing(
 
 
 def test_student_whose_upload_was_cut_off_is_finished_and_not_logged_twice(
-    tmp_path: Path, new_home: NewHome, weights: Path
+    tmp_path: Path, new_home: NewHome, weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(writer, "_FIRST_PAUSE_S", 0.01)  # fails more often than is tolerated of a write without hope
     home = new_home(tmp_path / "home")
     tracking = Tracker(TrackingConfig(), home)
     client = MlflowClient(tracking.uri)
@@ -138,6 +139,7 @@ def test_student_whose_upload_was_cut_off_is_finished_and_not_logged_twice(
         run.student(student(run.experiment_id, "b" * 64, weights))
         while "FAILED" not in [str(model.status) for model in client.search_logged_models([run.experiment_id])]:
             tracking._writer.flush(0.1)
+        assert tracking._writer.flush(3.0).rejected == ()
         (home / "artifacts").unlink()
         (home / "away").rename(home / "artifacts")
     logged = contents(client, run.experiment_id, run.run_id)

@@ -7,6 +7,7 @@ the same name are replaced by equal ones; a run that may have been created alrea
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from itertools import takewhile
 from pathlib import Path
@@ -27,7 +28,10 @@ LOCAL_ID_TAG = "mlflow.codeplanLocalId"
 """Of a run that was given a local id first. MLflow's UI hides tags whose names begin so."""
 _TABLES_TAG = "mlflow.loggedArtifacts"
 _ATTEMPTS = 5
-"""A write that MLflow fails to take this often, while it answers other requests, is rejected."""
+_PATIENCE_S = 90.0
+"""A write that MLflow fails to take this often and for this long, while it answers other requests, is rejected. A store
+of artifacts that is away for a minute is no reason to.
+"""
 
 
 class UnavailableError(Exception):
@@ -57,6 +61,7 @@ class Delivery:
         self._why_rejected = rejected
         self._on_sent = on_sent
         self._failures = 0
+        self._failing_since = 0.0
         self._attempted: set[str] = set()
         self._rejected: set[str] = set()
 
@@ -211,13 +216,21 @@ class Delivery:
         except Exception as error:  # MLflow's own errors, the database's, the network's, the disk's
             # A proxy, or a server that is starting, may answer 404 to everything.
             answers = self._answers()
-            self._failures = self._failures + 1 if answers and not patient else 0
-            if answers and (is_rejected(error) or self._failures >= _ATTEMPTS):
+            self._count_failure(counts=answers and not patient)
+            if answers and (is_rejected(error) or self._is_hopeless()):
                 self._failures = 0
                 raise RejectedError(first_line(error)) from error
             raise UnavailableError(first_line(error)) from error
         self._failures = 0
         return result
+
+    def _count_failure(self, *, counts: bool) -> None:
+        if self._failures == 0:
+            self._failing_since = time.monotonic()
+        self._failures = self._failures + 1 if counts else 0
+
+    def _is_hopeless(self) -> bool:
+        return self._failures >= _ATTEMPTS and time.monotonic() - self._failing_since >= _PATIENCE_S
 
     def _answers(self) -> bool:
         try:

@@ -219,7 +219,8 @@ class Writer:
         with self._changed:
             self._why = why
             self._changed.notify_all()
-        until = time.monotonic() + pause
+        time.sleep(_FIRST_PAUSE_S)  # however much whoever waits is in a hurry: MLflow fails at once while it is down
+        until = time.monotonic() + pause - _FIRST_PAUSE_S
         while time.monotonic() < until and not self._hurry.wait(min(1.0, pause)):
             delivery = self._delivery
             if delivery is not None:
