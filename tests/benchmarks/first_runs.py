@@ -18,35 +18,17 @@ from pathlib import Path
 
 import yaml
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from small_pipeline import changed
+
 CODEPLAN = Path(sys.executable).with_name("codeplan")
-MINIAPPS = {"reader": "miniapps"}
-T5 = {"model_type": "t5", "d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 1, "num_decoder_layers": 1}
-TINY = {
-    "name": "first-runs",
-    "problems": {
-        "train": {**MINIAPPS, "split": "train", "count": 60},
-        "test": {**MINIAPPS, "split": "test", "count": 8},
-    },
-    "student": {
-        "init": "scratch",
-        "architecture": {**T5, "num_heads": 2},
-        "vocab_size": 400,
-        "max_source_tokens": 160,
-        "max_plan_source_tokens": 224,
-        "max_target_tokens": 48,
-    },
-    "training": {"steps": 4, "batch_size": 4, "micro_batch_size": 2, "warmup_steps": 1, "validation_examples": 4},
-    "sampling": {"plans": 2, "trials": 1},
-    "judging": {"time_s": 1.0, "total_s": 10.0},
-    "report": {"resamples": 50},
-    "execution": {"train_workers": 1, "sample_actors": 1, "judge_actors": 1, "sample_batch": 64},
-}
+CONFIG = changed(("name", "first-runs"), ("training.steps", 4), ("training.warmup_steps", 1))
 
 
 def one_round(folder: Path, command: str, homes: int, runs: int, timeout: float) -> list[str]:
     """Start all runs, wait for them, and return the output of those that failed."""
     config = folder / "config.yaml"
-    config.write_text(yaml.safe_dump(TINY))
+    config.write_text(yaml.safe_dump(CONFIG))
     started = []
     for home in range(homes):
         for run in range(runs):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from small_pipeline import changed
 
 from codeplan import pipeline
 from codeplan.config import Config
@@ -15,54 +16,7 @@ from codeplan.config.loading import parse
 from codeplan.stage import Stage, StageError
 from codeplan.tracking import Tracker
 
-TINY: dict[str, Any] = {
-    "problems": {
-        "train": {"reader": "miniapps", "split": "train", "count": 40},
-        "test": {"reader": "miniapps", "split": "test", "count": 12},
-    },
-    "student": {
-        "init": "scratch",
-        "architecture": {
-            "model_type": "t5",
-            "d_model": 32,
-            "d_kv": 16,
-            "d_ff": 64,
-            "num_layers": 1,
-            "num_decoder_layers": 1,
-            "num_heads": 2,
-        },
-        "vocab_size": 400,
-        "max_source_tokens": 160,
-        "max_plan_source_tokens": 224,
-        "max_target_tokens": 48,
-    },
-    "training": {
-        "steps": 20,
-        "batch_size": 8,
-        "micro_batch_size": 4,
-        "learning_rate": 0.003,
-        "validation_examples": 8,
-        "warmup_steps": 5,
-    },
-    "sampling": {"plans": 3, "trials": 1, "oracle": False},
-    "report": {"resamples": 50, "plan_counts": [1, 3]},
-    "execution": {"train_workers": 1, "checkpoint_every": 10, "sample_batch": 64},
-}
-
 Run = Callable[..., pipeline.Pipeline]
-
-
-def changed(*overrides: tuple[str, Any]) -> dict[str, Any]:
-    import copy
-
-    plain = copy.deepcopy(TINY)
-    for key, value in overrides:
-        section = plain
-        *parts, last = key.split(".")
-        for part in parts:
-            section = section.setdefault(part, {})
-        section[last] = value
-    return plain
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from rich.console import Console
-from tests.on_ray.test_growth import changed
+from small_pipeline import changed
+from sweep_process import SweepProcess
+from typer.testing import CliRunner
 
+from codeplan.cli.main import app
 from codeplan.config.loading import load, parse
 from codeplan.sweeps.run import concurrent_trials, run
 from codeplan.sweeps.sweep import Sweep
@@ -87,6 +91,18 @@ def test_repeats_differ_by_their_seeds_alone(home: Path) -> None:
     assert trials[0].metrics["validation_loss/code"] != trials[1].metrics["validation_loss/code"]
 
 
+def test_a_sweep_that_asks_for_more_than_the_cluster_has_is_refused(home: Path, tmp_path: Path) -> None:
+    plain = changed(
+        ("execution", {"home": str(home), "sample_actors": 64}), ("sweep.axes", {"training.steps": {"grid": [1, 2]}})
+    )
+    (tmp_path / "sweep.yaml").write_text(yaml.safe_dump(plain))
+    found = CliRunner().invoke(app, ["sweep", str(tmp_path / "sweep.yaml")])
+    assert found.exit_code == 1
+    assert "stage sample asks for" in found.output
+    assert not (home / "stages").exists()
+    assert not (home / "sweeps").exists()
+
+
 def test_a_trial_that_fails_stops_no_other_and_is_tried_again(home: Path) -> None:
     axes = {"student.max_plan_source_tokens": {"grid": [224, 4]}}  # no prompt fits into four tokens
     sweep = sweep_of(home, {"axes": axes, "objective": "validation_loss/code"})
@@ -98,6 +114,24 @@ def test_a_trial_that_fails_stops_no_other_and_is_tried_again(home: Path) -> Non
     assert again[224] == trials[224]
     assert again[4].state == "failed"
     assert again[4].mlflow_run != trials[4].mlflow_run
+
+
+def test_a_killed_sweep_resumes_and_makes_no_finished_stage_again(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    sweep = SweepProcess(tmp_path, home, "sweep.objective=validation_loss/code")
+    sweep.start()
+    assert sweep.kill_when(lambda: any(home.glob("stages/finetune/*/train/checkpoint_*")), 300)
+    finished = sweep.finished_stages()
+    assert {Path(folder).parent.name for folder in finished} == {"problems", "distill"}
+    assert "running" in sweep.states()
+    sweep.start()
+    sweep.finish(300)
+    now = sweep.finished_stages()
+    assert {folder: now[folder] for folder in finished} == finished
+    assert sweep.states() == ["done"] * 4
+    losses = [row["validation_loss/code.mean"] for row in sweep.results]
+    assert len(losses) == 4
+    assert len(set(losses)) == 2, "plan counts share a training"
 
 
 def test_asha_stops_poor_trainings_which_could_be_resumed(home: Path) -> None:

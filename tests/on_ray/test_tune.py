@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -183,12 +184,32 @@ class Draw:
 def planted(trial: Mapping[str, Any], monitor: Monitor) -> dict[str, float]:
     """Best at a learning rate of 1e-3 under a cosine schedule with 50 warm-up steps."""
     del monitor
-    import math
-
     values = json.loads(trial["x"])
     loss = abs(math.log10(values["training.learning_rate"]) + 3)
     loss += 0.0 if values["training.schedule"] == "cosine" else 2.0
     return {"objective_0": loss + abs(values.get("training.warmup_steps", 50) - 50) / 50, "objective_1": loss}
+
+
+@pytest.mark.parametrize("search", ["grid", "random"])
+def test_a_search_without_a_model_finds_a_planted_optimum(run: Run, search: str) -> None:
+    rates = {"grid": [1e-5, 1e-4, 1e-3, 1e-2, 1e-1]} if search == "grid" else {"loguniform": [1e-5, 1e-1]}
+    settings = SweepConfig.model_validate(
+        {
+            "search": search,
+            "points": 40,
+            "axes": {
+                "training.learning_rate": rates,
+                "training.schedule": {"grid" if search == "grid" else "choice": ["constant", "cosine"]},
+            },
+        }
+    )
+    points = space.points(settings, {})
+    assert len(points) == (10 if search == "grid" else 40)
+    kept = run(planted, Search(trials=[{"x": json.dumps(dict(point.values))} for point in points]), concurrent=4)
+    assert len(kept) == len(points)
+    best = json.loads(min(kept, key=lambda values: float(kept[values]["objective_0"])))
+    assert best["training.schedule"] == "cosine"
+    assert abs(math.log10(best["training.learning_rate"]) + 3) < (1e-9 if search == "grid" else 0.5)
 
 
 class Failing:

@@ -172,6 +172,8 @@ def test_trials_that_share_a_training_do_not_follow_one_another() -> None:
     sweep = Sweep.of(config({**grid(training__mixing=MIXING, sampling__plans=[1, 2, 3]), "repeats": 2}))
     order = [(request.point.values["training.mixing"] == MIXING[0], request.repeats) for request in sweep.unfinished()]
     assert len(set(order[:4])) == 4, "all four trainings before the second trial of any"
+    plans = [request.point.values["sampling.plans"] for request in sweep.unfinished()]
+    assert plans == [3] * 4 + [2] * 4 + [1] * 4, "the first of those that share a training samples for all of them"
 
 
 def test_objectives_have_their_usual_direction() -> None:

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from codeplan.sweeps.sweep import Sweep
+from codeplan.sweeps.time_left import seconds_left
 from codeplan.sweeps.trials import Trial, TrialState
 
 SECONDS_BETWEEN_LINES = 20.0
@@ -27,24 +28,21 @@ def watch(sweep: Sweep, console: Console) -> Iterator[Callable[[], None]]:
     On a terminal a table is kept up to date, elsewhere a line is printed every 20 s.
     """
     started = time.monotonic()
-    over_before = sum(trial.state in {"done", "stopped"} for trial in sweep.trials.all())
     if console.is_terminal:
         with Live(console=console, refresh_per_second=2, transient=True) as live:
-            yield lambda: live.update(_table(sweep, time.monotonic() - started, over_before))
+            yield lambda: live.update(_table(sweep, time.monotonic() - started))
         return
     printed = [started]
 
     def line() -> None:
         if time.monotonic() - printed[0] >= SECONDS_BETWEEN_LINES:
             printed[0] = time.monotonic()
-            console.print(
-                f"  {_summary(sweep, time.monotonic() - started, over_before)}", highlight=False, soft_wrap=True
-            )
+            console.print(f"  {_summary(sweep, time.monotonic() - started)}", highlight=False, soft_wrap=True)
 
     yield line
 
 
-def _table(sweep: Sweep, seconds: float, over_before: int) -> Group:
+def _table(sweep: Sweep, seconds: float) -> Group:
     trials = sweep.trials.all()
     table = Table(title=f"sweep {sweep.name}", title_justify="left")
     table.add_column("trial")
@@ -57,10 +55,10 @@ def _table(sweep: Sweep, seconds: float, over_before: int) -> Group:
             else ""
         )
         table.add_row(trial.label, f"{trial.now}{step}", f"{trial.seconds:.0f} s")
-    return Group(table, Text(_summary(sweep, seconds, over_before, trials)))
+    return Group(table, Text(_summary(sweep, seconds, trials)))
 
 
-def _summary(sweep: Sweep, seconds: float, over_before: int, trials: Sequence[Trial] | None = None) -> str:
+def _summary(sweep: Sweep, seconds: float, trials: Sequence[Trial] | None = None) -> str:
     trials = sweep.trials.all() if trials is None else trials
     states = Counter(trial.state for trial in trials)
     parts = [f"{states[state]} {state}" for state in _STATES if states[state]]
@@ -73,9 +71,8 @@ def _summary(sweep: Sweep, seconds: float, over_before: int, trials: Sequence[Tr
     if cost := sum(trial.cost_usd for trial in trials):
         line += f", ${cost:.2f}"
     line += f", {_duration(seconds)}"
-    if over > over_before:
-        line += f", about {_duration(seconds / (over - over_before) * (sweep.total - over))} left"
-    return line
+    left = seconds_left(sweep, trials)
+    return line if left is None else f"{line}, about {_duration(left)} left"
 
 
 def _best(sweep: Sweep, trials: Sequence[Trial]) -> str:

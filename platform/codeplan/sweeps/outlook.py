@@ -36,7 +36,7 @@ def outlook(sweep: Sweep) -> Outlook:
     requests = sweep.unfinished()
     found: dict[str, dict[str, StageStatus]] = {}
     for request in requests:
-        config = request.point.config(sweep.base, request.repeats[0])
+        config = sweep.config_of(request.point, request.repeats[0])
         for status in status_of(config, sweep.goal).values():
             found.setdefault(status.stage, {}).setdefault(status.identity, status)
     left = sweep.total if not sweep.points else len(requests)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ class Sweep:
 
     config: Config
     settings: SweepConfig
+    _configs: dict[tuple[str, int], Config] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, config: Config) -> Sweep:
@@ -59,7 +60,7 @@ class Sweep:
         stop_objective(sweep.settings)
         space.check(sweep.settings, sweep.base)
         for point in sweep.points:
-            point.config(sweep.base)
+            sweep.config_of(point)
         if not sweep.points and not sweep.learns:
             raise SweepError("sweep.axes span no point: no combination fulfils its conditions (when)")
         losses = sweep.settings.scheduler != "none" or any(found.goal == "finetune" for found in sweep.objectives)
@@ -75,11 +76,22 @@ class Sweep:
 
     def samples(self) -> list[Config]:
         """Configurations in which every teacher, student and data set of its trials is seen once, for checks."""
-        configs = [point.config(self.base) for point in self.points] or [self.config]
+        configs = [self.config_of(point) for point in self.points] or [self.config]
         distinct = {
             canonical({name: getattr(config, name).identity() for name in _CHECKED}): config for config in configs
         }
         return list(distinct.values()) if self.unfinished() or self.learns else []
+
+    def config_of(self, point: Point, repeat: int = 0) -> Config:
+        """The configuration of one repeat of a point; made once.
+
+        Raises:
+            ConfigError: a key is unknown, or a value is not valid there.
+        """
+        key = point.point_id, repeat
+        if key not in self._configs:
+            self._configs[key] = point.config(self.base, repeat)
+        return self._configs[key]
 
     @property
     def learns(self) -> bool:
@@ -143,9 +155,10 @@ class Sweep:
         return points * self.settings.repeats
 
     def unfinished(self) -> list[TrialRequest]:
-        """The trials that are known beforehand and not over, those that share no training with one before first.
+        """The trials that are known beforehand and not over, in the order to run them.
 
-        So trials that run at once do not wait for the same training.
+        Those that share no training with one before come first, so that trials that run at once do not wait for the
+        same training. Of those that share one, the one that samples most comes first: the others find their samples.
         """
         points = self.points or self._finished_points()
         requests = [
@@ -154,20 +167,32 @@ class Sweep:
             for point in points
             if not _is_over(self.trials.get(Trial(point.values, repeat, "").trial_id))
         ]
-        turns: dict[str, int] = {}
-        order: list[tuple[int, int]] = []
+        sharing: dict[str, list[int]] = {}
         for index, request in enumerate(requests):
-            training = self._training(request)
-            turns[training] = turns.get(training, 0) + 1
-            order.append((turns[training], index))
-        return [requests[index] for _, index in sorted(order)]
+            sharing.setdefault(self._training(request.point, request.repeats[0]), []).append(index)
+        order = [
+            (turn, indices[0], index)
+            for indices in sharing.values()
+            for turn, index in enumerate(sorted(indices, key=lambda index: -self._sequences(requests[index])))
+        ]
+        return [requests[index] for _, _, index in sorted(order)]
+
+    def _sequences(self, request: TrialRequest) -> int:
+        sampling = self.config_of(request.point, request.repeats[0]).sampling
+        return sampling.plans * (1 + sampling.trials)
 
     def _finished_points(self) -> list[Point]:
         """The points of a search that learns, of which a repeat is over: further repeats may be wanted."""
         return list({trial.point.point_id: trial.point for trial in self.trials.all() if _is_over(trial)}.values())
 
-    def _training(self, request: TrialRequest) -> str:
-        config = request.point.config(self.base, request.repeats[0])
+    @cached_property
+    def trainings(self) -> dict[str, str]:
+        """Which training each trial needs, by trial id; trials with equal ones share it. Empty as `points` is."""
+        pairs = [(point, repeat) for point in self.points for repeat in range(self.settings.repeats)]
+        return {Trial(point.values, repeat, "").trial_id: self._training(point, repeat) for point, repeat in pairs}
+
+    def _training(self, point: Point, repeat: int) -> str:
+        config = self.config_of(point, repeat)
         return canonical({name: getattr(config, name).identity() for name in _TRAINING})
 
     @contextmanager

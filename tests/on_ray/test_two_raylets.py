@@ -1,0 +1,35 @@
+"""Sweeps on two Ray nodes: see tests/two_raylets.py."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[1] / "two_raylets.py"
+
+
+@pytest.fixture(scope="module")
+def happened(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, object]]:
+    """By part, what happened on the nodes."""
+    command = [sys.executable, str(SCRIPT), str(tmp_path_factory.mktemp("nodes")), "race", "stops"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=500)
+    assert done.returncode == 0, done.stdout + done.stderr
+    parts: dict[str, dict[str, object]] = {}
+    for line in done.stdout.splitlines():
+        if line.startswith("{"):
+            parts |= json.loads(line)
+    return parts
+
+
+def test_trials_that_race_for_a_stage_on_two_nodes_compute_it_once(happened: dict[str, dict[str, object]]) -> None:
+    race = happened["race"]
+    assert race["nodes"] == 2
+    first, second = race["computed"]  # type: ignore[misc]
+    assert first.keys() == second.keys() >= {"train", "plans", "student"}
+    assert all(first[role] != second[role] for role in first), "each was computed by one of them"
+
+
+def test_early_stops_give_their_resources_back_with_the_dashboard_on(happened: dict[str, dict[str, object]]) -> None:
+    assert happened["stops"] == {"cpus": [2.0, 2.0], "groups": 0}
