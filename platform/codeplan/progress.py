@@ -41,6 +41,11 @@ class Bar:
         self._started = self._printed = time.monotonic()
         self._live: Progress | None = None
 
+    @property
+    def rows(self) -> int:
+        """Rows that are finished, by earlier runs too."""
+        return self._rows
+
     def skip(self, rows: int) -> None:
         """Count rows that an earlier run finished; they do not enter the rate."""
         if self._rows == self._already:

@@ -91,8 +91,16 @@ class StageRun:
 
     @contextmanager
     def bar(self, total: int, unit: str) -> Iterator[Bar]:
-        """Show progress while the block runs; `Bar.advance` raises StopRequested where the observer asks to stop."""
-        with Bar(self.console, self.title, total, unit, self.observer.stop_requested).shown() as bar:
+        """Show progress while the block runs, and once a minute what it waits for where nothing gets done.
+
+        `Bar.advance` raises StopRequested where the observer asks to stop.
+        """
+        from codeplan.on_ray.waiting import told_while_waiting
+
+        with (
+            Bar(self.console, self.title, total, unit, self.observer.stop_requested).shown() as bar,
+            told_while_waiting(lambda: bar.rows, self.note),
+        ):
             yield bar
 
     def tell_waiting(self, what: str) -> Callable[[str], None]:

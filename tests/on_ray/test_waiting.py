@@ -1,0 +1,79 @@
+"""A stage that waits for resources says so."""
+
+import io
+import time
+from collections.abc import Callable
+
+import pytest
+import ray
+from rich.console import Console
+
+from codeplan.config import ExecutionConfig
+from codeplan.on_ray import waiting
+from codeplan.stages.run import StageRun
+
+pytestmark = pytest.mark.usefixtures("ray_cluster")
+
+
+@ray.remote(num_cpus=2)
+class Holder:
+    def ready(self) -> int:
+        return 1
+
+
+@ray.remote(num_cpus=1)
+def work() -> int:
+    return 1
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_a_stage_without_room_says_what_it_waits_for_and_when_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "SECONDS", 0.3)
+    output = io.StringIO()
+    run = StageRun(
+        stage=None,  # type: ignore[arg-type]
+        title="judge",
+        execution=ExecutionConfig(),
+        tracking=None,  # type: ignore[arg-type]
+        tracked=None,  # type: ignore[arg-type]
+        console=Console(file=output, width=200),
+        exit_stack=None,  # type: ignore[arg-type]
+    )
+    holder = Holder.remote()
+    ray.get(holder.ready.remote())
+    try:
+        with run.bar(2, "programs") as bar:
+            waits = [work.remote() for _ in range(2)]
+            wait_until(lambda: "judge: has waited" in output.getvalue())
+            ray.kill(holder)
+            for finished in waits:
+                bar.advance(ray.get(finished))
+            wait_until(lambda: "judge: waits no longer" in output.getvalue())
+    finally:
+        ray.kill(holder)
+    assert "for 2 x 1 CPU; free in the cluster: 0 of 2 CPUs" in output.getvalue()
+
+
+def test_a_stage_that_computes_is_not_said_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "SECONDS", 0.1)
+    told: list[str] = []
+    holder = Holder.remote()
+    ray.get(holder.ready.remote())
+    looked = []
+
+    def progress() -> int:
+        looked.append(1)
+        return 0
+
+    try:
+        with waiting.told_while_waiting(progress, told.append):
+            wait_until(lambda: len(looked) > 5)
+    finally:
+        ray.kill(holder)
+    assert told == [], "all that was asked for was given"
