@@ -1,6 +1,6 @@
 """Two Ray nodes with a dashboard on this machine: a race for one stage, early stops, and short resources.
 
-    python tests/two_raylets.py FOLDER race stops              as the test does
+    python tests/two_raylets.py FOLDER race stops homes        as the test does
     python tests/two_raylets.py FOLDER trainings               six trainings of two workers on two CPUs, minutes
 
 Prints what happened as JSON, a line for each.
@@ -9,6 +9,8 @@ Prints what happened as JSON, a line for each.
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 import threading
 import time
@@ -140,11 +142,44 @@ def trainings(folder: Path, nodes: list[str]) -> dict[str, Any]:
     return {"concurrent": concurrent, "states": [trial.state for trial in found]}
 
 
+def homes(folder: Path, nodes: list[str]) -> dict[str, Any]:
+    """A third node, in whose file system another folder lies over the home."""
+    from codeplan.on_ray.shared_home import nodes_without
+
+    shared = folder / "home"
+    shared.mkdir()
+    before = nodes_without(shared)
+    address = ray.get_runtime_context().gcs_address
+    command = f"mount -t tmpfs tmpfs '{shared}' && exec ray start --address {address} --num-cpus 1 --block"
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    with (folder / "node.log").open("w") as log:
+        node = subprocess.Popen(
+            ["unshare", "--mount", "sh", "-c", command], stdout=log, stderr=log, env={**os.environ, "PATH": path}
+        )
+    try:
+        until = time.monotonic() + 90
+        while len(joined := {node["NodeID"] for node in ray.nodes() if node["Alive"]} - set(nodes)) < 1:
+            if time.monotonic() > until or node.poll() is not None:
+                raise RuntimeError((folder / "node.log").read_text())
+            time.sleep(0.2)
+        (third,) = joined
+        found = nodes_without(shared)
+    finally:
+        node.terminate()
+        node.wait(60)
+    return {
+        "before": before,
+        "why": list(found.values()),
+        "named": [third[:8] in name for name in found],
+        "left": [path.name for path in shared.iterdir()],
+    }
+
+
 def main() -> None:
     """Run the parts that are named."""
     folder = Path(sys.argv[1]).resolve()
     with two_nodes(folder / "ray") as nodes:
-        for part in (race, stops, trainings):
+        for part in (race, stops, trainings, homes):
             if part.__name__ in sys.argv[2:]:
                 (folder / part.__name__).mkdir(parents=True)
                 print(json.dumps({part.__name__: part(folder / part.__name__, nodes)}), flush=True)

@@ -9,11 +9,14 @@ import pytest
 
 SCRIPT = Path(__file__).parents[1] / "two_raylets.py"
 
+MAY_MOUNT = subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode == 0
+PRIVILEGED = ["homes"] if MAY_MOUNT else []
+
 
 @pytest.fixture(scope="module")
 def happened(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, object]]:
     """By part, what happened on the nodes."""
-    command = [sys.executable, str(SCRIPT), str(tmp_path_factory.mktemp("nodes")), "race", "stops"]
+    command = [sys.executable, str(SCRIPT), str(tmp_path_factory.mktemp("nodes")), "race", "stops", *PRIVILEGED]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=500)
     assert done.returncode == 0, done.stdout + done.stderr
     parts: dict[str, dict[str, object]] = {}
@@ -33,3 +36,12 @@ def test_trials_that_race_for_a_stage_on_two_nodes_compute_it_once(happened: dic
 
 def test_early_stops_give_their_resources_back_with_the_dashboard_on(happened: dict[str, dict[str, object]]) -> None:
     assert happened["stops"] == {"cpus": [2.0, 2.0], "groups": 0}
+
+
+@pytest.mark.skipif(not MAY_MOUNT, reason="this user may not make a mount namespace")
+def test_a_node_that_does_not_see_the_home_is_named(happened: dict[str, dict[str, object]]) -> None:
+    homes = happened["homes"]
+    assert homes["before"] == {}
+    assert homes["why"] == ["it has another folder there, or none"]
+    assert homes["named"] == [True]
+    assert homes["left"] == []

@@ -1,8 +1,9 @@
-"""Ray: the cluster answers within a minute, and has the resources that every stage requests."""
+"""Ray: the cluster answers within a minute, has the resources that every stage requests, and its nodes see the home."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from codeplan.preflight.context import CheckContext
 from codeplan.preflight.findings import Finding, failed, ok, warning
@@ -24,9 +25,23 @@ def check(context: CheckContext) -> Iterator[Finding]:
     else:
         available = probe(execution)
     yield ok(str(available))
+    if context.before_run and available.nodes > 1:
+        yield from _shared_home(context)
     for stage, resources in RESOURCES.items():
         missing = lacking(stage, available, *resources(execution)) if stage in context.unfinished else ""
         if missing and execution.ray_address:
             yield warning(missing, "unless the cluster scales up, the stage will wait forever")
         elif missing:
             yield failed(missing)
+
+
+def _shared_home(context: CheckContext) -> Iterator[Finding]:
+    from codeplan.on_ray.shared_home import nodes_without
+
+    home = Path(context.config.execution.home)
+    home.mkdir(parents=True, exist_ok=True)
+    for node, why in nodes_without(home).items():
+        yield failed(
+            f"node {node} does not see execution.home = {home.absolute()}: {why}; it must be a folder that all nodes "
+            "of the cluster share, at the same path"
+        )

@@ -8,7 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from codeplan.config import ExecutionConfig, StudentConfig, TrainingConfig
-from codeplan.progress import Bar
 from codeplan.records import Plan, Problem
 from codeplan.stage import IDENTITY, Stage, StageError, StageResult
 from codeplan.stages.run import PLANS, PROBLEMS, StageRun
@@ -46,7 +45,7 @@ def run(work: StageRun) -> StageResult:
     elif START in work.stage.inputs:
         start_from = _checkpoint_of(work.stage.inputs[START], work)
     # The workers end a training that should stop, not the bar, which another thread advances.
-    with Bar(work.console, work.title, trained_settings.training.steps, "steps").shown() as bar:
+    with work.bar(trained_settings.training.steps, "steps", stoppable=False) as bar:
         done = 0
 
         def report(metrics: Mapping[str, float]) -> None:

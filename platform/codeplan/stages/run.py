@@ -90,15 +90,16 @@ class StageRun:
         require(self.stage.name, self.execution, cpus, gpus)
 
     @contextmanager
-    def bar(self, total: int, unit: str) -> Iterator[Bar]:
+    def bar(self, total: int, unit: str, *, stoppable: bool = True) -> Iterator[Bar]:
         """Show progress while the block runs, and once a minute what it waits for where nothing gets done.
 
-        `Bar.advance` raises StopRequested where the observer asks to stop.
+        `Bar.advance` raises StopRequested where the observer asks to stop, unless the stage sees to that itself.
         """
         from codeplan.on_ray.waiting import told_while_waiting
 
+        stop_requested = self.observer.stop_requested if stoppable else lambda: False
         with (
-            Bar(self.console, self.title, total, unit, self.observer.stop_requested).shown() as bar,
+            Bar(self.console, self.title, total, unit, stop_requested).shown() as bar,
             told_while_waiting(lambda: bar.rows, self.note),
         ):
             yield bar
