@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from codeplan.cli.cluster import cluster
 from codeplan.cli.compare import compare
 from codeplan.cli.loading import load
 from codeplan.cli.runs import runs
@@ -122,6 +123,7 @@ def ui(
 
 
 app.command()(track)
+app.command()(cluster)
 
 
 def run_until(path: Path, settings: list[str] | None, goal: str, *, skip_bad: bool) -> None:
