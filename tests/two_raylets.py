@@ -1,6 +1,6 @@
 """Two Ray nodes with a dashboard on this machine: a race for one stage, early stops, and short resources.
 
-    python tests/two_raylets.py FOLDER race stops homes        as the test does
+    python tests/two_raylets.py FOLDER race stops placement    as the test does
     python tests/two_raylets.py FOLDER trainings               six trainings of two workers on two CPUs, minutes
 
 Prints what happened as JSON, a line for each.
@@ -29,8 +29,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from mlflow_parts import free_port
 from small_pipeline import changed
 
+from codeplan.config import ExecutionConfig
 from codeplan.config.loading import parse
 from codeplan.errors import StopRequested
+from codeplan.on_ray.cluster import nodes_with
+from codeplan.on_ray.judge_actors import JudgeActors
 from codeplan.on_ray.local_cluster import isolated_environment
 from codeplan.on_ray.tune import Monitor, Search, run_trials
 from codeplan.on_ray.tune_search import early_stopping
@@ -38,6 +41,10 @@ from codeplan.sweeps.run import concurrent_trials, run
 from codeplan.sweeps.sweep import Sweep
 from codeplan.sweeps.trial_run import PipelineWork
 from codeplan.tracking import Tracker
+from codeplan_sandbox import Limits
+
+LABELS = {"sandbox": "yes"}
+"""Of the second node."""
 
 
 @contextmanager
@@ -47,7 +54,7 @@ def two_nodes(folder: Path) -> Iterator[list[str]]:
         head = {"num_cpus": 1, "include_dashboard": True, "dashboard_port": free_port()}
         cluster = Cluster(initialize_head=True, head_node_args=head)
         try:
-            cluster.add_node(num_cpus=1)
+            cluster.add_node(num_cpus=1, labels=LABELS)
             cluster.wait_for_nodes()
             context = ray.init(address=cluster.address, log_to_driver=False, logging_level="WARNING")
             if not context.dashboard_url:
@@ -175,11 +182,30 @@ def homes(folder: Path, nodes: list[str]) -> dict[str, Any]:
     }
 
 
+def placement(folder: Path, nodes: list[str]) -> dict[str, Any]:
+    """The nodes on which sandboxes run that ask for the labels of the second one."""
+    del folder, nodes
+    from ray.util.state import list_actors
+
+    execution = ExecutionConfig(judge_actors=2, judge_labels=LABELS)
+    judges = JudgeActors.start(execution, Limits())
+    try:
+        actors = list_actors(filters=[("class_name", "=", "JudgeActor"), ("state", "=", "ALIVE")])
+        labels = {node["NodeID"]: node["Labels"].get("sandbox", "no") for node in ray.nodes()}
+        return {
+            "labels": [labels[actor.node_id] for actor in actors],
+            "with": nodes_with(LABELS),
+            "with others": nodes_with({"sandbox": "no"}),
+        }
+    finally:
+        judges.stop()
+
+
 def main() -> None:
     """Run the parts that are named."""
     folder = Path(sys.argv[1]).resolve()
     with two_nodes(folder / "ray") as nodes:
-        for part in (race, stops, trainings, homes):
+        for part in (race, stops, trainings, homes, placement):
             if part.__name__ in sys.argv[2:]:
                 (folder / part.__name__).mkdir(parents=True)
                 print(json.dumps({part.__name__: part(folder / part.__name__, nodes)}), flush=True)

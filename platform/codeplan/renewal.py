@@ -42,6 +42,7 @@ _OTHERS: Mapping[str, Any] = {
     "problems.train.split": "test",
     "problems.test.split": "train",
     "execution.train_workers": 1,
+    "execution.judge_labels": {"sandbox": "yes"},
     "training.earlier": [{"until": 10}],
 }
 """Other values for keys that take no value made up from their type."""

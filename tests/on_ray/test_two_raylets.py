@@ -16,7 +16,15 @@ PRIVILEGED = ["homes"] if MAY_MOUNT else []
 @pytest.fixture(scope="module")
 def happened(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, object]]:
     """By part, what happened on the nodes."""
-    command = [sys.executable, str(SCRIPT), str(tmp_path_factory.mktemp("nodes")), "race", "stops", *PRIVILEGED]
+    command = [
+        sys.executable,
+        str(SCRIPT),
+        str(tmp_path_factory.mktemp("nodes")),
+        "race",
+        "stops",
+        "placement",
+        *PRIVILEGED,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=500)
     assert done.returncode == 0, done.stdout + done.stderr
     parts: dict[str, dict[str, object]] = {}
@@ -45,3 +53,7 @@ def test_a_node_that_does_not_see_the_home_is_named(happened: dict[str, dict[str
     assert homes["why"] == ["it has another folder there, or none"]
     assert homes["named"] == [True]
     assert homes["left"] == []
+
+
+def test_sandboxes_run_on_nodes_with_the_labels_alone(happened: dict[str, dict[str, object]]) -> None:
+    assert happened["placement"] == {"labels": ["yes", "yes"], "with": 1, "with others": 0}

@@ -82,7 +82,7 @@ class ExecutionConfig(Settings):
     train_workers: int = Field(default=2, gt=0)
     """Training processes."""
     gpus_per_worker: float = Field(default=0.0, ge=0.0)
-    """GPUs per training worker and per sampling actor."""
+    """GPUs per training worker and, where ``sample_gpus`` is not set, per sampling actor."""
     zero_stage: Literal[0, 1, 2, 3] = 1
     """DeepSpeed ZeRO stage."""
     checkpoint_every: int = Field(default=200, gt=0)
@@ -91,5 +91,15 @@ class ExecutionConfig(Settings):
     """Ray actors that sample from the student."""
     sample_batch: int = Field(default=256, gt=0)
     """Sequences generated per batch by a sampling actor."""
+    sample_gpus: float | None = Field(default=None, ge=0.0)
+    """GPUs per sampling actor, 0.5 for two actors on one GPU; null takes ``gpus_per_worker``."""
     judge_actors: int = Field(default=2, gt=0)
-    """Ray actors that run programs in sandboxes."""
+    """Ray actors that run programs in sandboxes. Like those of the teacher they take CPUs only."""
+    judge_labels: dict[str, str] = Field(default={})
+    """Labels that a node must have for sandboxes to run on it, as ``ray start --labels`` gives them, for example
+    ``{sandbox: "yes"}``; empty takes any node."""
+
+    @property
+    def gpus_per_sampler(self) -> float:
+        """GPUs of a sampling actor."""
+        return self.gpus_per_worker if self.sample_gpus is None else self.sample_gpus

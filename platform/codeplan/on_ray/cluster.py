@@ -7,7 +7,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,6 +153,12 @@ def connected(execution: ExecutionConfig) -> ClusterResources:
     )
 
 
+def nodes_with(labels: Mapping[str, str]) -> int:
+    """How many nodes of the connected cluster have all of these labels."""
+    alive = [node.get("Labels", {}) for node in ray.nodes() if node["Alive"]]
+    return sum(labels.items() <= node.items() for node in alive)
+
+
 def require(stage: str, execution: ExecutionConfig, cpus: float, gpus: float) -> None:
     """Check that the local cluster can ever satisfy a stage's request; Ray itself would wait forever.
 
@@ -172,8 +178,8 @@ def lacking(stage: str, has: ClusterResources, cpus: float, gpus: float) -> str:
         if wanted > available:
             return (
                 f"stage {stage} asks for {wanted:g} {kind}s, {has.where} has {available:g}; lower "
-                "execution.train_workers, sample_actors, judge_actors (half a CPU each) or gpus_per_worker, "
-                "or set execution.ray_address to a larger cluster"
+                "execution.train_workers, sample_actors, judge_actors (half a CPU each), gpus_per_worker or "
+                "sample_gpus, or set execution.ray_address to a larger cluster"
             )
     return ""
 

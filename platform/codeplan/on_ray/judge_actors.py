@@ -16,6 +16,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError
 
+from codeplan.config import ExecutionConfig
 from codeplan_sandbox import Judge, Limits, SandboxError, Suite, SuiteVerdict
 
 BATCH_PROGRAMS = 16
@@ -58,11 +59,11 @@ class JudgeActors:
     actors: tuple[Any, ...]
 
     @classmethod
-    def start(cls, actors: int, limits: Limits, num_cpus: float = 0.5) -> JudgeActors:
+    def start(cls, execution: ExecutionConfig, limits: Limits, num_cpus: float = 0.5) -> JudgeActors:
         """Start the actors, and wait until every actor's sandbox has started.
 
         Args:
-            actors: number of actors; one per CPU that is available for judging.
+            execution: how many actors, one per CPU that is available for judging, and on which nodes.
             limits: limits per program.
             num_cpus: CPUs that Ray reserves per actor.
 
@@ -75,8 +76,9 @@ class JudgeActors:
             max_task_retries=BATCH_RETRIES,
             # Anywhere in the cluster: in a trial of Ray Tune, Ray would look only in the trial's own reservation.
             scheduling_strategy="DEFAULT",
+            label_selector=execution.judge_labels or None,
         )
-        started = cls(tuple(remote.remote(limits) for _ in range(actors)))
+        started = cls(tuple(remote.remote(limits) for _ in range(execution.judge_actors)))
         try:
             started.tiers()
         except SandboxError:

@@ -96,7 +96,7 @@ class _LazyGenerator:
             from codeplan.student.generation import Generator
 
             execution = self._sampling.execution
-            device = "cuda" if execution.gpus_per_worker else "cpu"
+            device = "cuda" if execution.gpus_per_sampler else "cpu"
             self._loaded = Generator(self._sampling.model, batch=execution.sample_batch, device=device)
         generated: list[Generation] = self._loaded.generate(requests, temperature=temperature, top_p=top_p)
         return generated
@@ -129,7 +129,7 @@ def sample_all(
         fn_constructor_args=(data, sampling),
         batch_size=1,
         num_cpus=0.5,
-        num_gpus=sampling.execution.gpus_per_worker or None,
+        num_gpus=sampling.execution.gpus_per_sampler or None,
         compute=ray.data.ActorPoolStrategy(size=min(sampling.execution.sample_actors, len(missing))),
     )
     for row in sampled.iter_rows():

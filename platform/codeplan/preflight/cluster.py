@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from codeplan.config import ExecutionConfig
 from codeplan.preflight.context import CheckContext
 from codeplan.preflight.findings import Finding, failed, ok, warning
 from codeplan.stages import RESOURCES
@@ -25,6 +26,8 @@ def check(context: CheckContext) -> Iterator[Finding]:
     else:
         available = probe(execution)
     yield ok(str(available))
+    if context.before_run and execution.judge_labels and {"sample", "judge"} & set(context.unfinished):
+        yield from _labels(execution)
     if context.before_run and available.nodes > 1:
         yield from _shared_home(context)
     for stage, resources in RESOURCES.items():
@@ -33,6 +36,17 @@ def check(context: CheckContext) -> Iterator[Finding]:
             yield warning(missing, "unless the cluster scales up, the stage will wait forever")
         elif missing:
             yield failed(missing)
+
+
+def _labels(execution: ExecutionConfig) -> Iterator[Finding]:
+    from codeplan.on_ray.cluster import nodes_with
+
+    if not nodes_with(execution.judge_labels):
+        missing = f"no node of the cluster has the labels of execution.judge_labels, {execution.judge_labels}"
+        if execution.ray_address:
+            yield warning(missing, "unless the cluster scales up by one, judging will wait forever")
+        else:
+            yield failed(f"{missing}; start nodes with ray start --labels, or leave it empty")
 
 
 def _shared_home(context: CheckContext) -> Iterator[Finding]:

@@ -157,7 +157,7 @@ def _judge_on_ray(context: CheckContext, role: str, programs: Programs, folder: 
     remaining = iter(programs.items())
     parts = list(iter(lambda: dict(islice(remaining, PROGRAMS_PER_BLOCK)), {}))
     limits = context.config.judging.hidden_tests.limits()
-    judges = JudgeActors.start(context.config.execution.judge_actors, limits)
+    judges = JudgeActors.start(context.config.execution, limits)
     try:
         with Bar(context.console, f"checking {role}", len(programs), "solutions").shown() as bar:
             for block, part in enumerate(parts):

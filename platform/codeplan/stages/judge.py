@@ -43,7 +43,7 @@ def run(work: StageRun) -> StageResult:
     tell_waiting = work.tell_waiting("the verdicts")
     work.connect_ray(*resources(work.execution))
     with work.bar(_programs(work), "programs") as bar:
-        judges = JudgeActors.start(work.execution.judge_actors, work.stage.settings.hidden_tests.limits())
+        judges = JudgeActors.start(work.execution, work.stage.settings.hidden_tests.limits())
         try:
             for block in markers.missing(len(in_blocks)):
                 programs = samples.read(block).programs

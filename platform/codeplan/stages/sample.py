@@ -41,7 +41,7 @@ def require_tasks(training: TrainingConfig) -> None:
 
 def resources(execution: ExecutionConfig) -> tuple[float, float]:
     """Half a CPU per sampling actor and per judge, which take turns, and the samplers' GPUs."""
-    return (execution.sample_actors + execution.judge_actors) / 2, execution.sample_actors * execution.gpus_per_worker
+    return (execution.sample_actors + execution.judge_actors) / 2, execution.sample_actors * execution.gpus_per_sampler
 
 
 def run(work: StageRun) -> StageResult:
@@ -62,7 +62,7 @@ def run(work: StageRun) -> StageResult:
     # Before there are actors, which would hold GPUs while they wait.
     with samples.pool.lock_whole(work.tell_waiting("the samples")), work.bar(len(given), "problems") as bar:
         bar.skip(len(given) - sum(len(in_blocks[block]) for block in missing))
-        judges = JudgeActors.start(work.execution.judge_actors, samples.settings.example_tests.limits())
+        judges = JudgeActors.start(work.execution, samples.settings.example_tests.limits())
         try:
             model = work.stage.inputs["student"].folder / "student"
             sampling = Sampling(model.resolve(), samples, markers, judges, work.execution)
