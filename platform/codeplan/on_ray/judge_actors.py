@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,8 @@ BATCH_RETRIES = 3
 """Maximum retries of a batch whose actor died or whose sandbox failed."""
 ACTOR_RESTARTS = 100
 """Maximum restarts of an actor's process."""
+START_ATTEMPTS = 3
+"""Maximum actors that are created for one place, if Ray drops an actor before it ran."""
 
 
 class JudgeActor:
@@ -78,13 +80,14 @@ class JudgeActors:
             scheduling_strategy="DEFAULT",
             label_selector=execution.judge_labels or None,
         )
-        started = cls(tuple(remote.remote(limits) for _ in range(execution.judge_actors)))
+        actors = [remote.remote(limits) for _ in range(execution.judge_actors)]
         try:
-            started.tiers()
+            for place, actor in enumerate(actors):
+                actors[place] = started(actor, lambda: remote.remote(limits))
         except SandboxError:
-            started.stop()
+            cls(tuple(actors)).stop()
             raise
-        return started
+        return cls(tuple(actors))
 
     def tiers(self) -> list[str]:
         """Name of the isolation tier, per actor."""
@@ -123,6 +126,26 @@ class JudgeActors:
         """Kill the actors and their sandboxes, without waiting for running programs."""
         for actor in self.actors:
             ray.kill(actor)
+
+
+def started(actor: Any, another: Callable[[], Any]) -> Any:
+    """An actor whose sandbox has started: the given one, or another one if Ray dropped it before it ever ran.
+
+    On a busy machine Ray 2.60 was seen to cancel an actor that still had a handle, with the reason that it had none.
+    Ray restarts actors that died, but not those that never ran.
+
+    Raises:
+        SandboxError: the actor's sandbox did not start, or Ray dropped `START_ATTEMPTS` actors.
+    """
+    for attempt in range(1, START_ATTEMPTS + 1):
+        try:
+            _result(actor.tier.remote())
+            break
+        except SandboxError as error:
+            if "The actor never ran" not in str(error) or attempt == START_ATTEMPTS:
+                raise
+            actor = another()
+    return actor
 
 
 def _result(reference: Any) -> Any:
