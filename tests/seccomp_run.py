@@ -1,15 +1,16 @@
-"""Loads an OCI seccomp profile by libseccomp, as a container's runtime does, and becomes a command.
+"""Loads an OCI seccomp profile by libseccomp, as container runtimes do, and becomes a command.
 
     python seccomp_run.py PROFILE.json REMOVED COMMAND ...
 
-REMOVED: calls, separated by commas, that are taken out of the profile first; "-" for none. Like a restricted pod it sets
-no_new_privs, which libseccomp does before it loads a filter.
+REMOVED: calls, separated by commas, that are taken out of the profile first; "-" for none. As in a restricted pod,
+no_new_privs is set: libseccomp does so before it loads a filter.
 """
 
 import ctypes
 import json
 import os
 import sys
+from pathlib import Path
 
 COMPARISONS = {"SCMP_CMP_EQ": 4, "SCMP_CMP_MASKED_EQ": 7}
 
@@ -47,6 +48,6 @@ def load(profile, removed):
 
 
 if __name__ == "__main__":
-    with open(sys.argv[1]) as file:
+    with Path(sys.argv[1]).open() as file:
         load(json.load(file), set(sys.argv[2].split(",")))
     os.execv(sys.argv[3], sys.argv[3:])

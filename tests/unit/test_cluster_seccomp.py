@@ -78,8 +78,10 @@ def test_profile_denies_what_containers_must_not_do() -> None:
     }
     named = [name for rule in rules if "args" not in rule for name in rule["names"]]
     assert len(named) == len(set(named))
-    denied = """add_key bpf clone3 finit_module init_module io_uring_setup ioperm iopl kexec_load keyctl open_by_handle_at
-        open_tree fsopen move_mount perf_event_open reboot setns swapon userfaultfd"""
+    denied = """
+        add_key bpf clone3 finit_module init_module io_uring_setup ioperm iopl kexec_load keyctl open_by_handle_at
+        open_tree fsopen move_mount perf_event_open reboot setns swapon userfaultfd
+    """
     assert allowed.isdisjoint(denied.split())
     assert set(NAMESPACE_CALLS) <= allowed
     (clone,) = [rule for rule in rules if rule["names"] == ["clone"]]
