@@ -1,7 +1,7 @@
 """Create MLflow's bucket in an S3-compatible store, once the store answers: `python create_bucket.py NAME`.
 
-Reads MLFLOW_S3_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, as MLflow does. A bucket that is there already
-is left as it is. Exit status: 1, with a message, if the store does not answer within WAIT_S seconds or refuses.
+Reads MLFLOW_S3_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, as MLflow does. A bucket that exists is left
+as it is. Exit status: 1, with a message, if the store does not answer within WAIT_S seconds or refuses.
 """
 
 import os
