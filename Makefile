@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := platform sandbox jobs tests docs
+SOURCES := platform sandbox jobs cluster tests docs
 CONFIG ?= jobs/configs/demo.yaml
 PYTEST_ARGS ?=
 FUZZ_EXAMPLES ?= 5000

@@ -1,0 +1,90 @@
+"""The seccomp profile of cluster/kubernetes/nodes around the real sandbox, as far as it can be tried without a cluster.
+
+The process has no right of root and cannot gain any, like one in a restricted pod. AppArmor is not tried.
+"""
+
+import ctypes.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from cluster_files import KUBERNETES, ROOT
+
+PROFILE = KUBERNETES / "nodes" / "codeplan-sandbox.json"
+NAMESPACE_CALLS = ("mount", "mount_setattr", "pivot_root", "umount2", "unshare")
+NOBODYS_ID = 61234
+Doctor = Callable[..., dict[str, str]]
+
+
+def _interpreter() -> str:
+    # Another user may not be able to reach the environment's own interpreter; the sandbox needs no package.
+    return "/usr/bin/python3" if os.getuid() == 0 and Path("/usr/bin/python3").exists() else sys.executable
+
+
+@pytest.fixture(scope="module")
+def doctor() -> Iterator[Doctor]:
+    """Runs `codeplan_sandbox doctor` under the profile less some calls; returns what it says of each tier."""
+    if ctypes.util.find_library("seccomp") is None:
+        pytest.skip("libseccomp is not installed; on Debian and Ubuntu: apt-get install libseccomp2")
+    folder = Path(tempfile.mkdtemp(prefix="codeplan-seccomp-", dir="/tmp"))
+    folder.chmod(0o755)
+    shutil.copytree(ROOT / "sandbox" / "codeplan_sandbox", folder / "codeplan_sandbox")
+    shutil.copy(ROOT / "tests" / "seccomp_run.py", folder)
+    shutil.copy(PROFILE, folder / "profile.json")
+    user = {"user": NOBODYS_ID, "group": NOBODYS_ID, "extra_groups": []} if os.getuid() == 0 else {}
+
+    def run(*removed: str) -> dict[str, str]:
+        python = _interpreter()
+        command = [python, "seccomp_run.py", "profile.json", ",".join(removed) or "-"]
+        command += [python, "-m", "codeplan_sandbox", "doctor"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, **user)
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout)
+        return {**found["tiers"], "chosen": found["chosen"]}
+
+    yield run
+    shutil.rmtree(folder)
+
+
+def test_profile_allows_the_tiers_that_the_machine_has(doctor: Doctor) -> None:
+    found = doctor()
+    if found["namespaces"] != "holds":
+        pytest.skip(f"this machine lets no process without rights make user namespaces: {found['namespaces']}")
+    assert found["chosen"] == "namespaces"
+    assert found["landlock"] == "holds"
+
+
+def test_profile_without_namespaces_gives_the_tier_of_a_restricted_pod(doctor: Doctor) -> None:
+    found = doctor(*NAMESPACE_CALLS)
+    assert found["chosen"] in ("landlock", "seccomp")
+    assert "unshare" in found["namespaces"]
+
+
+@pytest.mark.parametrize("call", NAMESPACE_CALLS)
+def test_profile_allows_no_more_calls_than_the_sandbox_needs(doctor: Doctor, call: str) -> None:
+    assert doctor(call)["chosen"] != "namespaces"
+
+
+def test_profile_denies_what_containers_must_not_do() -> None:
+    rules = json.loads(PROFILE.read_text())["syscalls"]
+    allowed = {
+        name for rule in rules if rule["action"] == "SCMP_ACT_ALLOW" and "args" not in rule for name in rule["names"]
+    }
+    named = [name for rule in rules if "args" not in rule for name in rule["names"]]
+    assert len(named) == len(set(named))
+    denied = """
+        add_key bpf clone3 finit_module init_module io_uring_setup ioperm iopl kexec_load keyctl open_by_handle_at
+        open_tree fsopen move_mount perf_event_open reboot setns swapon userfaultfd
+    """
+    assert allowed.isdisjoint(denied.split())
+    assert set(NAMESPACE_CALLS) <= allowed
+    (clone,) = [rule for rule in rules if rule["names"] == ["clone"]]
+    # No CLONE_NEW* flag, as the sandbox calls unshare: NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET.
+    mask = 0x20000 | 0x2000000 | 0x4000000 | 0x8000000 | 0x10000000 | 0x20000000 | 0x40000000
+    assert clone["args"] == [{"index": 0, "value": mask, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"}]
