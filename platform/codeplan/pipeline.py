@@ -188,9 +188,7 @@ def run(
     about = {"goal": goal, "identity": list(pipeline.values())[-1].fingerprint}
     with ExitStack() as exit_stack, _tracked(config, tracker, about, differs or {}, trial) as parent:
         observer.run_started(parent.run_id)
-        teacher = config.teacher.model + (", which is not an LLM" if config.teacher.model == OFFLINE else "")
-        where = escape(f"home {config.execution.home}  teacher {teacher}")
-        console.print(f"[bold]{escape(config.name)}[/bold]  {where}", highlight=False)
+        _show_start(config, console)
         if trial is None:
             show_run(parent.run_id, console)
         parent.tag(**{f"identity.{role}": stage.fingerprint for role, stage in pipeline.items()})
@@ -208,6 +206,12 @@ def run(
         if goal == "report":
             report.show(pipeline["report"], parent, console)
     return pipeline
+
+
+def _show_start(config: Config, console: Console) -> None:
+    teacher = config.teacher.model + (", which is not an LLM" if config.teacher.model == OFFLINE else "")
+    where = escape(f"home {config.execution.home}  teacher {teacher}")
+    console.print(f"[bold]{escape(config.name)}[/bold]  {where}", highlight=False)
 
 
 def show_run(run_id: str, console: Console) -> None:

@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +16,14 @@ from typing import Any
 import aiohttp
 from ray.job_submission import JobDetails, JobStatus
 
+from codeplan.config import Config
 from codeplan.errors import one_line
 from codeplan.submission.api import JobApi
 from codeplan.submission.credentials import require_no_secrets, travels_openly
 from codeplan.submission.errors import NotReadyError, SubmissionError, UnknownJobError, UnreachableError
 from codeplan.submission.log_stream import follow, log_chunks
 from codeplan.submission.request import JobRequest, new_job_id, teacher_key_note, terminal_variables
-from codeplan.submission.staging import STOP_WAIT_S, staged
+from codeplan.submission.staging import STOP_WAIT_S, Staged, staged
 
 _RETRY_S = 45.0
 """How long the agent that starts jobs is waited for."""
@@ -165,17 +166,24 @@ def submit(
     if note := teacher_key_note(command, loaded):
         notify(note)
     job_id = new_job_id(command, loaded.name)
+    terminal = terminal_variables(terminal_width) if terminal_width else {}
     with staged(request.config, Path(runtime_env) if runtime_env else None) as stage:
-        terminal = terminal_variables(terminal_width) if terminal_width else {}
-        sent: dict[str, Any] = {
-            "entrypoint": request.entrypoint(stage.config, terminal),
-            "metadata": request.metadata(loaded, job_id, stage.code),
-            "runtime_env": stage.runtime_env,
-        }
-        text = request.config.read_text(encoding="utf-8", errors="replace")
-        require_no_secrets([text, *map(str, sent.values())], named=[loaded.teacher.api_key_env])
-        _send(api, job_id, sent, notify)
+        _send(api, job_id, _content(request, loaded, job_id, stage, terminal), notify)
     return Job(api, api.get_job_info(job_id), notify)
+
+
+def _content(
+    request: JobRequest, config: Config, job_id: str, stage: Staged, terminal: Mapping[str, str]
+) -> dict[str, Any]:
+    """What Ray gets, once it is sure to hold no secret."""
+    sent: dict[str, Any] = {
+        "entrypoint": request.entrypoint(stage.config, terminal),
+        "metadata": request.metadata(config, job_id, stage.code),
+        "runtime_env": stage.runtime_env,
+    }
+    text = request.config.read_text(encoding="utf-8", errors="replace")
+    require_no_secrets([text, *map(str, sent.values())], named=[config.teacher.api_key_env])
+    return sent
 
 
 def _send(api: JobApi, job_id: str, sent: dict[str, Any], notify: Notify) -> None:
