@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -102,6 +103,25 @@ def _check_ray_settings() -> None:
                 f"the environment variable {name} has a value that Ray cannot parse for this setting; correct or unset "
                 "it"
             )
+
+
+def ray_job() -> dict[str, str]:
+    """The metadata of the Ray job that this process is the driver of, ``job_submission_id`` among them; else empty."""
+    try:
+        metadata = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "")).get("metadata")
+    except (ValueError, AttributeError):
+        return {}
+    return {str(key): str(value) for key, value in metadata.items()} if isinstance(metadata, dict) else {}
+
+
+def code_commit(folder: Path) -> str:
+    """The commit of a folder of code, with ``-dirty`` where it was changed; empty where Git does not know it."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        described = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    except OSError:  # there is no Git
+        return ""
+    return described.stdout.strip()
 
 
 def user_name() -> str:

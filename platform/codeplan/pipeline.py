@@ -188,9 +188,9 @@ def run(
     about = {"goal": goal, "identity": list(pipeline.values())[-1].fingerprint}
     with ExitStack() as exit_stack, _tracked(config, tracker, about, differs or {}, trial) as parent:
         observer.run_started(parent.run_id)
-        teacher = config.teacher.model + (", which is not an LLM" if config.teacher.model == OFFLINE else "")
-        where = escape(f"home {config.execution.home}  teacher {teacher}")
-        console.print(f"[bold]{escape(config.name)}[/bold]  {where}", highlight=False)
+        _show_start(config, console)
+        if trial is None:
+            show_run(parent.run_id, console)
         parent.tag(**{f"identity.{role}": stage.fingerprint for role, stage in pipeline.items()})
         for role, stage in pipeline.items():
             about = {"stage": stage.name, "role": role, "identity": stage.fingerprint}
@@ -206,6 +206,18 @@ def run(
         if goal == "report":
             report.show(pipeline["report"], parent, console)
     return pipeline
+
+
+def _show_start(config: Config, console: Console) -> None:
+    teacher = config.teacher.model + (", which is not an LLM" if config.teacher.model == OFFLINE else "")
+    where = escape(f"home {config.execution.home}  teacher {teacher}")
+    console.print(f"[bold]{escape(config.name)}[/bold]  {where}", highlight=False)
+
+
+def show_run(run_id: str, console: Console) -> None:
+    """In a Ray job, name its run in MLflow: `codeplan jobs` looks for this line in the job's log."""
+    if job := tags.ray_job_id():
+        console.print(f"MLflow run {run_id} of Ray job {job}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _tracked(

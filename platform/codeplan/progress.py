@@ -91,7 +91,7 @@ class Bar:
     @contextmanager
     def shown(self) -> Iterator[Bar]:
         """Show the bar while the block runs."""
-        if not self._console.is_terminal:
+        if not self._console.is_interactive:
             yield self
             return
         columns = (

@@ -1,4 +1,4 @@
-"""Small models of the kinds that people start from, a folder each, built once a session; and trials of sweeps."""
+"""Small models of the kinds that people start from, built once a session; trials of sweeps; what a job starts from."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from small_pipeline import changed
 
 from codeplan.config import SweepConfig
 from codeplan.evaluation.arms import TITLES, ArmName
@@ -234,3 +236,19 @@ def _rates(solved: Mapping[ArmName, Sequence[float]], report: Report) -> Rates:
 def sweep_example(tmp_path_factory: pytest.TempPathFactory) -> SweepExample:
     """A home in which trials have reports."""
     return SweepExample(tmp_path_factory.mktemp("sweep") / "home")
+
+
+@pytest.fixture
+def no_cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No address and no token of a cluster in the environment or the home directory."""
+    for name in ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def job_config(tmp_path: Path) -> Path:
+    """A configuration for a job."""
+    path = tmp_path / "toy.yaml"
+    path.write_text(yaml.safe_dump(changed(("name", "toy"), ("execution.home", "/shared/runs"))))
+    return path

@@ -16,6 +16,7 @@ from codeplan.cli.cluster import cluster
 from codeplan.cli.compare import compare
 from codeplan.cli.loading import load
 from codeplan.cli.runs import runs
+from codeplan.cli.submit import jobs, logs, stop, submit
 from codeplan.cli.terminal import console, fail, how_to_look, plain_errors
 from codeplan.cli.track import track
 
@@ -124,6 +125,10 @@ def ui(
 
 app.command()(track)
 app.command()(cluster)
+app.command()(submit)
+app.command()(jobs)
+app.command()(logs)
+app.command()(stop)
 
 
 def run_until(path: Path, settings: list[str] | None, goal: str, *, skip_bad: bool) -> None:

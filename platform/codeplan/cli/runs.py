@@ -82,7 +82,7 @@ def _wide(found: list[PastRun]) -> Table:
         table.add_column(arm, justify="right")
     table.add_column("paid", justify="right")
     for run in found:
-        cells = (_when(run), _duration(_took(run)), _problems(run))
+        cells = (_when(run), duration(_took(run)), _problems(run))
         table.add_row(run.run_id[:SHORT], _name(run), _state(run), *cells, *_rates(run), _paid(run))
     return table
 
@@ -95,7 +95,7 @@ def _narrow(found: list[PastRun]) -> Table:
     for arm in ("direct", "con-\ntrol", "Code-\nPLAN", "best\ntrial", "oracle"):
         table.add_column(arm, justify="right")
     for run in found:
-        parts = (_when(run), _duration(_took(run)), _paid(run) if run.paid_usd else "-")
+        parts = (_when(run), duration(_took(run)), _paid(run) if run.paid_usd else "-")
         about = ", ".join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in parts if part != "-")
         lines = Text("\n").join((_name(run), Text.assemble(_state(run), " ", (about, "dim"))))
         table.add_row(run.run_id[:SHORT], lines, _problems(run), *_rates(run))
@@ -144,7 +144,8 @@ def _when(run: PastRun) -> str:
     return moment.strftime("%d %b %H:%M" if moment.year == datetime.now().astimezone().year else "%Y-%m-%d %H:%M")
 
 
-def _duration(seconds: float | None) -> str:
+def duration(seconds: float | None) -> str:
+    """Time for a column, for example ``12 min``."""
     if seconds is None:
         return "-"
     for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import shlex
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,12 +18,17 @@ if TYPE_CHECKING:
 
     from codeplan.config import Config
 
+_TERMINATED = 128 + signal.SIGTERM
+
 
 def console() -> Console:
-    """The terminal; wide where there is none, as a table in a log file must not be squeezed to 80 columns."""
+    """The terminal; wide where there is none, as a table in a log file must not be squeezed to 80 columns.
+
+    A submitted job has ``COLUMNS`` from the terminal that it was submitted from.
+    """
     from rich.console import Console
 
-    return Console() if sys.stdout.isatty() else Console(width=120)
+    return Console() if sys.stdout.isatty() or os.environ.get("COLUMNS") else Console(width=120)
 
 
 @contextmanager
@@ -34,6 +41,10 @@ def plain_errors() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         fail("interrupted; finished work is kept, run the same command to resume", code=130)
+    except SystemExit as error:
+        if error.code == _TERMINATED:
+            fail("terminated; finished work is kept, run the same command to resume", code=_TERMINATED)
+        raise
     except Exception as error:
         from codeplan.environment import explain_variable
         from codeplan.errors import explain

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ import ray
 from codeplan.config import ExecutionConfig
 from codeplan.errors import UserError
 from codeplan.on_ray.local_cluster import isolated_environment, redirect_stderr
+from codeplan.tracking.termination import terminated_as_exit
 
 _ANSWER_S = 45.0
 """Time limit for a running cluster's answer; Ray itself retries for many minutes."""
@@ -76,6 +78,8 @@ def cluster(execution: ExecutionConfig) -> Iterator[None]:
                 redirect_stderr(home),
             ):
                 ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level="WARNING")
+        # Ray's own handler prints a native stack trace, and kills a local cluster before any run could be closed.
+        stack.enter_context(terminated_as_exit(instead_of=signal.getsignal(signal.SIGTERM)))
         yield
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from codeplan.config import FileSource
+from codeplan.environment import ray_job
 from codeplan.errors import UserError
 from codeplan.preflight.context import CheckContext
 from codeplan.preflight.findings import Finding, failed, ok, warning
@@ -40,8 +41,7 @@ def _missing_files(context: CheckContext) -> Iterator[Finding]:
             path = getattr(source, key)
             if (path or key == "path") and not Path(path).exists():
                 yield failed(
-                    f"problems.{role}.{key}: {path or '(empty)'}: no such file or folder",
-                    f"relative paths start from {Path.cwd()}",
+                    f"problems.{role}.{key}: {path or '(empty)'}: no such file or folder", _where_paths_start()
                 )
     student = context.config.student
     if student.init == "pretrained" and _is_path(student.model) and not Path(student.model).is_dir():
@@ -49,6 +49,12 @@ def _missing_files(context: CheckContext) -> Iterator[Finding]:
             f"student.model: {student.model}: no such folder",
             "use an existing folder or a model of the Hugging Face hub",
         )
+
+
+def _where_paths_start() -> str:
+    if ray_job():
+        return "data does not travel with a job: give an absolute path on storage that all nodes of the cluster share"
+    return f"relative paths start from {Path.cwd()}"
 
 
 def _is_path(model: str) -> bool:

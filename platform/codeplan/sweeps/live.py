@@ -28,7 +28,7 @@ def watch(sweep: Sweep, console: Console) -> Iterator[Callable[[], None]]:
     On a terminal a table is kept up to date, elsewhere a line is printed every 20 s.
     """
     started = time.monotonic()
-    if console.is_terminal:
+    if console.is_interactive:
         with Live(console=console, refresh_per_second=2, transient=True) as live:
             yield lambda: live.update(_table(sweep, time.monotonic() - started))
         return

@@ -13,6 +13,7 @@ from rich.console import Console
 from codeplan import stages
 from codeplan.config import SweepConfig
 from codeplan.errors import StopRequested, UserError
+from codeplan.pipeline import show_run
 from codeplan.sweeps import space
 from codeplan.sweeps.conclude import conclude
 from codeplan.sweeps.live import watch
@@ -78,6 +79,7 @@ def run(sweep: Sweep, tracker: Tracker, console: Console, exit_stack: ExitStack)
         settings = sweep.settings.model_dump(mode="json", by_alias=True)
         about = {**tags.of_config(sweep.config), **tags.of_process()}
         with tracker.sweep(sweep.name, about, {"sweep": settings, **sweep.decisive}) as parent:
+            show_run(parent.run_id, console)
             stopped = _run_trials(sweep, parent, console)
             trials = sweep.trials.all()
             conclude(sweep, trials, parent, console)

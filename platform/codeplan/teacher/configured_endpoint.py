@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pydantic import SecretStr
 
 from codeplan.config import TeacherConfig
+from codeplan.environment import ray_job
 from codeplan.stage import StageError
 from codeplan.teacher.endpoint import Endpoint
 from codeplan.teacher.offline import MODEL
@@ -41,8 +42,9 @@ def endpoint_of(teacher: TeacherConfig) -> AbstractContextManager[Endpoint]:
     key = os.environ.get(teacher.api_key_env, "").strip()
     if not key or not key.isascii() or not key.isprintable():
         problem = "contains characters that no API key has" if key else "is empty or not set"
+        where = " in the environment of the cluster's head node, where a submitted job runs" if ray_job() else ""
         raise StageError(
             f"the environment variable {teacher.api_key_env}, named by teacher.api_key_env, {problem}; set it to the "
-            "teacher's key (any word will do for an endpoint that needs none)"
+            f"teacher's key{where} (any word will do for an endpoint that needs none)"
         )
     return nullcontext(Endpoint(teacher.base_url, SecretStr(key)))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 import platform
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import codeplan
 from codeplan.config import Config, Source, StudentConfig
+from codeplan.environment import code_commit, ray_job
 
 
 def of_config(config: Config) -> dict[str, str]:
@@ -24,30 +21,20 @@ def of_config(config: Config) -> dict[str, str]:
 
 
 def of_process() -> dict[str, str]:
-    """The code that runs and, in a Ray job, the job's id."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    """The code that runs and, in a Ray job, the job's id. A job's package has no Git; its metadata names the commit."""
+    job = ray_job()
     tags = {
         "version": codeplan.__version__,
         "python": platform.python_version(),
-        "commit": commit.stdout.strip() or "unknown",
+        "commit": code_commit(Path(__file__).parent) or job.get("commit") or "unknown",
     }
-    job = ray_job_id()
-    return {**tags, "ray_job": job} if job else tags
+    job_id = ray_job_id()
+    return {**tags, "ray_job": job_id} if job_id else tags
 
 
 def ray_job_id() -> str:
     """The submission id of the Ray job that this process is part of; empty where it is part of none."""
-    try:
-        metadata: Any = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "")).get("metadata")
-    except (ValueError, AttributeError):
-        return ""
-    return str(metadata.get("job_submission_id", "")) if isinstance(metadata, dict) else ""
+    return ray_job().get("job_submission_id", "")
 
 
 def dataset_name(source: Source) -> str:

@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import yaml
 
 from codeplan.config import Config, TrackingConfig
-from codeplan.environment import user_name
+from codeplan.environment import ray_job, user_name
 from codeplan.errors import StopRequested
 from codeplan.tracking import names
 from codeplan.tracking.database import TrackingError, hidden, make_database, redacted, sqlite_path, uri
 from codeplan.tracking.mlflow_errors import first_line, retry_while_locked, silence_logs
 from codeplan.tracking.outbox import handed_out_id, rejected_path
 from codeplan.tracking.runs import Run
-from codeplan.tracking.termination import terminated_as_exit
+from codeplan.tracking.termination import CODE, terminated_as_exit, was_terminated
 from codeplan.tracking.writer import Writer
 
 if TYPE_CHECKING:
@@ -178,7 +178,11 @@ class Tracker:
     @contextmanager
     def _run(self, name: str, tags: Mapping[str, str], *, at_once: bool = False) -> Iterator[Run]:
         named = {key if "." in key else f"codeplan.{key}": value for key, value in tags.items()}
-        named |= {"mlflow.user": user_name(), "mlflow.source.name": "codeplan", "mlflow.source.type": "LOCAL"}
+        named |= {
+            "mlflow.user": ray_job().get("user") or user_name(),
+            "mlflow.source.name": "codeplan",
+            "mlflow.source.type": "LOCAL",
+        }
         valid = {names.key(key): names.text(value, names.TAG_LENGTH) for key, value in named.items()}
         label = names.label(name, names.RUN_NAME_LENGTH)
         run_id = (
@@ -188,8 +192,9 @@ class Tracker:
         try:
             yield run
         except BaseException as error:
-            interrupted = isinstance(error, KeyboardInterrupt | SystemExit | StopRequested)
-            run.fail("KILLED" if interrupted else "FAILED", f"{type(error).__name__}: {error}".removesuffix(": "))
+            reason = SystemExit(CODE) if was_terminated() else error
+            interrupted = isinstance(reason, KeyboardInterrupt | SystemExit | StopRequested)
+            run.fail("KILLED" if interrupted else "FAILED", f"{type(reason).__name__}: {reason}".removesuffix(": "))
             raise
         run.end("FINISHED")
 

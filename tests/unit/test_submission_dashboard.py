@@ -1,0 +1,205 @@
+"""What a dashboard may answer when a job is submitted, and what is never sent to it.
+
+These dashboards are scripted, because no other version of Ray, nor one that is half up, can be had for a test; those of
+`tests/on_ray/test_submit.py` are real.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+
+from codeplan.submission import SubmissionError, UnknownJobError, UnreachableError, jobs, submit
+from codeplan.submission import api as apis
+from codeplan.submission.api import JobApi
+
+Answer = tuple[int, Any]
+Respond = Callable[[str, str, dict[str, str]], Answer]
+VERSION = {"version": "4", "ray_version": ray.__version__, "ray_commit": "", "session_name": ""}
+
+pytestmark = pytest.mark.usefixtures("no_cluster")
+
+
+@pytest.fixture
+def dashboard() -> Iterator[Callable[[Respond], str]]:
+    """Starts servers that answer a method, a path and headers as a function says; gives their addresses."""
+
+    def start(respond: Respond) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def answer(self) -> None:
+                self.rfile.read(int(self.headers.get("content-length") or 0))
+                status, said = respond(self.command, self.path, {k.lower(): v for k, v in self.headers.items()})
+                raw = said.encode() if isinstance(said, str) else json.dumps(said).encode()
+                self.send_response(status)
+                self.send_header("content-length", str(len(raw)))
+                self.end_headers()
+                self.wfile.write(raw)
+
+            do_GET = do_POST = do_PUT = answer  # noqa: N815  # as http.server wants them
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        for step in (server.server_close, thread.join, server.shutdown):
+            servers.callback(step)
+        return f"http://127.0.0.1:{server.server_address[1]}"
+
+    with ExitStack() as servers:
+        yield start
+
+
+def test_an_argument_goes_before_the_environment(dashboard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:9")
+    here = dashboard(lambda *_: (200, VERSION))
+    assert JobApi(here).get_address() == here
+    with pytest.raises(UnreachableError, match=r"answers at http://127\.0\.0\.1:9: Connection refused"):
+        JobApi()
+
+
+def test_a_secret_of_this_machine_is_never_sent(job_config: Path, dashboard, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = []
+
+    def respond(method: str, path: str, headers: dict[str, str]) -> Answer:
+        sent.append((method, path))
+        return 200, VERSION
+
+    monkeypatch.setenv("MY_KEY", "sk-planted-1234")
+    monkeypatch.setenv("WITH_PASSWORD", "planted-in-yaml")
+    address = dashboard(respond)
+    with pytest.raises(SubmissionError, match="value of the environment variable MY_KEY") as error:
+        submit("run", job_config, address=address, settings=["name=sk-planted-1234"])
+    assert "sk-planted" not in str(error.value)
+    job_config.write_text(job_config.read_text() + "\n# planted-in-yaml\n")
+    with pytest.raises(SubmissionError, match="value of the environment variable WITH_PASSWORD"):
+        submit("run", job_config, address=address)
+    assert {path for _, path in sent} == {"/api/version"}
+
+
+def test_another_version_of_ray_is_refused(job_config: Path, dashboard) -> None:
+    address = dashboard(lambda *_: (200, {**VERSION, "ray_version": "2.52.1"}))
+    with pytest.raises(
+        SubmissionError, match=rf"runs Ray 2\.52\.1, .* needs Ray 2\.60; install ray=={ray.__version__}"
+    ):
+        submit("run", job_config, address=address)
+
+
+@pytest.mark.parametrize("answer", [(200, "<html>login</html>"), (404, "not here"), (200, {}), (200, []), (418, "tea")])
+def test_what_is_no_dashboard_is_named_so(dashboard, answer: Answer) -> None:
+    with pytest.raises(SubmissionError, match=r"is not a Ray dashboard; .* port 8265 by default"):
+        JobApi(dashboard(lambda *_: answer))
+
+
+def test_a_port_that_never_answers_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apis, "_ANSWER_S", 0.5)
+    silent = socket.create_server(("127.0.0.1", 0))
+    with silent, pytest.raises(UnreachableError, match="no answer within 0 s"):
+        JobApi(f"http://127.0.0.1:{silent.getsockname()[1]}")
+
+
+def test_a_proxy_before_a_cluster_that_is_away(dashboard) -> None:
+    with pytest.raises(UnreachableError, match=r"is not available \(HTTP 503\)"):
+        JobApi(dashboard(lambda *_: (503, "upstream")))
+
+
+def test_an_agent_that_is_not_up_is_waited_for(job_config: Path, dashboard, monkeypatch: pytest.MonkeyPatch) -> None:
+    posts: list[str] = []
+    said: list[str] = []
+
+    def respond(method: str, path: str, headers: dict[str, str]) -> Answer:
+        if path == "/api/version":
+            return 200, VERSION
+        if method == "POST":
+            posts.append(path)
+            if len(posts) < 3:
+                return 500, "No available agent to submit job, please try again later."
+            return 200, {"job_id": "x", "submission_id": "x"}
+        if path.startswith("/api/jobs/"):
+            return 200, {"type": "SUBMISSION", "submission_id": path[10:], "status": "PENDING", "entrypoint": "x"}
+        return 200, ""
+
+    address = dashboard(respond)
+    job = submit("run", job_config, address=address, notify=said.append)
+    assert job.job_id.startswith("run-toy-")
+    assert len(posts) == 3
+    assert len(said) == 1
+    assert "its agent on the head node, which starts jobs, does not" in said[0]
+    posts.clear()
+    monkeypatch.setattr(jobs, "_RETRY_S", 0.0)
+    with pytest.raises(SubmissionError, match="the cluster may still be starting: try again in a minute"):
+        submit("run", job_config, address=address)
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_lost_answer_submits_nothing_twice(
+    job_config: Path, dashboard, monkeypatch: pytest.MonkeyPatch, taken: bool
+) -> None:
+    posts: list[str] = []
+
+    def respond(method: str, path: str, headers: dict[str, str]) -> Answer:
+        if path == "/api/version":
+            return 200, VERSION
+        if method == "POST":
+            posts.append(path)
+            return 504, "gateway timeout"
+        if path.startswith("/api/jobs/") and taken:
+            return 200, {"type": "SUBMISSION", "submission_id": path[10:], "status": "PENDING", "entrypoint": "x"}
+        if path.startswith("/api/jobs/"):
+            return 404, f"Job {path[10:]} does not exist"
+        return 200, ""
+
+    address = dashboard(respond)
+    if taken:
+        assert submit("run", job_config, address=address).job_id.startswith("run-toy-")
+    else:
+        with pytest.raises(UnreachableError, match=r"is not available \(HTTP 504\)"):
+            submit("run", job_config, address=address)
+    assert len(posts) == 1
+
+
+def test_a_token_is_sent_and_one_that_is_missing_or_wrong_is_named(dashboard, monkeypatch: pytest.MonkeyPatch) -> None:
+    def respond(method: str, path: str, headers: dict[str, str]) -> Answer:
+        given = headers.get("authorization", "")
+        if given == "Bearer right":
+            return 200, VERSION
+        return (403, "Forbidden") if given else (401, "Unauthorized")
+
+    address = dashboard(respond)
+    with pytest.raises(SubmissionError, match=r"requires a token \(HTTP 401\); set RAY_AUTH_TOKEN_PATH"):
+        JobApi(address)
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "wrong-word")
+    with pytest.raises(SubmissionError, match=r"does not accept the token from RAY_AUTH_TOKEN \(HTTP 403\)") as error:
+        JobApi(address)
+    assert "wrong-word" not in str(error.value)
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "right")
+    JobApi(address)
+
+
+def test_an_unknown_job_is_named_with_the_newest_ones(dashboard) -> None:
+    known = [
+        {"type": "SUBMISSION", "submission_id": name, "status": "RUNNING", "entrypoint": "x", "start_time": number}
+        for number, name in enumerate(("run-a-1", "run-a-2", "sweep-b-3"))
+    ]
+
+    def respond(method: str, path: str, headers: dict[str, str]) -> Answer:
+        if path == "/api/version":
+            return 200, VERSION
+        return (200, known) if path == "/api/jobs/" else (404, f"Job {path[10:]} does not exist")
+
+    api = JobApi(dashboard(respond))
+    assert api.find("sweep").submission_id == "sweep-b-3"
+    with pytest.raises(SubmissionError, match="'run' starts the ids of several jobs: run-a-2, run-a-1"):
+        api.find("run")
+    with pytest.raises(UnknownJobError, match="knows no job 'zzz'; its newest are sweep-b-3, run-a-2, run-a-1"):
+        api.find("zzz")
