@@ -54,7 +54,7 @@ def two_nodes(folder: Path) -> Iterator[list[str]]:
         head = {"num_cpus": 1, "include_dashboard": True, "dashboard_port": free_port()}
         cluster = Cluster(initialize_head=True, head_node_args=head)
         try:
-            cluster.add_node(num_cpus=1, labels=LABELS)
+            cluster.add_node(num_cpus=1, labels=LABELS, resources={"sandbox": 2})
             cluster.wait_for_nodes()
             context = ray.init(address=cluster.address, log_to_driver=False, logging_level="WARNING")
             if not context.dashboard_url:
@@ -183,22 +183,21 @@ def homes(folder: Path, nodes: list[str]) -> dict[str, Any]:
 
 
 def placement(folder: Path, nodes: list[str]) -> dict[str, Any]:
-    """The nodes on which sandboxes run that ask for the labels of the second one."""
+    """The nodes on which sandboxes run that ask for the labels, or for the resource, of the second one."""
     del folder, nodes
     from ray.util.state import list_actors
 
-    execution = ExecutionConfig(judge_actors=2, judge_labels=LABELS)
-    judges = JudgeActors.start(execution, Limits())
-    try:
-        actors = list_actors(filters=[("class_name", "=", "JudgeActor"), ("state", "=", "ALIVE")])
-        labels = {node["NodeID"]: node["Labels"].get("sandbox", "no") for node in ray.nodes()}
-        return {
-            "labels": [labels[actor.node_id] for actor in actors],
-            "with": nodes_with(LABELS),
-            "with others": nodes_with({"sandbox": "no"}),
-        }
-    finally:
-        judges.stop()
+    labels = {node["NodeID"]: node["Labels"].get("sandbox", "no") for node in ray.nodes()}
+    found: dict[str, Any] = {"with": nodes_with(LABELS), "with others": nodes_with({"sandbox": "no"})}
+    for name, settings in (("labels", {"judge_labels": LABELS}), ("resource", {"judge_resource": "sandbox"})):
+        judges = JudgeActors.start(ExecutionConfig(judge_actors=2, **settings), Limits())
+        try:
+            alive = [("class_name", "=", "JudgeActor"), ("state", "=", "ALIVE")]
+            actors = list_actors(ray.get_runtime_context().gcs_address, filters=alive)
+            found[name] = [labels[actor.node_id] for actor in actors]
+        finally:
+            judges.stop()
+    return found
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ RIGHT, WRONG = "print(int(input()) + 1)", "print(int(input()) + 2)"
 
 @pytest.fixture(scope="module")
 def judges(ray_cluster: None) -> Iterator[JudgeActors]:
-    started = JudgeActors.start(ExecutionConfig(judge_actors=2), Limits(time_s=2.0), num_cpus=0.25)
+    started = JudgeActors.start(ExecutionConfig(judge_actors=2), Limits(time_s=2.0))
     yield started
     started.stop()
 
@@ -69,7 +69,7 @@ def test_killed_actor_is_restarted_and_its_programs_judged_again(judges: JudgeAc
 
 
 def test_stopped_judges_raise_and_give_no_verdict(ray_cluster: None) -> None:
-    stopped = JudgeActors.start(ExecutionConfig(judge_actors=1), Limits(), num_cpus=0.25)
+    stopped = JudgeActors.start(ExecutionConfig(judge_actors=1), Limits())
     stopped.stop()
     with pytest.raises(SandboxError):
         list(stopped.judge_many([(RIGHT, SUITE)]))

@@ -63,3 +63,13 @@ def test_run_stops_at_a_failed_check_and_shows_only_that(tmp_path: Path) -> None
     assert "test: 0 of 2 sampled reference solutions pass" in line
     assert not (tmp_path / "runs" / "stages").exists()
     assert not (tmp_path / "runs" / "answers").exists()
+
+
+def test_sandboxes_that_no_node_takes_are_refused(tmp_path: Path) -> None:
+    path = experiment(tmp_path, [CORRECT], [CORRECT])
+    settings = ["-s", "execution.judge_resource=sandbox", "-s", "execution.judge_labels={sandbox: 'yes'}"]
+    result = CliRunner().invoke(app, ["run", str(path), *settings])
+    assert result.exit_code == 1
+    assert "no node of the cluster has the labels of execution.judge_labels, {'sandbox': 'yes'}" in result.stderr
+    assert "execution.judge_actors = 2 sandboxes take one 'sandbox' each" in result.stderr
+    assert not (tmp_path / "runs" / "stages").exists()

@@ -55,5 +55,10 @@ def test_a_node_that_does_not_see_the_home_is_named(happened: dict[str, dict[str
     assert homes["left"] == []
 
 
-def test_sandboxes_run_on_nodes_with_the_labels_alone(happened: dict[str, dict[str, object]]) -> None:
-    assert happened["placement"] == {"labels": ["yes", "yes"], "with": 1, "with others": 0}
+def test_sandboxes_run_on_nodes_with_the_labels_or_the_resource_alone(happened: dict[str, dict[str, object]]) -> None:
+    assert happened["placement"] == {
+        "labels": ["yes", "yes"],
+        "resource": ["yes", "yes"],
+        "with": 1,
+        "with others": 0,
+    }

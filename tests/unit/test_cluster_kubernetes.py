@@ -24,6 +24,7 @@ VERSIONS = ("1.34", kubernetes_validate.latest_version())
 OVERLAYS = ("cpu", "gpu")
 SCHEMAS = Path(__file__).parent / "kuberay_schemas"
 JOBS = sorted((KUBERNETES / "jobs").glob("*.yaml"))
+JOB_CONFIGS = ROOT / "jobs" / "configs"
 OPTIONAL = ("namespaces-tier", "namespaces-tier-apparmor")
 
 
@@ -105,7 +106,7 @@ def test_every_pod_is_restricted(objects: tuple[Manifest, ...]) -> None:
     namespace = find(objects, "Namespace", "codeplan")
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     templates = {name: template for one in objects for name, template in pod_templates(one).items()}
-    assert set(templates) >= {"head", "cpu", "mlflow", "redis", "postgres", "object-store"}
+    assert set(templates) >= {"head", "cpu", "sandbox", "mlflow", "redis", "postgres", "object-store"}
     for name, template in templates.items():
         spec = template["spec"]
         assert spec["securityContext"]["runAsNonRoot"], name
@@ -124,7 +125,7 @@ def test_every_pod_is_restricted(objects: tuple[Manifest, ...]) -> None:
             assert not context.get("privileged"), name
 
 
-def test_only_the_cpu_group_gets_the_profiles_of_the_sandbox(tmp_path: Path) -> None:
+def test_only_the_group_of_sandboxes_gets_the_profiles_of_the_sandbox(tmp_path: Path) -> None:
     def special(objects: tuple[Manifest, ...]) -> dict[str, Any]:
         templates = pod_templates(find(objects, "RayCluster", "codeplan"))
         context = {name: containers(template)[0]["securityContext"] for name, template in templates.items()}
@@ -136,8 +137,8 @@ def test_only_the_cpu_group_gets_the_profiles_of_the_sandbox(tmp_path: Path) -> 
 
     assert special(overlay("gpu")) == {}
     profiles = special(with_components("gpu", tmp_path))
-    assert set(profiles) == {"cpu"}
-    seccomp, apparmor = sorted(profiles["cpu"], reverse=True)
+    assert set(profiles) == {"sandbox"}
+    seccomp, apparmor = sorted(profiles["sandbox"], reverse=True)
     assert (KUBERNETES / "nodes" / Path(seccomp).name).is_file()
     assert f"profile {apparmor} " in (KUBERNETES / "nodes" / f"{apparmor}.apparmor").read_text()
 
@@ -195,48 +196,18 @@ def test_secrets_are_named_and_documented_and_none_is_shipped(objects: tuple[Man
     assert used == made
 
 
-def test_network_policies_deny_all_but_what_the_parts_need(objects: tuple[Manifest, ...]) -> None:
-    policies = {one["metadata"]["name"]: one["spec"] for one in objects if one["kind"] == "NetworkPolicy"}
-    assert policies["deny-all"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-    labels = {name: one["metadata"]["labels"] for manifest in objects for name, one in pod_templates(manifest).items()}
-    parts = {one["codeplan/part"] for one in labels.values()}
-    for name, spec in policies.items():
-        for selector in (*values(spec, "podSelector"),):
-            part = selector.get("matchLabels", {}).get("codeplan/part")
-            assert part is None or part in parts, name
-    # What a worker may open: other Ray pods, MLflow, DNS, and HTTPS outside every private network.
-    worker = {"ray.io/is-ray-node": "yes", "ray.io/node-type": "worker", "codeplan/part": "ray-cpu"}
-    opened = {
-        name: spec["egress"]
-        for name, spec in policies.items()
-        if spec["podSelector"].get("matchLabels", {}).items() <= worker.items() and "egress" in spec
-    }
-    assert set(opened) == {"dns", "ray", "public-https"}
-    assert [port["port"] for rule in opened["public-https"] for port in rule["ports"]] == [443]
-    (block,) = values(opened["public-https"], "ipBlock")
-    assert {"10.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"} <= set(block["except"])
-    assert {tuple(one["matchLabels"].items()) for one in values(opened["ray"], "podSelector")} == {
-        (("ray.io/is-ray-node", "yes"),),
-        (("codeplan/part", "mlflow"),),
-    }
-
-
-def test_ports_of_network_policies_are_ports_of_the_pods(objects: tuple[Manifest, ...]) -> None:
-    ports = {
-        template["metadata"]["labels"]["codeplan/part"]: {
-            port["containerPort"] for one in containers(template) for port in one.get("ports", [])
-        }
-        for manifest in objects
-        for template in pod_templates(manifest).values()
-    }
-    for policy in (one for one in objects if one["kind"] == "NetworkPolicy"):
-        part = policy["spec"]["podSelector"].get("matchLabels", {}).get("codeplan/part")
-        for rule in policy["spec"].get("ingress", []) if part else []:
-            assert {port["port"] for port in rule["ports"]} <= ports[part], policy["metadata"]["name"]
-        for rule in policy["spec"].get("egress", []):
-            for target in (one["podSelector"]["matchLabels"] for one in rule.get("to", []) if "podSelector" in one):
-                if "codeplan/part" in target:
-                    assert {port["port"] for port in rule["ports"]} <= ports[target["codeplan/part"]]
+def test_sandboxes_have_pods_of_their_own_without_a_key_or_room_for_other_work() -> None:
+    cluster = find(overlay("gpu"), "RayCluster", "codeplan")
+    groups = {group["groupName"]: group for group in cluster["spec"]["workerGroupSpecs"]}
+    start = groups["sandbox"]["rayStartParams"]
+    assert start["num-cpus"] == "0"
+    (offered,) = json.loads(json.loads(start["resources"])).items()
+    assert "env" not in containers(groups["sandbox"]["template"])[0]
+    for file in JOBS:
+        (job,) = documents(file)
+        execution = load(JOB_CONFIGS / f"{file.stem}.yaml", shlex.split(job["spec"]["entrypoint"])[4::2]).execution
+        assert (execution.judge_resource, execution.judge_actors) == offered
+    assert not [name for name, group in groups.items() if name != "sandbox" and "resources" in group["rayStartParams"]]
 
 
 def test_every_ray_pod_mounts_the_shared_home(objects: tuple[Manifest, ...]) -> None:

@@ -22,3 +22,9 @@ def test_gpus_go_to_training_and_sampling_alone(settings: dict[str, float], gpus
     assert {name: found for name, (_, found) in asked.items() if name in gpus} == gpus
     assert asked["distill"][1] == asked["judge"][1] == 0
     assert asked["judge"][0] == 8, "half a CPU each"
+
+
+def test_sandboxes_with_a_resource_of_their_own_take_no_cpus() -> None:
+    execution = ExecutionConfig(sample_actors=4, judge_actors=16, judge_resource="sandbox")
+    assert RESOURCES["judge"](execution) == (0, 0)
+    assert RESOURCES["sample"](execution) == (2, 0)

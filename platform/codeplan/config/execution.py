@@ -98,6 +98,15 @@ class ExecutionConfig(Settings):
     judge_labels: dict[str, str] = Field(default={})
     """Labels that a node must have for sandboxes to run on it, as ``ray start --labels`` gives them, for example
     ``{sandbox: "yes"}``; empty takes any node."""
+    judge_resource: str = ""
+    """A custom resource of which every judging actor takes one, instead of half a CPU. Nodes that offer it and no CPUs,
+    as ``ray start --num-cpus 0 --resources '{"sandbox": 8}'`` makes them, run sandboxes and nothing else; empty takes
+    CPUs."""
+
+    @property
+    def cpus_per_judge(self) -> float:
+        """CPUs that Ray reserves for a judging actor."""
+        return 0.0 if self.judge_resource else 0.5
 
     @property
     def gpus_per_sampler(self) -> float:

@@ -163,6 +163,11 @@ def nodes_with(labels: Mapping[str, str]) -> int:
     return sum(labels.items() <= node.items() for node in alive)
 
 
+def total_of(resource: str) -> float:
+    """How much the connected cluster has of a custom resource."""
+    return float(ray.cluster_resources().get(resource, 0.0))
+
+
 def require(stage: str, execution: ExecutionConfig, cpus: float, gpus: float) -> None:
     """Check that the local cluster can ever satisfy a stage's request; Ray itself would wait forever.
 

@@ -61,19 +61,19 @@ class JudgeActors:
     actors: tuple[Any, ...]
 
     @classmethod
-    def start(cls, execution: ExecutionConfig, limits: Limits, num_cpus: float = 0.5) -> JudgeActors:
+    def start(cls, execution: ExecutionConfig, limits: Limits) -> JudgeActors:
         """Start the actors, and wait until every actor's sandbox has started.
 
         Args:
             execution: how many actors, one per CPU that is available for judging, and on which nodes.
             limits: limits per program.
-            num_cpus: CPUs that Ray reserves per actor.
 
         Raises:
             SandboxError: a machine of the cluster has no isolation tier that is strong enough.
         """
         remote = ray.remote(JudgeActor).options(
-            num_cpus=num_cpus,
+            num_cpus=execution.cpus_per_judge,
+            resources={execution.judge_resource: 1.0} if execution.judge_resource else None,
             max_restarts=ACTOR_RESTARTS,
             max_task_retries=BATCH_RETRIES,
             # Anywhere in the cluster: in a trial of Ray Tune, Ray would look only in the trial's own reservation.

@@ -26,8 +26,8 @@ def check(context: CheckContext) -> Iterator[Finding]:
     else:
         available = probe(execution)
     yield ok(str(available))
-    if context.before_run and execution.judge_labels and {"sample", "judge"} & set(context.unfinished):
-        yield from _labels(execution)
+    if context.before_run and {"sample", "judge"} & set(context.unfinished):
+        yield from _sandbox_nodes(execution)
     if context.before_run and available.nodes > 1:
         yield from _shared_home(context)
     for stage, resources in RESOURCES.items():
@@ -38,15 +38,26 @@ def check(context: CheckContext) -> Iterator[Finding]:
             yield failed(missing)
 
 
-def _labels(execution: ExecutionConfig) -> Iterator[Finding]:
-    from codeplan.on_ray.cluster import nodes_with
+def _sandbox_nodes(execution: ExecutionConfig) -> Iterator[Finding]:
+    """Whether any node takes the sandboxes."""
+    from codeplan.on_ray.cluster import nodes_with, total_of
 
-    if not nodes_with(execution.judge_labels):
+    if execution.judge_labels and not nodes_with(execution.judge_labels):
         missing = f"no node of the cluster has the labels of execution.judge_labels, {execution.judge_labels}"
-        if execution.ray_address:
-            yield warning(missing, "unless the cluster scales up by one, judging will wait forever")
-        else:
-            yield failed(f"{missing}; start nodes with ray start --labels, or leave it empty")
+        yield _without_sandboxes(execution, missing, "--labels")
+    offered = total_of(execution.judge_resource) if execution.judge_resource else execution.judge_actors
+    if offered < execution.judge_actors:
+        missing = (
+            f"execution.judge_actors = {execution.judge_actors} sandboxes take one {execution.judge_resource!r} each "
+            f"(execution.judge_resource), and the cluster has {offered:g}"
+        )
+        yield _without_sandboxes(execution, missing, "--resources")
+
+
+def _without_sandboxes(execution: ExecutionConfig, missing: str, option: str) -> Finding:
+    if execution.ray_address:
+        return warning(missing, "unless the cluster scales up, judging will wait forever")
+    return failed(f"{missing}; start nodes with ray start {option}, or leave the setting out")
 
 
 def _shared_home(context: CheckContext) -> Iterator[Finding]:

@@ -27,8 +27,8 @@ def settings(judging: JudgingConfig) -> JudgeSettings:
 
 
 def resources(execution: ExecutionConfig) -> tuple[float, float]:
-    """Half a CPU per judge: its program runs while the judge waits."""
-    return execution.judge_actors / 2, 0.0
+    """Half a CPU per judge, as its program runs while the judge waits; none where a custom resource is taken."""
+    return execution.judge_actors * execution.cpus_per_judge, 0.0
 
 
 def run(work: StageRun) -> StageResult:

@@ -41,7 +41,8 @@ def require_tasks(training: TrainingConfig) -> None:
 
 def resources(execution: ExecutionConfig) -> tuple[float, float]:
     """Half a CPU per sampling actor and per judge, which take turns, and the samplers' GPUs."""
-    return (execution.sample_actors + execution.judge_actors) / 2, execution.sample_actors * execution.gpus_per_sampler
+    cpus = execution.sample_actors / 2 + execution.judge_actors * execution.cpus_per_judge
+    return cpus, execution.sample_actors * execution.gpus_per_sampler
 
 
 def run(work: StageRun) -> StageResult:
