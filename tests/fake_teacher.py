@@ -9,6 +9,8 @@ A prompt may contain one directive, for example ``@@{"status": 429, "headers": {
 * ``text``, ``finish_reason``, ``usage``: parts of the completion.
 * ``times``: misbehave only in this many requests with this prompt; then answer well.
 
+Arguments: the address to listen on, loopback by default, and seconds before every answer.
+
 ``GET /counts`` returns what it has done since the last ``POST /reset``.
 """
 
@@ -25,6 +27,9 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+HOST = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1"
+DELAY_S = float(sys.argv[2]) if len(sys.argv) > 2 else 0.0
+"""Seconds before an answer, where the prompt says nothing else."""
 DIRECTIVE = re.compile(r"@@(\{.*?\})@@", re.DOTALL)
 
 
@@ -81,7 +86,7 @@ async def respond(state, body, key):
     directive = json.loads(found[1]) if found else {}
     if state.received[identity] > directive.get("times", 10**9):
         directive = {}
-    await asyncio.sleep(directive.get("delay", 0))
+    await asyncio.sleep(directive.get("delay", DELAY_S))
     headers = directive.get("headers", {})
     if "status" in directive:
         message = directive.get("say", "no").replace("{key}", key)
@@ -120,9 +125,9 @@ def main():
         sys.stdin.buffer.read()
         server.should_exit = True
 
-    with socket.create_server(("127.0.0.1", 0), backlog=512) as listening:
+    with socket.create_server((HOST, 0), backlog=512) as listening:
         threading.Thread(target=end_with_parent, daemon=True).start()
-        print(f"http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
+        print(f"http://{HOST}:{listening.getsockname()[1]}", flush=True)
         server.run(sockets=[listening])
 
 

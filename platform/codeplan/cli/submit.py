@@ -41,6 +41,10 @@ def submit(  # noqa: PLR0917  # a command line
         Path | None,
         typer.Option(help="What else travels. By default cluster/runtime_env.yaml, where the current folder has it."),
     ] = None,
+    driver_cpus: Annotated[
+        float,
+        typer.Option(min=0, help="CPUs for the command's own process, which then runs on any node; 0: on the head."),
+    ] = 0.0,
 ) -> None:
     """Run a command as a job on a Ray cluster, with its output and exit code here; Ctrl-C leaves it running."""
     with plain_errors():
@@ -56,6 +60,7 @@ def submit(  # noqa: PLR0917  # a command line
             settings=settings or (),
             skip_bad=skip_bad,
             runtime_env=runtime_env,
+            driver_cpus=driver_cpus,
             terminal_width=console().width,
         )
         if detach:

@@ -134,6 +134,7 @@ def submit(
     settings: Sequence[str] = (),
     skip_bad: bool = False,
     runtime_env: str | Path | None = None,
+    driver_cpus: float = 0.0,
     terminal_width: int = 0,
     notify: Notify = notify_on_stderr,
 ) -> Job:
@@ -147,6 +148,7 @@ def submit(
         settings: overrides, ``key=value``.
         skip_bad: drop broken rows of data files, and count them.
         runtime_env: a YAML file that says what else travels; None takes ``cluster/runtime_env.yaml`` if it exists.
+        driver_cpus: CPUs that Ray reserves for the command's own process, on any node; 0 runs it on the head.
         terminal_width: columns of the terminal that the output is for; 0 for plain output.
         notify: gets sentences about what takes long or needs attention.
 
@@ -168,7 +170,9 @@ def submit(
     job_id = new_job_id(command, loaded.name)
     terminal = terminal_variables(terminal_width) if terminal_width else {}
     with staged(request.config, Path(runtime_env) if runtime_env else None) as stage:
-        _send(api, job_id, _content(request, loaded, job_id, stage, terminal), notify)
+        sent = _content(request, loaded, job_id, stage, terminal)
+        # With 0 instead of None, Ray takes any node.
+        _send(api, job_id, {**sent, "entrypoint_num_cpus": driver_cpus or None}, notify)
     return Job(api, api.get_job_info(job_id), notify)
 
 
