@@ -8,13 +8,14 @@ times; then the error is raised.
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError
+from ray.exceptions import ActorUnavailableError, RayActorError
 
 from codeplan.config import ExecutionConfig
 from codeplan_sandbox import Judge, Limits, SandboxError, Suite, SuiteVerdict
@@ -27,6 +28,11 @@ BATCH_RETRIES = 3
 """Maximum retries of a batch whose actor died or whose sandbox failed."""
 ACTOR_RESTARTS = 100
 """Maximum restarts of an actor's process."""
+UNAVAILABLE_S = 300.0
+"""How long no batch may come back while actors are unreachable: the death of a node is noticed after some 20 s, and its
+actors start again elsewhere."""
+PAUSE_S = 1.0
+"""Pause before a batch goes to an actor again that was unreachable; Ray's own retries are over within milliseconds."""
 START_ATTEMPTS = 3
 """Maximum actors that are created for one place, if Ray drops an actor before it ran."""
 
@@ -112,15 +118,34 @@ class JudgeActors:
         queued = deque(range(start, min(start + size, len(programs))) for start in range(0, len(programs), size))
         in_flight: dict[Any, tuple[Any, range]] = {}
         free = deque(actor for _ in range(BATCHES_IN_FLIGHT) for actor in self.actors)
+        resting: deque[tuple[float, Any]] = deque()
+        last = time.monotonic()
         while queued or in_flight:
+            while resting and resting[0][0] < time.monotonic():
+                free.append(resting.popleft()[1])
             while queued and free:
                 actor, batch = free.popleft(), queued.popleft()
                 judge = actor.judge.options(retry_exceptions=[SandboxError])
                 in_flight[judge.remote([programs[index] for index in batch], stop_at_failure)] = actor, batch
-            (done,), _ = ray.wait(list(in_flight), num_returns=1)
-            actor, batch = in_flight.pop(done)
-            free.append(actor)
-            yield from zip(batch, _result(done), strict=True)
+            ready, _ = ray.wait(list(in_flight), num_returns=1, timeout=PAUSE_S) if in_flight else ([], [])
+            if not in_flight:
+                time.sleep(PAUSE_S / 10)
+            for done in ready:
+                actor, batch = in_flight.pop(done)
+                try:
+                    verdicts = _result(done)
+                except SandboxError as error:
+                    if (
+                        not isinstance(error.__cause__, ActorUnavailableError)
+                        or time.monotonic() - last > UNAVAILABLE_S
+                    ):
+                        raise
+                    queued.appendleft(batch)
+                    resting.append((time.monotonic() + PAUSE_S, actor))
+                    continue
+                last = time.monotonic()
+                free.append(actor)
+                yield from zip(batch, verdicts, strict=True)
 
     def stop(self) -> None:
         """Kill the actors and their sandboxes, without waiting for running programs."""
