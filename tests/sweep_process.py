@@ -65,8 +65,18 @@ class SweepProcess:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
+    def interrupt_when(self, moment: Callable[[], bool], timeout_s: float) -> int:
+        """Press Ctrl-C once the moment has come; its exit code."""
+        assert self._process is not None
+        if self._end_when(moment, timeout_s, signal.SIGINT):
+            return self._process.returncode
+        raise RuntimeError(f"it ended before: {self.said()}")
+
     def kill_when(self, moment: Callable[[], bool], timeout_s: float) -> bool:
         """Kill it once the moment has come; false where it ended before."""
+        return self._end_when(moment, timeout_s, signal.SIGKILL)
+
+    def _end_when(self, moment: Callable[[], bool], timeout_s: float, how: signal.Signals) -> bool:
         assert self._process is not None
         until = time.monotonic() + timeout_s
         while not moment() and self._process.poll() is None:
@@ -76,8 +86,8 @@ class SweepProcess:
             time.sleep(0.02)
         if self._process.poll() is not None:
             return False
-        self._process.send_signal(signal.SIGKILL)
-        self._process.wait()
+        self._process.send_signal(how)
+        self._process.wait(timeout_s)
         return True
 
     def ended(self) -> bool:

@@ -116,11 +116,18 @@ def test_a_trial_that_fails_stops_no_other_and_is_tried_again(home: Path) -> Non
     assert again[4].mlflow_run != trials[4].mlflow_run
 
 
-def test_a_killed_sweep_resumes_and_makes_no_finished_stage_again(tmp_path: Path) -> None:
+def test_an_interrupted_and_killed_sweep_resumes_and_makes_no_finished_stage_again(tmp_path: Path) -> None:
     home = tmp_path / "home"
     sweep = SweepProcess(tmp_path, home, "sweep.objective=validation_loss/code")
     sweep.start()
-    assert sweep.kill_when(lambda: any(home.glob("stages/finetune/*/train/checkpoint_*")), 300)
+    assert sweep.interrupt_when(lambda: any(home.glob("stages/finetune/*/train/checkpoint_*")), 300) == 130
+    assert "stopping: running trials keep their work and end" in sweep.said()
+    assert "run the same command to resume" in sweep.said()
+    assert "interrupted" in sweep.states()
+    assert "running" not in sweep.states()
+    checkpoints = len(list(home.glob("stages/finetune/*/train/checkpoint_*")))
+    sweep.start()
+    assert sweep.kill_when(lambda: len(list(home.glob("stages/finetune/*/train/checkpoint_*"))) > checkpoints, 300)
     finished = sweep.finished_stages()
     assert {Path(folder).parent.name for folder in finished} == {"problems", "distill"}
     assert "running" in sweep.states()

@@ -109,6 +109,16 @@ def test_best_yaml_of_a_base_with_all_defaults_is_the_same_configuration(grid: W
     assert load(tmp_path / "best.yaml") == summary.best.point.config(summary.base)
 
 
+def test_best_yaml_holds_no_password(grid: Written) -> None:
+    summary, _, _ = grid
+    assert summary.best is not None
+    base = {**summary.base, "tracking": {"uri": "http://me:sEcReT9@127.0.0.1:5000", "experiment": "mine"}}
+    text = best_yaml(replace(summary, base=base), summary.best)
+    assert "sEcReT9" not in text
+    assert "experiment: mine" in text
+    assert "Without tracking.uri" in text
+
+
 def test_best_yaml_is_the_configuration_of_the_best_point(grid: Written) -> None:
     summary, _, folder = grid
     assert summary.best is not None

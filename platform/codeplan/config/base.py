@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_origin
+from typing import Annotated, Any, ClassVar, Literal, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
@@ -34,12 +34,16 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
+    _of_any_kind: ClassVar[frozenset[str]] = frozenset()
+    """Keys that take values of other keys, booleans too."""
+
     @model_validator(mode="before")
     @classmethod
     def _booleans_are_not_numbers(cls, values: Any) -> Any:
         # Pydantic takes true for 1.
         for name, value in values.items() if isinstance(values, dict) else ():
-            kind = cls.model_fields[name].annotation if name in cls.model_fields else None
+            known = name in cls.model_fields and name not in cls._of_any_kind
+            kind = cls.model_fields[name].annotation if known else None
             if (kind in _NUMBERS or get_origin(kind) in {tuple, Literal}) and any(map(_is_boolean, leaves(value))):
                 raise ValueError(f"{name} should be a number, not true or false")
         return values

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -29,6 +29,8 @@ def _as_tuple(value: Any) -> Any:
 
 class AxisConfig(Settings):
     """The values of one key: exactly one of ``grid``, ``choice``, ``uniform``, ``loguniform`` and ``int``."""
+
+    _of_any_kind: ClassVar[frozenset[str]] = frozenset({"grid", "choice"})
 
     grid: tuple[Any, ...] = ()
     """Every one of these values; a whole section or mapping may be a value."""

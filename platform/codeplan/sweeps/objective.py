@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from codeplan.config import TASKS, SweepConfig
+from codeplan.config import TASKS, Config, SweepConfig, Task
 from codeplan.config.sweep import ARMS
 from codeplan.errors import UserError
 from codeplan.evaluation.plan_quality import PlanQuality
@@ -65,7 +65,35 @@ def objectives(sweep: SweepConfig) -> tuple[Objective, ...]:
     for name in sweep.direction:
         if name not in sweep.objective:
             raise SweepError(f"sweep.direction names {name!r}, which is not in sweep.objective")
+    if len(set(sweep.objective)) < len(sweep.objective):
+        raise SweepError(f"sweep.objective names {', '.join(sweep.objective)}: one of them twice")
     return tuple(_objective(name, sweep.direction.get(name)) for name in sweep.objective)
+
+
+def require_made(compared: Objective, config: Config, point: str) -> None:
+    """Check that a configuration makes the numbers that an objective or a scheduler looks at.
+
+    Args:
+        compared: the objective.
+        config: the configuration of a point.
+        point: its name, for the message.
+
+    Raises:
+        SweepError: it makes none; the message names the key.
+    """
+    missing = ""
+    if "pass_at_1.oracle.all" in compared.metrics and not config.sampling.oracle:
+        missing = "sampling.oracle is false"
+    elif compared.name in LOSSES and not config.training.validation_examples:
+        missing = "training.validation_examples is 0"
+    elif compared.name in LOSSES and not config.training.mixing.get(_task(compared), 0):
+        missing = f"training.mixing has no {_task(compared)}"
+    if missing:
+        raise SweepError(f"there is no {compared.name} for {point or 'the configuration'}, as {missing}")
+
+
+def _task(compared: Objective) -> Task:
+    return next(task for task in TASKS if compared.name == f"validation_loss/{task}")
 
 
 def stop_objective(sweep: SweepConfig) -> Objective:
@@ -81,6 +109,8 @@ def stop_objective(sweep: SweepConfig) -> Objective:
 
 def _objective(name: str, direction: Direction | None) -> Objective:
     left, minus, right = (part.strip() for part in name.partition(" - "))
+    if left in ARMS and left == right:
+        raise SweepError(f"sweep.objective {name!r} is 0 whatever happens; name two arms")
     if left in ARMS and (not minus or right in ARMS):
         metrics = tuple(f"pass_at_1.{arm}.all" for arm in (left, right) if arm)
         return Objective(name, direction or "maximize", metrics, "report")

@@ -9,7 +9,6 @@ from typing import Any
 
 import yaml
 
-from codeplan.config import Config
 from codeplan.config.yaml_reader import YamlError, read_yaml
 from codeplan.errors import one_line
 from codeplan.files import atomic_write, write_text
@@ -18,6 +17,7 @@ from codeplan.sweeps.figures import figures
 from codeplan.sweeps.importance import Importance, importance
 from codeplan.sweeps.summary import PointSummary, Summary
 from codeplan.sweeps.titles import title
+from codeplan.tracking import redacted
 
 BEST = "best.yaml"
 PAGE = "page.html"
@@ -65,7 +65,12 @@ def best_yaml(summary: Summary, best: PointSummary) -> str:
         tables.best_sentence(summary),
         "Run it with: codeplan run best.yaml",
     ]
-    return "".join(f"# {one_line(line, 500)}\n" for line in said) + _as_yaml(config)
+    plain = config.model_dump(mode="json", exclude_unset=True, exclude={"sweep"})
+    uri = plain.get("tracking", {}).get("uri", "")
+    if redacted(uri) != uri:
+        del plain["tracking"]["uri"]
+        said.append("Without tracking.uri, which contains a password: name it with -s tracking.uri=...")
+    return "".join(f"# {one_line(line, 500)}\n" for line in said) + _as_yaml(plain)
 
 
 def as_json(summary: Summary, importances: list[Importance]) -> dict[str, Any]:
@@ -139,6 +144,5 @@ def _string(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _string)
 
 
-def _as_yaml(config: Config) -> str:
-    plain = config.model_dump(mode="json", exclude_unset=True, exclude={"sweep"})
+def _as_yaml(plain: dict[str, Any]) -> str:
     return yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)

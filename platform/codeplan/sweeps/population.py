@@ -18,6 +18,7 @@ from codeplan import pipeline
 from codeplan.config import SweepConfig
 from codeplan.config.sweep import AxisConfig
 from codeplan.randomness import StableRandom
+from codeplan.sweeps import space
 from codeplan.sweeps.objective import Objective, SweepError
 from codeplan.sweeps.points import Point
 from codeplan.sweeps.trial_run import STOP, Monitor, PipelineWork, Recorder
@@ -153,11 +154,12 @@ def exchange(members: Sequence[Member], losses: Sequence[float], sweep: SweepCon
     return after
 
 
-def require_population(sweep: SweepConfig, points: Sequence[Point], steps: int) -> None:
-    """Check that a population can be made.
+def require_population(sweep: SweepConfig, points: Sequence[Point], base: Mapping[str, Any], steps: int) -> None:
+    """Check that a population can be made, and continue its own trainings.
 
     Raises:
         SweepError: the steps are no multiple of a segment's, or the space has too few points.
+        ConfigError: a member's first or second segment is no valid configuration.
     """
     if steps % sweep.grace_steps or steps == sweep.grace_steps:
         raise SweepError(
@@ -166,6 +168,9 @@ def require_population(sweep: SweepConfig, points: Sequence[Point], steps: int) 
         )
     if len(points) < sweep.points:
         raise SweepError(f"sweep.axes have {len(points)} points, fewer than the population of {sweep.points}")
+    for point in points:
+        Member("", point.values).point(sweep.grace_steps).config(base)
+    Member("", points[0].values).trained(sweep.grace_steps).point(2 * sweep.grace_steps).config(base)
 
 
 def _loss(work: PipelineWork, member: Member, until: int, compared: Objective) -> float:
@@ -185,5 +190,5 @@ def _changed(value: Any, axis: AxisConfig, random: StableRandom) -> Any:
         return axis.values[min(max(position, 0), len(axis.values) - 1)]
     low, high = axis.bounds or (0.0, 0.0)
     if random.chance(_RESAMPLE):
-        return random.uniform(low, high)
+        return space.draw(axis, random)
     return min(max(value * random.choice(_FACTORS), low), high)

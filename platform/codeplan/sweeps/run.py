@@ -115,7 +115,7 @@ def _run_trials(sweep: Sweep, parent: Run, console: Console) -> bool:
     work = PipelineWork(
         sweep.base, sweep.settings, sweep.folder.resolve(), sweep.goal, parent.run_id, parent.experiment_id
     )
-    stop = threading.Event()
+    stop, ended = threading.Event(), threading.Event()
     errors: list[BaseException] = []
 
     def run_search(trial_work: TrialWork, search: Search) -> bool:
@@ -132,14 +132,17 @@ def _run_trials(sweep: Sweep, parent: Run, console: Console) -> bool:
                     run_search(work, search)
         except BaseException as error:
             errors.append(error)
+        finally:
+            ended.set()
 
     with ExitStack() as stack:
         thread = threading.Thread(target=tune, name="ray-tune", daemon=True)
         thread.start()
         show = stack.enter_context(watch(sweep, console))
-        while thread.is_alive():
+        # Not by joining the thread: Ctrl-C during a join with a timeout makes CPython 3.11 take it for ended.
+        while not ended.is_set():
             try:
-                thread.join(timeout=0.5)
+                ended.wait(0.5)
                 show()
             except KeyboardInterrupt:
                 if stop.is_set():
@@ -176,7 +179,7 @@ def _searches(sweep: Sweep) -> Iterator[Search]:
             settings.scheduler,
             metric=COMPARED,
             mode="min" if compared.direction == "minimize" else "max",
-            most_steps=_most_steps(sweep),
+            most_steps=sweep.most_steps,
             grace_steps=settings.grace_steps,
             reduction=settings.reduction,
         )
@@ -202,11 +205,3 @@ def _optuna(sweep: Sweep, scheduler: Any) -> Search:
     )
     finished = resume_study(log)
     return Search(searcher=searcher, count=max(0, sweep.settings.points - finished), scheduler=scheduler)
-
-
-def _most_steps(sweep: Sweep) -> int:
-    axis = sweep.settings.axes.get("training.steps")
-    found = (
-        [sweep.config.training.steps, *(axis.values or axis.bounds or ())] if axis else [sweep.config.training.steps]
-    )
-    return max(int(steps) for steps in found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any, Protocol
 
@@ -19,6 +19,9 @@ MAX_POINTS = 100_000
 
 _WITHOUT_EFFECT = ("name", "sweep", "tracking", "execution")
 """Sections that decide no result, so that sweeping over them compares nothing."""
+
+_TRIED = 100
+"""Integers of a range that are checked, all of them where it has no more."""
 
 _ROUNDS = 50
 """Draws per wanted point before a space counts as having no further points."""
@@ -52,9 +55,9 @@ def points(sweep: SweepConfig, base: Mapping[str, Any]) -> list[Point]:
     found: list[Point] = []
     seen: set[str] = set()
     drawn = 0
-    for draw in range(sweep.points * _ROUNDS):
+    for turn in range(sweep.points * _ROUNDS):
         given = {
-            key: _draw(axis, StableRandom(f"sweep/{sweep.seed}/{draw}/{key}"))
+            key: draw(axis, StableRandom(f"sweep/{sweep.seed}/{turn}/{key}"))
             for key, axis in sweep.axes.items()
             if not axis.grid
         }
@@ -99,9 +102,19 @@ def check(sweep: SweepConfig, base: Mapping[str, Any]) -> None:
         for other in (*sweep.axes, *axis.when):
             if other != key and (key.startswith(f"{other}.") or other.startswith(f"{key}.")):
                 raise SweepError(f"sweep.axes.{key} overlaps {other}: put the values of both into one axis")
-        for value in axis.values or axis.bounds or ():
+        for value in _tried(axis):
             _require_valid(sweep, base, key, value)
     _in_order(sweep)
+
+
+def _tried(axis: AxisConfig) -> Sequence[Any]:
+    """The values by which an axis is checked: all that are known, else bounds, and what lies between them."""
+    if axis.integer:
+        low, high = axis.integer
+        return range(low, high + 1, max(1, (high - low) // _TRIED))
+    if axis.bounds:
+        return (*axis.bounds, sum(axis.bounds) / 2 + math.ulp(axis.bounds[1]))
+    return axis.values
 
 
 def _require_valid(sweep: SweepConfig, base: Mapping[str, Any], key: str, value: Any) -> None:
@@ -137,10 +150,17 @@ def _grid(sweep: SweepConfig, base: Mapping[str, Any], given: Mapping[str, Any],
 
 
 def _active(axis: AxisConfig, values: Mapping[str, Any], base: Mapping[str, Any]) -> bool:
-    return all(
-        canonical(values[key] if key in values else lookup(base, key)) == canonical(wanted)
-        for key, wanted in axis.when.items()
-    )
+    return all(canonical(_value(key, values, base)) == canonical(wanted) for key, wanted in axis.when.items())
+
+
+def _value(key: str, values: Mapping[str, Any], base: Mapping[str, Any]) -> Any:
+    """The value of a key at a point, whose axes may set it by itself or as a part of a section."""
+    for axis, value in values.items():
+        if axis == key:
+            return value
+        if key.startswith(f"{axis}."):
+            return lookup(value, key.removeprefix(f"{axis}."))
+    return lookup(base, key)
 
 
 def _in_order(sweep: SweepConfig) -> list[str]:
@@ -148,7 +168,11 @@ def _in_order(sweep: SweepConfig) -> list[str]:
     ordered: list[str] = []
     left = list(sweep.axes)
     while left:
-        ready = [key for key in left if not any(other in left for other in sweep.axes[key].when)]
+        waited_for = {
+            key: [axis for axis in left for wanted in sweep.axes[key].when if f"{wanted}.".startswith(f"{axis}.")]
+            for key in left
+        }
+        ready = [key for key in left if not waited_for[key]]
         if not ready:
             raise SweepError(f"sweep.axes {', '.join(left)} depend on one another in a circle: look at their when")
         ordered += ready
@@ -156,7 +180,8 @@ def _in_order(sweep: SweepConfig) -> list[str]:
     return ordered
 
 
-def _draw(axis: AxisConfig, random: StableRandom) -> Any:
+def draw(axis: AxisConfig, random: StableRandom) -> Any:
+    """One of an axis's values."""
     if axis.values:
         return random.choice(axis.values)
     if axis.integer:

@@ -13,10 +13,9 @@ from typing import Any
 from codeplan.config import Config, SweepConfig
 from codeplan.files import locked, write_text
 from codeplan.stage import canonical
-from codeplan.sweeps import space
-from codeplan.sweeps.objective import Objective, SweepError, objectives, stop_objective
+from codeplan.sweeps import checks, space
+from codeplan.sweeps.objective import Objective, SweepError, objectives
 from codeplan.sweeps.points import Point
-from codeplan.sweeps.population import require_population
 from codeplan.sweeps.trial_run import TrialRequest
 from codeplan.sweeps.trials import OVER, Trial, TrialFolder
 
@@ -56,23 +55,17 @@ class Sweep:
         if config.sweep is None:
             raise SweepError(f"{config.name} has no sweep section; see jobs/configs/sweep_demo.yaml for an example")
         sweep = cls(config, config.sweep)
-        objectives(sweep.settings)
-        stop_objective(sweep.settings)
-        space.check(sweep.settings, sweep.base)
-        for point in sweep.points:
-            sweep.config_of(point)
-        if not sweep.points and not sweep.learns:
-            raise SweepError("sweep.axes span no point: no combination fulfils its conditions (when)")
-        losses = sweep.settings.scheduler != "none" or any(found.goal == "finetune" for found in sweep.objectives)
-        if losses and not config.training.validation_examples:
-            raise SweepError(
-                "training.validation_examples is 0, so there is no validation loss for sweep.scheduler or "
-                "sweep.objective; raise it"
-            )
-        if sweep.settings.scheduler == "pbt":
-            require_population(sweep.settings, sweep.population, config.training.steps)
+        checks.check(sweep)
         sweep.require_same_space()
         return sweep
+
+    @property
+    def most_steps(self) -> int:
+        """Optimizer steps of the longest training."""
+        axis = self.settings.axes.get("training.steps")
+        return max(
+            int(steps) for steps in ((axis.values or axis.bounds or ()) if axis else [self.config.training.steps])
+        )
 
     def samples(self) -> list[Config]:
         """Configurations in which every teacher, student and data set of its trials is seen once, for checks."""
@@ -165,7 +158,7 @@ class Sweep:
             TrialRequest(point, (repeat,))
             for repeat in range(self.settings.repeats)
             for point in points
-            if not _is_over(self.trials.get(Trial(point.values, repeat, "").trial_id))
+            if not self._is_over(self.trials.get(Trial(point.values, repeat, "").trial_id))
         ]
         sharing: dict[str, list[int]] = {}
         for index, request in enumerate(requests):
@@ -183,7 +176,14 @@ class Sweep:
 
     def _finished_points(self) -> list[Point]:
         """The points of a search that learns, of which a repeat is over: further repeats may be wanted."""
-        return list({trial.point.point_id: trial.point for trial in self.trials.all() if _is_over(trial)}.values())
+        over = [trial for trial in self.trials.all() if self._is_over(trial)]
+        return list({trial.point.point_id: trial.point for trial in over}.values())
+
+    def _is_over(self, trial: Trial | None) -> bool:
+        """Whether a trial is over, and was led to what the objectives look at now."""
+        if trial is None or trial.state not in OVER:
+            return False
+        return bool(trial.report) or trial.state == "stopped" or self.goal != "report"
 
     @cached_property
     def trainings(self) -> dict[str, str]:
@@ -213,7 +213,9 @@ class Sweep:
 
     def _space(self) -> dict[str, Any]:
         settings = self.settings.model_dump(mode="json", by_alias=True)
-        fixed = {key: value for key, value in settings.items() if key not in _MAY_CHANGE | {"axes"}}
+        # Optuna's study is one for its objectives.
+        free = _MAY_CHANGE - ({"objective", "direction"} if self.learns else set())
+        fixed = {key: value for key, value in settings.items() if key not in free | {"axes"}}
         return {"base": self.decisive, "axes": settings["axes"], "sweep": fixed}
 
     def require_same_space(self) -> None:
@@ -256,10 +258,6 @@ class Sweep:
         }:
             return False
         return all(value in new[kind] for kind in kinds for value in old[kind])
-
-
-def _is_over(trial: Trial | None) -> bool:
-    return trial is not None and trial.state in OVER
 
 
 def _differences(old: Any, new: Any, prefix: str = "") -> Iterator[tuple[str, str, str]]:
