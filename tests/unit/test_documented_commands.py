@@ -11,14 +11,17 @@ from documented_commands import ROOT, SHELL, TUTORIALS, Block, blocks, blocks_of
 from codeplan.cli.main import app
 from codeplan.config.reference import sections
 
-PAGES = sorted(
-    str(path.relative_to(ROOT / "docs"))
-    for path in (ROOT / "docs").rglob("*.md")
-    if path.name not in {"usage.md", "security.md"}  # they include README.md and SECURITY.md
-) + ["../README.md", "../CONTRIBUTING.md", "../SECURITY.md"]
-COMMANDS = {name: command for name, command in typer.main.get_command(app).commands.items()}  # type: ignore[attr-defined]
+PAGES = [
+    *sorted(str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")),
+    *("../README.md", "../CONTRIBUTING.md", "../SECURITY.md"),
+]
+GROUP = typer.main.get_command(app)
+COMMANDS = GROUP.commands  # type: ignore[attr-defined]
 KEYS = {setting.key for section in sections() for setting in section.settings}
-PROGRAMS = "codeplan make python python3 pip ray kubectl k docker export cp cat sed ls cd source ssh curl eval".split()
+PROGRAMS = {
+    *("codeplan", "make", "python", "python3", "pip", "ray", "kubectl", "k", "docker"),
+    *("export", "cp", "cat", "sed", "ls", "cd", "source", "ssh", "curl", "eval"),
+}
 COMMAND = re.compile(r"(?:^|[\s(;&])codeplan +(?P<names>[a-z]+(?: *\| *[a-z]+)*)(?P<rest>[^\n]*)", re.MULTILINE)
 SETTING = re.compile(r"""-s\s+['"]?(?P<key>[A-Za-z_][\w.]*)=""")
 INLINE = re.compile(r"`(codeplan [^`]+)`")
@@ -93,12 +96,12 @@ def test_every_page_of_tutorials_is_listed() -> None:
 
 
 def test_blocks_have_their_marks() -> None:
-    page = "\n".join(
-        ("<!-- not run: needs a GPU -->", "```sh", "one", "```", "<!-- fails -->", "```sh", "two", "```")
-        + ("```", "codeplan run", "```", "<!-- not run: -->", "", "```sh", "three", "```")
-        + ("<!-- not run -->", "```sh", "four", "```")
-    )
-    found = blocks_of("page.md", page)
+    lines = [
+        *("<!-- not run: needs a GPU -->", "```sh", "one", "```", "<!-- fails -->", "```sh", "two", "```"),
+        *("```", "codeplan run", "```", "<!-- not run: -->", "", "```sh", "three", "```"),
+        *("<!-- not run -->", "```sh", "four", "```"),
+    ]
+    found = blocks_of("page.md", "\n".join(lines))
     assert [(block.text, block.mark, block.runs) for block in found] == [
         ("one", "not run", False),
         ("two", "fails", True),
