@@ -165,6 +165,7 @@ def run_trials(work: TrialWork, search: Search, *, concurrent: int, folder: Path
     if stop.is_set() or not (search.trials or search.count):
         return
     os.environ |= {
+        "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths of a configuration start where the command runs
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # trials keep their own results
         "TUNE_DISABLE_SIGINT_HANDLER": "1",
         "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a trial that was stopped lacks the final numbers
