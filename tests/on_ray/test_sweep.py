@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import pytest
 import yaml
 from rich.console import Console
@@ -44,6 +45,13 @@ def run_sweep(sweep: Sweep) -> list[Trial]:
         return run(sweep, tracker, Console(quiet=True), stack)
 
 
+def trials_experiment(home: Path) -> str:
+    """Id of the experiment of a home's runs."""
+    found = mlflow.MlflowClient(f"sqlite:///{home / 'mlflow.db'}").get_experiment_by_name("codeplan")
+    assert found is not None
+    return str(found.experiment_id)
+
+
 def computed(trials: list[Trial]) -> Counter[str]:
     """How many stages of each kind the trials did themselves."""
     return Counter(stage.name for trial in trials for stage in trial.stages.values() if stage.computed)
@@ -73,6 +81,11 @@ def test_trials_share_their_stages_and_points_and_seeds_can_be_added(home: Path)
     assert computed(again)["finetune"] == 2, "more plans add samples, and train nothing"
     before = {trial.trial_id: trial for trial in trials}
     assert all(before[trial.trial_id] == trial for trial in again if trial.trial_id in before)
+    runs = mlflow.MlflowClient(f"sqlite:///{home / 'mlflow.db'}").search_runs([trials_experiment(home)])
+    (parent,) = [run for run in runs if run.data.tags["codeplan.kind"] == "sweep"]
+    below = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+    assert parent.info.status == "FINISHED"
+    assert len(below) == 6, "added trials are under the same run"
 
 
 def test_repeats_differ_by_their_seeds_alone(home: Path) -> None:

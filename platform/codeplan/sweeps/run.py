@@ -13,6 +13,7 @@ from rich.console import Console
 from codeplan import stages
 from codeplan.config import SweepConfig
 from codeplan.errors import StopRequested, UserError
+from codeplan.files import write_text
 from codeplan.pipeline import show_run
 from codeplan.sweeps import space
 from codeplan.sweeps.conclude import conclude
@@ -26,6 +27,10 @@ from codeplan.tracking import Run, Tracker, tags
 
 if TYPE_CHECKING:
     from codeplan.on_ray.tune import Search, TrialWork
+
+
+MLFLOW_RUN = "mlflow_run"
+"""File in a sweep's folder with the id of its run in MLflow, which later starts of the sweep continue."""
 
 
 class SweepStoppedError(UserError, StopRequested):
@@ -78,7 +83,10 @@ def run(sweep: Sweep, tracker: Tracker, console: Console, exit_stack: ExitStack)
                 sweep.trials.put(trial.with_(state="waiting", error="", now=""))
         settings = sweep.settings.model_dump(mode="json", by_alias=True)
         about = {**tags.of_config(sweep.config), **tags.of_process()}
-        with tracker.sweep(sweep.name, about, {"sweep": settings, **sweep.decisive}) as parent:
+        kept = sweep.folder / MLFLOW_RUN
+        before = kept.read_text(encoding="utf-8").strip() if kept.exists() else ""
+        with tracker.sweep(sweep.name, about, {"sweep": settings, **sweep.decisive}, resumed=before) as parent:
+            write_text(kept, parent.run_id)
             show_run(parent.run_id, console)
             stopped = _run_trials(sweep, parent, console)
             trials = sweep.trials.all()

@@ -30,9 +30,18 @@ def seconds_left(sweep: Sweep, trials: Sequence[Trial]) -> float | None:
     others = fmean(sum(stage.seconds for stage in trial.stages.values() if stage.name not in _SHARED) for trial in done)
     running = [trial for trial in trials if trial.state == "running"]
     trainings_left = _trainings_left(sweep, trials, len(over))
-    spent = sum(min(trial.seconds, training + others) for trial in running)
+    spent = sum(_spent(trial, training, others) for trial in running)
     work = trainings_left * training + (sweep.total - len(over)) * others - spent
     return max(0.0, work) / max(1, len(running))
+
+
+def _spent(trial: Trial, training: float, others: float) -> float:
+    """Seconds of a running trial that count for what it has left."""
+    own = [stage.seconds for stage in trial.stages.values() if stage.name in _SHARED and stage.computed]
+    if any(stage.name == "finetune" for stage in trial.stages.values()):
+        # Its training is no longer left; what it waited for another trial's is not known, and may count too much.
+        return min(max(0.0, trial.seconds - sum(own)), others)
+    return min(trial.seconds, training + others)
 
 
 def _mean_training(trials: Sequence[Trial]) -> float:

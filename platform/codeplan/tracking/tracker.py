@@ -25,6 +25,7 @@ from codeplan.tracking import names
 from codeplan.tracking.database import TrackingError, hidden, make_database, redacted, sqlite_path, uri
 from codeplan.tracking.mlflow_errors import first_line, retry_while_locked, silence_logs
 from codeplan.tracking.outbox import handed_out_id, rejected_path
+from codeplan.tracking.resumed import running_again
 from codeplan.tracking.runs import Run
 from codeplan.tracking.termination import CODE, terminated_as_exit, was_terminated
 from codeplan.tracking.writer import Writer
@@ -148,14 +149,25 @@ class Tracker:
             yield run
 
     @contextmanager
-    def sweep(self, name: str, tags: Mapping[str, str], settings: Mapping[str, Any]) -> Iterator[Run]:
-        """The run of a sweep, under which its trials are nested; raises as `experiment` does."""
-        with self._open(name, {"kind": "sweep", "sweep": name, **tags}) as run:
-            run.params(settings)
+    def sweep(
+        self, name: str, tags: Mapping[str, str], settings: Mapping[str, Any], *, resumed: str = ""
+    ) -> Iterator[Run]:
+        """The run of a sweep, under which its trials are nested; raises as `experiment` does.
+
+        Args:
+            name: of the sweep.
+            tags: of the run.
+            settings: its parameters.
+            resumed: id of the sweep's run until now, which is continued if MLflow still has it; empty for none. Its
+                parameters stay those that it began with, as MLflow changes none.
+        """
+        with self._open(name, {"kind": "sweep", "sweep": name, **tags}, resumed) as run:
+            if run.run_id != resumed:
+                run.params(settings)
             yield run
 
     @contextmanager
-    def _open(self, name: str, tags: Mapping[str, str]) -> Iterator[Run]:
+    def _open(self, name: str, tags: Mapping[str, str], resumed: str = "") -> Iterator[Run]:
         """A run of this process, which is closed if the process is killed or terminated.
 
         Within another one, also of another process, an MLflow that is away must not stop it.
@@ -164,7 +176,7 @@ class Tracker:
         with (
             terminated_as_exit(),
             self._delivered(within=within),
-            self._run(name, tags, at_once=not within) as run,
+            self._run(name, tags, at_once=not within, resumed=resumed) as run,
             self._alive(run.run_id),
         ):
             yield run
@@ -176,7 +188,7 @@ class Tracker:
             yield run
 
     @contextmanager
-    def _run(self, name: str, tags: Mapping[str, str], *, at_once: bool = False) -> Iterator[Run]:
+    def _run(self, name: str, tags: Mapping[str, str], *, at_once: bool = False, resumed: str = "") -> Iterator[Run]:
         named = {key if "." in key else f"codeplan.{key}": value for key, value in tags.items()}
         named |= {
             "mlflow.user": ray_job().get("user") or user_name(),
@@ -185,9 +197,10 @@ class Tracker:
         }
         valid = {names.key(key): names.text(value, names.TAG_LENGTH) for key, value in named.items()}
         label = names.label(name, names.RUN_NAME_LENGTH)
-        run_id = (
-            self._create_at_once(label, valid) if at_once else self._writer.create(self.experiment_id, label, valid)
-        )
+        run_id = running_again(self._client, self._writer, self.experiment_id, resumed, valid)
+        if not run_id and at_once:
+            run_id = self._create_at_once(label, valid)
+        run_id = run_id or self._writer.create(self.experiment_id, label, valid)
         run = Run(self._writer, run_id, self.experiment_id)
         try:
             yield run
