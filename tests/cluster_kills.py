@@ -47,14 +47,14 @@ ACTORS = {
 
 
 class Job:
-    """The pipeline as a job, submitted from outside."""
+    """The pipeline as a job, or a stage of it, submitted from outside."""
 
-    def __init__(self, cluster: NetworkCluster, folder: Path, *options: str) -> None:
+    def __init__(self, cluster: NetworkCluster, folder: Path, *options: str, command: str = "run") -> None:
         self.log = folder / "job.log"
-        command = [str(Path(sys.executable).with_name("codeplan")), "submit", "run", "kills.yaml", *options]
+        line = [str(Path(sys.executable).with_name("codeplan")), "submit", command, "kills.yaml", *options]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                cluster.network.command("outside", *command),
+                cluster.network.command("outside", *line),
                 cwd=folder,
                 env={**cluster.client, "PYTHONUNBUFFERED": "1"},
                 stdin=subprocess.DEVNULL,

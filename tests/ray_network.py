@@ -229,15 +229,23 @@ class NetworkCluster:
 
 @contextmanager
 def network_cluster(
-    folder: Path, *, workers: int = 2, variables: Mapping[str, str] = {}, redis: bool = False
+    folder: Path, *, workers: int = 2, cpus: int = 2, variables: Mapping[str, str] = {}, redis: bool = False
 ) -> Iterator[NetworkCluster]:
-    """A running cluster of a head and workers for the length of the block. ``folder`` must have a short path."""
+    """A running cluster of a head and workers for the length of the block.
+
+    Args:
+        folder: for what the nodes write; it must have a short path, as Ray's sockets lie in it.
+        workers: how many; the head has no CPUs.
+        cpus: of each worker.
+        variables: added to the nodes' environment.
+        redis: keep the head's state in a Redis server, which outlives the head.
+    """
     with Network() as network:
         cluster = NetworkCluster(network, folder, variables=variables, redis=redis)
         try:
             cluster.head.start()
             for number in range(workers):
-                cluster.add_worker(f"worker{number + 1}")
+                cluster.add_worker(f"worker{number + 1}", cpus)
             cluster.wait_for_nodes(workers + 1)
             yield cluster
         finally:

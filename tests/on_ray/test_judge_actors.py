@@ -90,7 +90,7 @@ class FaultyActor(JudgeActor):
 
 
 def faulty_judges(faults: int) -> JudgeActors:
-    actor = ray.remote(FaultyActor).options(num_cpus=0.25, max_task_retries=BATCH_RETRIES)
+    actor = ray.remote(FaultyActor).options(num_cpus=0.25)
     return JudgeActors((actor.remote(Limits(), faults),))
 
 

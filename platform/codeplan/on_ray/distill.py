@@ -10,6 +10,7 @@ from typing import Any
 
 import ray
 from ray.data import ActorPoolStrategy, DataContext
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from codeplan.config import ExecutionConfig, TeacherConfig
 from codeplan.records import Problem
@@ -47,7 +48,9 @@ class _RayWorkers:
     def budget(self, limit_usd: float, spent_usd: float) -> Budget:
         # Every request in flight may be waiting in a call of its own, and must not keep out those that release.
         calls = 2 * self._execution.teacher_actors * self._execution.requests_in_flight + 2
-        actor = ray.remote(LocalBudget).options(num_cpus=0, max_concurrency=calls, scheduling_strategy="DEFAULT")
+        # On this process's node: what is spent must not be lost with another one.
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        actor = ray.remote(LocalBudget).options(num_cpus=0, max_concurrency=calls, scheduling_strategy=here)
         return _RemoteBudget(actor.remote(limit_usd, spent_usd))
 
     def replies(self, requests: list[TeacherRequest], setup: TeacherSetup) -> Iterator[Reply]:

@@ -1,21 +1,22 @@
 """Ray actors that judge batches of programs; every actor keeps one `codeplan_sandbox.Judge` running.
 
 Two kinds of failure are distinguished: a program that fails gets a verdict, a sandbox or a machine that fails never
-yields one. After the death of an actor or a failure of its sandbox the batch is judged again, a limited number of
-times; then the error is raised.
+yields one. A batch whose actor is away, because it or its machine died, goes to an actor that is free; the actor starts
+again where there is room for it. A batch whose sandbox failed is judged again a limited number of times; then the error
+is raised.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import ray
-from ray.exceptions import ActorUnavailableError, RayActorError
+from ray.exceptions import ActorUnavailableError, ObjectLostError, RayActorError
 
 from codeplan.config import ExecutionConfig
 from codeplan_sandbox import Judge, Limits, SandboxError, Suite, SuiteVerdict
@@ -25,14 +26,13 @@ BATCH_PROGRAMS = 16
 BATCHES_IN_FLIGHT = 2
 """Batches in flight per actor and caller: one that is judged, one that is queued."""
 BATCH_RETRIES = 3
-"""Maximum retries of a batch whose actor died or whose sandbox failed."""
+"""Maximum retries of a batch whose sandbox failed."""
 ACTOR_RESTARTS = 100
 """Maximum restarts of an actor's process."""
-UNAVAILABLE_S = 300.0
-"""How long no batch may come back while actors are unreachable: the death of a node is noticed after some 20 s, and its
-actors start again elsewhere."""
+UNAVAILABLE_S = 900.0
+"""How long no batch may come back while actors are away: a cluster may have to start another machine for them."""
 PAUSE_S = 1.0
-"""Pause before a batch goes to an actor again that was unreachable; Ray's own retries are over within milliseconds."""
+"""Pause before an actor that was away gets a batch again. The death of its node is noticed after some 20 s."""
 START_ATTEMPTS = 3
 """Maximum actors that are created for one place, if Ray drops an actor before it ran."""
 
@@ -81,7 +81,7 @@ class JudgeActors:
             num_cpus=execution.cpus_per_judge,
             resources={execution.judge_resource: 1.0} if execution.judge_resource else None,
             max_restarts=ACTOR_RESTARTS,
-            max_task_retries=BATCH_RETRIES,
+            max_task_retries=0,  # `_Dispatch` retries: Ray would wait for the same actor, though others are free.
             # Anywhere in the cluster: in a trial of Ray Tune, Ray would look only in the trial's own reservation.
             scheduling_strategy="DEFAULT",
             label_selector=execution.judge_labels or None,
@@ -97,7 +97,7 @@ class JudgeActors:
 
     def tiers(self) -> list[str]:
         """Name of the isolation tier, per actor."""
-        return [_result(actor.tier.remote()) for actor in self.actors]
+        return [_tier(actor) for actor in self.actors]
 
     def judge_many(
         self, programs: Sequence[tuple[str, Suite]], *, stop_at_failure: bool = False
@@ -115,42 +115,77 @@ class JudgeActors:
             SandboxError: a batch could not be judged after all retries.
         """
         size = max(1, min(BATCH_PROGRAMS, len(programs) // (len(self.actors) * BATCHES_IN_FLIGHT)))
-        queued = deque(range(start, min(start + size, len(programs))) for start in range(0, len(programs), size))
-        in_flight: dict[Any, tuple[Any, range]] = {}
-        free = deque(actor for _ in range(BATCHES_IN_FLIGHT) for actor in self.actors)
-        resting: deque[tuple[float, Any]] = deque()
-        last = time.monotonic()
-        while queued or in_flight:
-            while resting and resting[0][0] < time.monotonic():
-                free.append(resting.popleft()[1])
-            while queued and free:
-                actor, batch = free.popleft(), queued.popleft()
-                judge = actor.judge.options(retry_exceptions=[SandboxError])
-                in_flight[judge.remote([programs[index] for index in batch], stop_at_failure)] = actor, batch
-            ready, _ = ray.wait(list(in_flight), num_returns=1, timeout=PAUSE_S) if in_flight else ([], [])
-            if not in_flight:
-                time.sleep(PAUSE_S / 10)
-            for done in ready:
-                actor, batch = in_flight.pop(done)
-                try:
-                    verdicts = _result(done)
-                except SandboxError as error:
-                    if (
-                        not isinstance(error.__cause__, ActorUnavailableError)
-                        or time.monotonic() - last > UNAVAILABLE_S
-                    ):
-                        raise
-                    queued.appendleft(batch)
-                    resting.append((time.monotonic() + PAUSE_S, actor))
-                    continue
-                last = time.monotonic()
-                free.append(actor)
+        starts = range(0, len(programs), size)
+        dispatch = _Dispatch(self.actors, [range(start, min(start + size, len(programs))) for start in starts])
+        while dispatch.unfinished:
+            dispatch.send(lambda actor, batch: actor.judge.remote([programs[i] for i in batch], stop_at_failure))
+            for batch, verdicts in dispatch.collect():
                 yield from zip(batch, verdicts, strict=True)
 
     def stop(self) -> None:
         """Kill the actors and their sandboxes, without waiting for running programs."""
         for actor in self.actors:
             ray.kill(actor)
+
+
+class _Dispatch:
+    """The batches of one call: which wait, which are where, and which go to another actor because theirs is away."""
+
+    def __init__(self, actors: Sequence[Any], batches: Sequence[range]) -> None:
+        self._queued = deque(batches)
+        self._free = deque(actor for _ in range(BATCHES_IN_FLIGHT) for actor in actors)
+        self._resting: deque[tuple[float, Any]] = deque()
+        self._in_flight: dict[Any, tuple[Any, range]] = {}
+        self._sandbox_failures: Counter[range] = Counter()
+        self._progress_at = time.monotonic()
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a batch has not come back yet."""
+        return bool(self._queued or self._in_flight)
+
+    def send(self, judge: Callable[[Any, range], Any]) -> None:
+        """Send queued batches to free actors; ``judge`` starts a call."""
+        while self._resting and self._resting[0][0] <= time.monotonic():
+            self._free.append(self._resting.popleft()[1])
+        while self._queued and self._free:
+            actor, batch = self._free.popleft(), self._queued.popleft()
+            self._in_flight[judge(actor, batch)] = actor, batch
+
+    def collect(self) -> list[tuple[range, list[SuiteVerdict]]]:
+        """The batches that came back within `PAUSE_S`, at most one.
+
+        Raises:
+            SandboxError: an actor will not come back, a batch's sandbox failed too often, or no batch has come back for
+                `UNAVAILABLE_S`.
+        """
+        if not self._in_flight:
+            time.sleep(PAUSE_S / 10)  # All actors are resting.
+            return []
+        ready, _ = ray.wait(list(self._in_flight), num_returns=1, timeout=PAUSE_S)
+        found = []
+        for reference in ready:
+            actor, batch = self._in_flight.pop(reference)
+            try:
+                verdicts = ray.get(reference)
+            except (ActorUnavailableError, ObjectLostError) as error:
+                if time.monotonic() - self._progress_at > UNAVAILABLE_S:
+                    raise SandboxError(f"no judging actor has answered for {UNAVAILABLE_S:.0f} s: {error}") from error
+                self._queued.appendleft(batch)
+                self._resting.append((time.monotonic() + PAUSE_S, actor))
+            except RayActorError as error:
+                raise _gone(error) from error
+            except SandboxError:
+                self._sandbox_failures[batch] += 1
+                if self._sandbox_failures[batch] > BATCH_RETRIES:
+                    raise
+                self._queued.appendleft(batch)
+                self._free.append(actor)
+            else:
+                self._progress_at = time.monotonic()
+                self._free.append(actor)
+                found.append((batch, verdicts))
+        return found
 
 
 def started(actor: Any, another: Callable[[], Any]) -> Any:
@@ -164,7 +199,7 @@ def started(actor: Any, another: Callable[[], Any]) -> Any:
     """
     for attempt in range(1, START_ATTEMPTS + 1):
         try:
-            _result(actor.tier.remote())
+            _tier(actor)
             break
         except SandboxError as error:
             if "The actor never ran" not in str(error) or attempt == START_ATTEMPTS:
@@ -173,8 +208,25 @@ def started(actor: Any, another: Callable[[], Any]) -> Any:
     return actor
 
 
-def _result(reference: Any) -> Any:
-    try:
-        return ray.get(reference)
-    except RayActorError as error:
-        raise SandboxError(f"a judging actor is no longer available: {error}") from error
+def _tier(actor: Any) -> str:
+    """Name of an actor's isolation tier, once it answers.
+
+    Raises:
+        SandboxError: its sandbox did not start, or it was away for `UNAVAILABLE_S`.
+    """
+    until = time.monotonic() + UNAVAILABLE_S
+    while True:
+        try:
+            tier: str = ray.get(actor.tier.remote())
+        except ActorUnavailableError as error:
+            if time.monotonic() > until:
+                raise _gone(error) from error
+            time.sleep(PAUSE_S)
+        except RayActorError as error:
+            raise _gone(error) from error
+        else:
+            return tier
+
+
+def _gone(error: RayActorError) -> SandboxError:
+    return SandboxError(f"a judging actor is no longer available: {error}")
