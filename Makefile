@@ -7,11 +7,12 @@ CONFIG ?= jobs/configs/demo.yaml
 PYTEST_ARGS ?=
 FUZZ_EXAMPLES ?= 5000
 
-.PHONY: help setup demo test fuzz hostile check docs benchmarks clean
+.PHONY: help setup demo test long fuzz hostile check docs benchmarks clean
 
 help:
 	@echo "make demo        the whole pipeline on a small generated benchmark; ends with a table and a figure"
 	@echo "make test        the tests, except the hostile programs"
+	@echo "make long        tests that take long: tutorials typed through, nodes that die (needs root)"
 	@echo "make fuzz        random input to readers and parsers: FUZZ_EXAMPLES per property (default 5000)"
 	@echo "make hostile     programs that attack the sandbox, in a jail around it (some minutes)"
 	@echo "make check       formatting, lint, types"
@@ -39,6 +40,9 @@ demo: setup
 test: setup
 	@$(BIN)/python -m pytest -n auto --dist loadfile tests/unit $(PYTEST_ARGS)
 	@$(BIN)/python -m pytest tests/on_ray tests/gpu $(PYTEST_ARGS)
+
+long: setup
+	@$(BIN)/python -m pytest tests/long $(PYTEST_ARGS)
 
 fuzz: setup
 	@HYPOTHESIS_PROFILE=fuzz CODEPLAN_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) \
