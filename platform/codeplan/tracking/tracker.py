@@ -150,16 +150,11 @@ class Tracker:
 
     @contextmanager
     def sweep(
-        self, name: str, tags: Mapping[str, str], settings: Mapping[str, Any], *, resumed: str = ""
+        self, name: str, tags: Mapping[str, str], settings: Mapping[str, Any], resumed: str = ""
     ) -> Iterator[Run]:
         """The run of a sweep, under which its trials are nested; raises as `experiment` does.
 
-        Args:
-            name: of the sweep.
-            tags: of the run.
-            settings: its parameters.
-            resumed: id of the sweep's run until now, which is continued if MLflow still has it; empty for none. Its
-                parameters stay those that it began with, as MLflow changes none.
+        The run with the id ``resumed`` is continued, if MLflow has it, with the parameters that it began with.
         """
         with self._open(name, {"kind": "sweep", "sweep": name, **tags}, resumed) as run:
             if run.run_id != resumed:
@@ -197,10 +192,9 @@ class Tracker:
         }
         valid = {names.key(key): names.text(value, names.TAG_LENGTH) for key, value in named.items()}
         label = names.label(name, names.RUN_NAME_LENGTH)
-        run_id = running_again(self._client, self._writer, self.experiment_id, resumed, valid)
-        if not run_id and at_once:
-            run_id = self._create_at_once(label, valid)
-        run_id = run_id or self._writer.create(self.experiment_id, label, valid)
+        run_id = running_again(self._client, self._writer, self.experiment_id, resumed, valid) or (
+            self._create_at_once(label, valid) if at_once else self._writer.create(self.experiment_id, label, valid)
+        )
         run = Run(self._writer, run_id, self.experiment_id)
         try:
             yield run
