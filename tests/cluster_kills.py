@@ -108,8 +108,9 @@ def finished(home: Path) -> dict[str, float]:
     return {str(path.parent.relative_to(home)): path.stat().st_mtime for path in home.glob("stages/*/*/done.json")}
 
 
-def case(name: str, folder: Path, delay_s: float = 0.0) -> dict[str, Any]:
+def case(name: str, folder: Path) -> dict[str, Any]:
     """Run one case in an empty folder with a short path."""
+    delay_s = 1.0 if name == "distill" else 0.0  # so that the worker is killed with answers in flight
     home = folder / "home"
     with_redis = name == "head"
     variables = {"TEACHER_KEY": "none"}
@@ -121,12 +122,14 @@ def case(name: str, folder: Path, delay_s: float = 0.0) -> dict[str, Any]:
         job = Job(cluster, folder, *(["--driver-cpus", "0.5"] if with_redis else []))
         if name in ACTORS:
             found["killed"] = kill_a_worker(name, cluster, job, home)
-        elif name.startswith("head"):
+        elif with_redis:
             found |= restart_the_head(cluster, job, home)
-            if not with_redis:
-                job.finish()
-                before = finished(home)
-                job = Job(cluster, folder)
+        elif name == "head-without-redis":
+            found |= restart_the_head(cluster, job, home)
+            found["first code"] = job.finish()
+            cluster.wait_for_nodes(3)
+            before = finished(home)
+            job = Job(cluster, folder)
         code = job.finish()
         found["seconds"] = round(time.monotonic() - began)
         if code:
@@ -146,6 +149,8 @@ def kill_a_worker(stage: str, cluster: NetworkCluster, job: Job, home: Path) -> 
     job.wait_until(lambda: addresses.update(cluster.addresses_of(actor)) or addresses)
     worker = cluster.workers[min(addresses)]
     worker.kill()
+    if any(home.glob(f"stages/{stage}/*/done.json")):
+        raise RuntimeError(f"{stage} was finished before its worker could be killed")
     return worker.name
 
 

@@ -112,9 +112,8 @@ class Node:
     def kill(self) -> None:
         """End all of its processes at once, as a machine that loses its power does."""
         assert self._process is not None
-        self._process.send_signal(
-            signal.SIGKILL
-        )  # the kernel then kills the first process of the namespace, and so all
+        # The kernel then kills the first process of the namespace, and so all.
+        self._process.send_signal(signal.SIGKILL)
         self._process.wait(60)
         self._process = None
 
@@ -122,6 +121,11 @@ class Node:
     def running(self) -> bool:
         """Whether it was started and has not ended."""
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether it ended, although nobody killed it."""
+        return self._process is not None and self._process.poll() is not None
 
 
 class NetworkCluster:
@@ -178,11 +182,17 @@ class NetworkCluster:
     def wait_for_nodes(self, count: int, seconds: float = 180) -> None:
         """Return once the head knows that many nodes, itself included.
 
+        Nodes that gave up are started again, as a service manager would: Ray gives a node 30 s, and workers end with a
+        head that forgot them.
+
         Raises:
             TimeoutError: it does not in time.
         """
         until = time.monotonic() + seconds
         while time.monotonic() < until:
+            for node in (self.head, *self.workers.values()):
+                if node.gave_up:
+                    node.start()
             with suppress(OSError, KeyError, ValueError):
                 nodes = self.get("/api/v0/nodes?limit=100")["data"]["result"]["result"]
                 if sum(node["state"] == "ALIVE" for node in nodes) >= count:
