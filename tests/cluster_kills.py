@@ -127,7 +127,6 @@ def case(name: str, folder: Path) -> dict[str, Any]:
         elif name == "head-without-redis":
             found |= restart_the_head(cluster, job, home)
             found["first code"] = job.finish()
-            cluster.wait_for_nodes(3)
             before = finished(home)
             job = Job(cluster, folder)
         code = job.finish()
@@ -159,6 +158,7 @@ def restart_the_head(cluster: NetworkCluster, job: Job, home: Path) -> dict[str,
     job.wait_until(lambda: any(home.glob(ACTORS["finetune"][1])))
     cluster.head.kill()
     cluster.head.start()
+    cluster.wait_for_nodes(3)
     return {"finished before": len(finished(home))}
 
 

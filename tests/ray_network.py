@@ -179,7 +179,7 @@ class NetworkCluster:
         self.workers[worker.address] = worker
         return worker
 
-    def wait_for_nodes(self, count: int, seconds: float = 180) -> None:
+    def wait_for_nodes(self, count: int, seconds: float = 300) -> None:
         """Return once the head knows that many nodes, itself included.
 
         Nodes that gave up are started again, as a service manager would: Ray gives a node 30 s, and workers end with a
