@@ -3,13 +3,14 @@
     python tests/cluster_kills.py undisturbed distill finetune sample judge head head-without-redis
 
 Submits the pipeline from a host outside the cluster, kills a node with work of the stage (or the head), and prints for
-each case how long it took, whether the report is that of the undisturbed run, and what the teacher was asked more than
-once. Needs root's rights, for network namespaces. Ends with code 1 where something was lost.
+each case how long it took, whether the report is that of the first case that is named, its digest, and how many answers
+the teacher gave twice. Needs root's rights, for network namespaces. Ends with code 1 where something was lost.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import subprocess
 import sys
@@ -187,6 +188,7 @@ def main() -> None:
         reports[name] = found.pop("results")
         first = next(iter(reports.values()))
         found["same report"] = reports[name] == first
+        found["report"] = hashlib.sha256(json.dumps(reports[name], sort_keys=True).encode()).hexdigest()[:12]
         lost |= not found["same report"] or bool(found.get("made again")) or found["answered twice"] > IN_FLIGHT
         print(json.dumps(found), flush=True)
     sys.exit(lost)
