@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray._private.authentication.authentication_token_setup import enable_token_auth_by_default
 from ray.cluster_utils import Cluster
 from ray.util import placement_group_table
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -51,6 +52,7 @@ LABELS = {"sandbox": "yes"}
 def two_nodes(folder: Path) -> Iterator[list[str]]:
     """A head and a worker node of one CPU each, and this process connected to them; gives the nodes' ids."""
     with isolated_environment(folder):
+        enable_token_auth_by_default()  # As `ray.init` does for a cluster that it starts, and `Cluster` does not.
         head = {"num_cpus": 1, "include_dashboard": True, "dashboard_port": free_port()}
         cluster = Cluster(initialize_head=True, head_node_args=head)
         try:

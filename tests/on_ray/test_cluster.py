@@ -4,10 +4,14 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import ray
+from mlflow_parts import free_port
 
 from codeplan.config import ExecutionConfig
 from codeplan.on_ray import cluster as clusters
@@ -74,6 +78,41 @@ def test_auto_address_is_the_cluster_of_this_job(ray_cluster: None, monkeypatch:
     monkeypatch.delenv("RAY_ADDRESS")
     with pytest.raises(ClusterError, match="RAY_ADDRESS is not set"):
         resolve("auto")
+
+
+def test_token_mode_on_a_cluster_without_a_token_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    with tempfile.TemporaryDirectory(prefix="cp-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        command = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", "--num-cpus=0"]
+        command += ["--node-ip-address=127.0.0.1", f"--port={address.split(':')[1]}", f"--temp-dir={folder}"]
+        command += ["--include-dashboard=false", "--disable-usage-stats"]
+        with subprocess.Popen(
+            command,
+            env={**os.environ, "RAY_AUTH_MODE": "disabled"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT,
+        ) as head:
+            try:
+                until = time.monotonic() + 60
+                while not accepts(address):
+                    assert head.poll() is None
+                    assert time.monotonic() < until
+                    time.sleep(0.1)
+                monkeypatch.setenv("RAY_AUTH_MODE", "token")
+                with pytest.raises(ClusterError, match=r"the cluster was started without it.*; unset RAY_AUTH_MODE"):
+                    probe(ExecutionConfig(ray_address=address))
+                monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+                assert probe(ExecutionConfig(ray_address=address)).nodes == 1
+            finally:
+                head.terminate()
+
+
+def accepts(address: str) -> bool:
+    """Whether a server accepts connections there."""
+    host, port = address.split(":")
+    with suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
+        return True
+    return False
 
 
 def test_port_that_never_answers_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import ray
 
 from codeplan.config import ExecutionConfig
-from codeplan.on_ray.judge_actors import BATCH_RETRIES, START_ATTEMPTS, JudgeActor, JudgeActors, started
+from codeplan.on_ray.judge_actors import BATCH_RETRIES, JudgeActor, JudgeActors
 from codeplan_sandbox import Case, Limits, Outcome, SandboxError, Suite, SuiteVerdict
 
 SUITE = Suite("stdin", cases=tuple(Case(input=f"{n}\n", output=f"{n + 1}\n") for n in range(3)))
@@ -105,35 +104,3 @@ def test_sandbox_that_keeps_failing_raises_and_gives_no_verdict(ray_cluster: Non
     with pytest.raises(SandboxError, match="the fork server failed"):
         outcomes(judges, [RIGHT])
     judges.stop()
-
-
-def dropped_actor() -> Any:
-    """An actor that is killed while it waits for a node that does not exist."""
-    actor = ray.remote(JudgeActor).options(num_cpus=0, label_selector={"node": "none"}).remote(Limits())
-    ray.kill(actor)
-    return actor
-
-
-def test_an_actor_that_was_dropped_before_it_ran_is_replaced(ray_cluster: None) -> None:
-    made: list[Any] = []
-
-    def another() -> Any:
-        made.append(ray.remote(JudgeActor).options(num_cpus=0.25).remote(Limits()))
-        return made[-1]
-
-    actor = started(dropped_actor(), another)
-    assert [actor] == made
-    assert ray.get(actor.pid.remote()) > 0
-    ray.kill(actor)
-
-
-def test_actors_are_not_replaced_for_ever(ray_cluster: None) -> None:
-    made: list[Any] = []
-
-    def another() -> Any:
-        made.append(dropped_actor())
-        return made[-1]
-
-    with pytest.raises(SandboxError, match="never ran"):
-        started(dropped_actor(), another)
-    assert len(made) == START_ATTEMPTS - 1

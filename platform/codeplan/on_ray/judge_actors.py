@@ -33,8 +33,6 @@ UNAVAILABLE_S = 900.0
 """How long no batch may come back while actors are away: a cluster may have to start another machine for them."""
 PAUSE_S = 1.0
 """Pause before an actor that was away gets a batch again. The death of its node is noticed after some 20 s."""
-START_ATTEMPTS = 3
-"""Maximum actors that are created for one place, if Ray drops an actor before it ran."""
 
 
 class JudgeActor:
@@ -87,13 +85,13 @@ class JudgeActors:
             label_selector=execution.judge_labels or None,
         )
         actors = [remote.remote(limits) for _ in range(execution.judge_actors)]
+        judges = cls(tuple(actors))
         try:
-            for place, actor in enumerate(actors):
-                actors[place] = started(actor, lambda: remote.remote(limits))
+            judges.tiers()
         except SandboxError:
-            cls(tuple(actors)).stop()
+            judges.stop()
             raise
-        return cls(tuple(actors))
+        return judges
 
     def tiers(self) -> list[str]:
         """Name of the isolation tier, per actor."""
@@ -186,26 +184,6 @@ class _Dispatch:
                 self._free.append(actor)
                 found.append((batch, verdicts))
         return found
-
-
-def started(actor: Any, another: Callable[[], Any]) -> Any:
-    """An actor whose sandbox has started: the given one, or another one if Ray dropped it before it ever ran.
-
-    On a busy machine Ray 2.60 was seen to cancel an actor that still had a handle, with the reason that it had none.
-    Ray restarts actors that died, but not those that never ran.
-
-    Raises:
-        SandboxError: the actor's sandbox did not start, or Ray dropped `START_ATTEMPTS` actors.
-    """
-    for attempt in range(1, START_ATTEMPTS + 1):
-        try:
-            _tier(actor)
-            break
-        except SandboxError as error:
-            if "The actor never ran" not in str(error) or attempt == START_ATTEMPTS:
-                raise
-            actor = another()
-    return actor
 
 
 def _tier(actor: Any) -> str:

@@ -20,7 +20,14 @@ def ask(address: str) -> dict[str, float | str]:
     except OSError as error:
         return {"error": error.strerror or str(error)}
     import ray
+    from ray._raylet import AuthenticationMode, get_authentication_mode  # type: ignore[attr-defined]
 
+    if get_authentication_mode() is not AuthenticationMode.DISABLED and _answers_without_token(address):
+        return {
+            "error": "RAY_AUTH_MODE is set here, but the cluster was started without it: this process would refuse "
+            "what the cluster sends, and Ray would drop every actor; unset RAY_AUTH_MODE, or start the cluster's "
+            "nodes with RAY_AUTH_MODE=token"
+        }
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
         total = ray.cluster_resources()
@@ -33,6 +40,19 @@ def ask(address: str) -> dict[str, float | str]:
         )
         return {"error": f"{message} ({hint})"}
     return {"nodes": nodes, "cpus": total.get("CPU", 0.0), "gpus": total.get("GPU", 0.0)}
+
+
+def _answers_without_token(address: str) -> bool:
+    """Whether the cluster's GCS answers a request that carries no token."""
+    import grpc
+
+    with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
+        check_alive = channel.unary_unary("/ray.rpc.NodeInfoGcsService/CheckAlive")
+        try:
+            check_alive(b"", timeout=_CONNECT_S)
+        except grpc.RpcError:
+            return False
+    return True
 
 
 if __name__ == "__main__":
