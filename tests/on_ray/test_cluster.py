@@ -21,6 +21,7 @@ from codeplan.on_ray.local_cluster import isolated_environment, local_token
 LOCAL_RUN = """
 import os, sys
 import ray
+from ray._raylet import AuthenticationMode, get_authentication_mode
 from codeplan.config import ExecutionConfig
 from codeplan.on_ray.cluster import cluster
 @ray.remote
@@ -31,6 +32,7 @@ with cluster(ExecutionConfig(home=sys.argv[1])):
     print(ray.get_runtime_context().gcs_address, ray.get(inherited.remote()), ray.cluster_resources()["CPU"] > 0)
 changed = {name for name in set(before) | set(os.environ) if before.get(name) != os.environ.get(name)}
 print(sorted(name for name in changed if name in {"RAY_ADDRESS", "RAY_TMPDIR"} or "AUTH" in name))
+print(get_authentication_mode() == AuthenticationMode.DISABLED)
 """
 
 
@@ -57,11 +59,12 @@ def test_empty_address_starts_a_local_cluster(ray_cluster: None, tmp_path: Path)
         timeout=120,
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    first, second = result.stdout.strip().splitlines()
+    first, second, third = result.stdout.strip().splitlines()
     address, rest = first.split(" ", 1)
     assert address != others
     assert rest == "[] True"
     assert second == "[]", "the environment is restored"
+    assert third == "True", "Ray's native core follows the environment again"
 
 
 def test_probe_reports_the_resources_of_a_cluster(ray_cluster: None) -> None:

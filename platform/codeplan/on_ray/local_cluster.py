@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ray._private import ray_constants
-from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
+from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
 from codeplan.environment import socket_base
 from codeplan.files import locked, write_text
@@ -61,6 +61,7 @@ def isolated_environment(home: Path) -> Iterator[None]:
             else:
                 os.environ[name] = value
         AuthenticationTokenLoader.instance().reset_cache()
+        Config.initialize("")  # Ray's native core caches RAY_AUTH_MODE, which `ray.init` had set.
 
 
 def local_token(home: Path) -> Path:

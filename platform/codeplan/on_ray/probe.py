@@ -22,7 +22,7 @@ def ask(address: str) -> dict[str, float | str]:
     import ray
     from ray._raylet import AuthenticationMode, get_authentication_mode  # type: ignore[attr-defined]
 
-    if get_authentication_mode() is not AuthenticationMode.DISABLED and _answers_without_token(address):
+    if get_authentication_mode() != AuthenticationMode.DISABLED and _answers_without_token(address):
         return {
             "error": "RAY_AUTH_MODE is set here, but the cluster was started without it: this process would refuse "
             "what the cluster sends, and Ray would drop every actor; unset RAY_AUTH_MODE, or start the cluster's "
