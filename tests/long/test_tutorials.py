@@ -22,12 +22,13 @@ RUN = [page for page in TUTORIALS if any(block.runs for block in blocks(page))]
 
 SAYS = {
     "quickstart.md": (r"✓ check +12 passed", r"✓ report +reused", r"finetune +│ done", r"report +│ missing"),
-    "sweeps.md": (r"page +runs/sweeps/toy/page\.html", r"\(4 done\)|4/4", r"✓ finetune +reused", r"✓ report +reused"),
-    "tutorials/results.md": (
-        r"runs/stages/report/\w+/problems\.html|figure_plans\.png",
-        r"sampling\.plans",
-        r"p \(Holm\)",
+    "sweeps.md": (
+        r"page +runs/sweeps/toy/page\.html",
+        r"4 points, best first",
+        r"✓ finetune +reused",
+        r"✓ report +reused",
     ),
+    "tutorials/results.md": (r"figure_plans\.png", r"Settings that differ", r"\(Holm\)"),
     "tutorials/own_data.md": (r"runs_mine/stages/report/\w+/problems\.html", r"codeplan: 1 of \d+ checks failed"),
     "tutorials/teacher.md": (r"allows no further request", r"✓ distill plans +reused", r"distill oracle +│ done"),
     "tutorials/gpu.md": (r"finetune +│ done", r"finetune +│ missing"),

@@ -69,7 +69,7 @@ def how_to_look(config: Config) -> str:
     if config.tracking.uri:
         return f"open MLflow at {redacted(config.tracking.uri)}"
     here = Path(sys.executable).with_name("codeplan")
-    with suppress(ValueError):
+    with suppress(ValueError, OSError):  # the current folder may be gone
         here = here.relative_to(Path.cwd())
     command = "codeplan" if shutil.which("codeplan") else shlex.quote(str(here))
     home = config.execution.home

@@ -91,8 +91,10 @@ def cluster_here(home: Path, workers: int, cpus: int) -> Iterator[ClusterHere]:
         head = ["--head", "--port", str(port), "--dashboard-host", _LOOPBACK, "--dashboard-port", str(dashboard)]
         _start(here, [*head, "--include-dashboard", "true", "--temp-dir", str(folder / "ray")], cpus)
         _wait_for_nodes(here, 1)
-        for _ in range(workers):
-            _start(here, ["--address", address, "--num-gpus", "0"], cpus)
+        for number in range(1, 1 + workers):
+            # A folder of its own: a node unpacks a job's package anew, also where another node's processes work in it.
+            own = ["--temp-dir", str(folder / f"ray-{number}")]
+            _start(here, ["--address", address, "--num-gpus", "0", *own], cpus)
         _wait_for_nodes(here, 1 + workers)
         yield here
 
