@@ -21,8 +21,10 @@ from codeplan.teacher.cached_teacher import REJECTION_LIMIT, CachedTeacher, Repl
 from codeplan.teacher.configured_endpoint import endpoint_of, host_of
 from codeplan.teacher.plan_collection import Distilled, RequestCounts, collect_plans
 from codeplan.teacher.plan_requests import build_plan_requests
+from codeplan.teacher.request_metrics import RequestMetrics
 from codeplan.teacher.requests import TeacherRequest
 from codeplan.teacher.sampling_settings import Adaptation
+from codeplan.watching import UNWATCHED, Watch
 
 REJECTION_LIMIT_AFTER_ANSWER = 10
 """The least number of consecutive rejections that stops everything once any request was answered."""
@@ -47,6 +49,7 @@ def distill(
     *,
     workers: Workers,
     on_reply: Callable[[TeacherRequest, Reply], None] | None = None,
+    watch: Watch = UNWATCHED,
 ) -> Distilled:
     """Ask the teacher for the plans behind the problems' solutions.
 
@@ -60,6 +63,7 @@ def distill(
         advance: called with the counts since the last call.
         workers: what sends the requests after the first.
         on_reply: called with each request that was sent, and what became of it.
+        watch: where replies are counted.
 
     Raises:
         StageError: the teacher refuses everything, the budget is exhausted, or too many requests failed. All answers
@@ -70,9 +74,11 @@ def distill(
     sharing = Counter(plan_request.request.key for plan_request in plan_requests)
     distinct = {plan_request.request.key: plan_request.request for plan_request in plan_requests}
     replies: dict[str, Reply] = {}
+    metrics = RequestMetrics(watch, len(distinct))
 
     def take(reply: Reply) -> None:
         replies[reply.key] = reply
+        metrics.add(reply)
         advance(RequestCounts.of(reply, sharing[reply.key]))
 
     for reply in _cached(distinct.values(), cache):
@@ -81,12 +87,13 @@ def distill(
         budget = _open_budget(teacher, execution, replies.values(), workers)
         limit = _rejection_limit(execution, len(plan_requests)) if replies else REJECTION_LIMIT
         with endpoint_of(teacher) as endpoint:
-            setup = TeacherSetup(endpoint, execution, cache.folder, budget, limit)
-            for reply in _ask_all(missing, setup, workers):
-                take(reply)
-                if on_reply is not None and reply.started:
-                    on_reply(distinct[reply.key], reply)
-                _ensure_cached(distinct[reply.key], reply, cache)
+            setup = TeacherSetup(endpoint, execution, cache.folder, budget, limit, watch=watch)
+            with metrics.summarized():
+                for reply in _ask_all(missing, setup, workers):
+                    take(reply)
+                    if on_reply is not None and reply.started:
+                        on_reply(distinct[reply.key], reply)
+                    _ensure_cached(distinct[reply.key], reply, cache)
     return collect_plans(plan_requests, replies, teacher, execution, _without_solution(problems))
 
 
