@@ -167,7 +167,7 @@ def run(
     trial: Trial | None = None,
     observer: Observer | None = None,
 ) -> Pipeline:
-    """Run every stage called ``goal`` and all that they read from; finished stages are reused.
+    """Run every stage called ``goal`` and all that they read from, and return them; finished stages are reused.
 
     Args:
         config: the experiment.
@@ -177,9 +177,6 @@ def run(
         differs: the settings that differ from the base configuration, by ``section.key``: they name the run.
         trial: where a sweep runs the pipeline, the place in it.
         observer: who follows the run, and may stop it.
-
-    Returns:
-        The stages.
     """
     pipeline = build(config, goal)
     require_same_inputs(pipeline.values())
@@ -187,11 +184,8 @@ def run(
     observer = observer or Observer()
     runs: dict[str, Run] = {}
     about = {"goal": goal, "identity": list(pipeline.values())[-1].fingerprint}
-    with (
-        ExitStack() as exit_stack,
-        _tracked(config, tracker, about, differs or {}, trial) as parent,
-        watched_run(config.name, goal, parent.run_id, config.execution) as log,
-    ):
+    with ExitStack() as exit_stack, _tracked(config, tracker, about, differs or {}, trial) as parent:
+        log = exit_stack.enter_context(watched_run(config.name, goal, parent.run_id, config.execution))
         observer.run_started(parent.run_id)
         _show_start(config, console)
         if trial is None:
@@ -200,8 +194,7 @@ def run(
         for role, stage in pipeline.items():
             log.watch = watch = log.watch.at(named[role], stage.fingerprint)
             about = {"stage": stage.name, "role": role, "identity": stage.fingerprint}
-            stage_run = tracker.stage(parent, named[role], about | tags.of_config(config))
-            with stage_run as runs[role], watched_stage(watch):
+            with tracker.stage(parent, named[role], about | tags.of_config(config)) as runs[role], watched_stage(watch):
                 shown = (runs[role], config.tracking, console, exit_stack, observer, watch)
                 work = StageRun(stage, named[role], config.execution, *shown)
                 result = _run_and_log(work, runs, parent)

@@ -202,11 +202,7 @@ def start_problem(folder: Path, start_from: Path, training: TrainingConfig, exec
 
 
 def _resumes_from(folder: Path, start_from: Path | None) -> Path | None:
-    """The checkpoint that the workers will find first; None where there is none.
-
-    Raises:
-        UserError: the one that a finished training left is damaged.
-    """
+    """The checkpoint that the workers find first; a UserError where the one of a finished training is damaged."""
     if (folder / CHECKPOINT).exists():
         read_state(folder / CHECKPOINT)  # Here, and not after restarts of the workers.
     own = max((folder / _RUN).glob("checkpoint_*"), default=folder / CHECKPOINT)

@@ -81,13 +81,19 @@ def worker_log(watch: Watch) -> None:
 
     Several machines cannot append to one file of a network file system.
     """
-    if watch.log and not EVENTS.handlers:
+    if watch.log and not any(isinstance(handler, _FileHandler) for handler in EVENTS.handlers):
         own = Path(watch.log).with_suffix(f".{socket.gethostname()}-{os.getpid()}.jsonl")
         _attach(str(own), JsonLines(watch))
 
 
 class _FileHandler(logging.FileHandler):
     """A file that may be lost, as its disk may be full: the run goes on."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            super().emit(record)
+        except OSError:  # it cannot be opened
+            self.handleError(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # logging's name
         del record

@@ -1,13 +1,13 @@
-"""Metrics and the log's summary of a distillation, from its replies."""
+"""The replies of a distillation, counted as they come: for its progress, as metrics, and in the log's summary."""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 
 from codeplan.teacher.cached_teacher import Reply
+from codeplan.teacher.plan_collection import RequestCounts
 from codeplan.watching import Watch
 from codeplan.watching.metrics import (
     FAILURES,
@@ -20,26 +20,38 @@ from codeplan.watching.metrics import (
 )
 
 
-class RequestMetrics:
-    """Counts each distinct request once, when it is settled."""
+class Replies:
+    """What became of each request so far; every distinct request is counted once, when it is settled."""
 
-    def __init__(self, watch: Watch, requests: int) -> None:
-        """Start with all requests pending."""
+    def __init__(self, sharing: Mapping[str, int], advance: Callable[[RequestCounts], None], watch: Watch) -> None:
+        """Start with all requests pending.
+
+        Args:
+            sharing: by the key of each distinct request, how many plan requests share it.
+            advance: called with the counts of each reply.
+            watch: where metrics and events go.
+        """
+        self.by_key: dict[str, Reply] = {}
+        self._sharing = sharing
+        self._advance = advance
         self._watch = watch
-        self._pending = requests
         self._outcomes: Counter[str] = Counter()
         self._failures: Counter[str] = Counter()
         self._retries: Counter[str] = Counter()
         self._cost_usd = 0.0
 
     def add(self, reply: Reply) -> None:
-        """Count what became of one request."""
+        """Keep and count what became of one request."""
+        self.by_key[reply.key] = reply
+        self._count(reply)
+        self._advance(RequestCounts.of(reply, self._sharing[reply.key]))
+
+    def _count(self, reply: Reply) -> None:
         watch = self._watch
-        self._pending -= 1
         outcome = "cached" if reply.cached else reply.status
         self._outcomes[outcome] += 1
         watch.count(TEACHER_ANSWERS, outcome=outcome)
-        watch.record(TEACHER_PENDING, self._pending)
+        watch.record(TEACHER_PENDING, len(self._sharing) - len(self.by_key))
         for reason in reply.retried:
             self._retries[reason] += 1
             watch.count(TEACHER_RETRIES, reason=reason)
@@ -56,11 +68,10 @@ class RequestMetrics:
             watch.count(TEACHER_COST, reply.answer.cost_usd)
             watch.record(TEACHER_SECONDS, reply.seconds)
 
-    @contextmanager
-    def summarized(self) -> Iterator[None]:
-        """Log one event with the counts when the block ends, also by an error."""
+    def summarized(self, replies: Iterator[Reply]) -> Iterator[Reply]:
+        """Pass replies on; at their end, also by an error, log one event with the counts."""
         try:
-            yield
+            yield from replies
         finally:
             self._watch.record(TEACHER_PENDING, 0)
             self._watch.event(
