@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import promql_parser
 import pytest
 import yaml
+from cluster_files import KUBERNETES, built, containers, find, pod_templates
 
 from codeplan.config import ExecutionConfig
 from codeplan.errors import StopRequested, UserError
@@ -133,6 +136,26 @@ def test_prometheus_reads_rays_list_of_nodes() -> None:
     assert scrape["file_sd_configs"] == [{"files": ["/tmp/ray/prom_metrics_service_discovery.json"]}]
     assert [(PROMETHEUS / file).is_file() for file in config["rule_files"]] == [True]
     assert all(rule.keys() >= {"alert", "expr", "annotations"} for rule in alerts())
+
+
+def test_the_component_for_kubernetes_finds_the_metrics_ports(tmp_path: Path) -> None:
+    shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
+    overlay = tmp_path / "kubernetes" / "overlays" / "gpu" / "kustomization.yaml"
+    component = "../../components/pod-monitor"
+    overlay.write_text(overlay.read_text().replace("components:", f"components:\n  - {component}"))
+    objects = built(overlay.parent)
+    assert f"- {component}" in DOCS
+    policy = find(objects, "NetworkPolicy", "prometheus")
+    kubernetes_validate.validate(policy, "1.34", strict=True)
+    monitor = find(objects, "PodMonitor", "ray")
+    cluster = find(objects, "RayCluster", "codeplan")
+    assert monitor["metadata"]["namespace"] == cluster["metadata"]["namespace"]
+    assert monitor["spec"]["selector"]["matchLabels"] == {"ray.io/cluster": cluster["metadata"]["name"]}
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    ((opened,),) = [rule["ports"] for rule in policy["spec"]["ingress"]]
+    for group, template in pod_templates(cluster).items():
+        ports = {port["name"]: port["containerPort"] for one in containers(template) for port in one.get("ports", [])}
+        assert ports[endpoint["port"]] == opened["port"], group
 
 
 def test_counters_wait_for_an_exporter_and_gauges_do_not(counts: Counts) -> None:
