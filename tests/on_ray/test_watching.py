@@ -8,9 +8,11 @@ import re
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +55,10 @@ def scraped(head: RayHead) -> Samples:
     (discovery,) = (head.folder / "ray" / "session_latest").glob("prom_metrics_service_discovery.json")
     for group in json.loads(discovery.read_text()):
         for target in group["targets"]:
-            with urllib.request.urlopen(f"http://{target}/metrics", timeout=10) as response:
+            with (
+                suppress(urllib.error.URLError),  # those of the head and the autoscaler have fixed ports
+                urllib.request.urlopen(f"http://{target}/metrics", timeout=10) as response,
+            ):
                 for family in text_string_to_metric_families(response.read().decode()):
                     found += [(sample.name, sample.labels, sample.value) for sample in family.samples]
     return [sample for sample in found if sample[0].startswith(f"{PREFIX}codeplan_")]
