@@ -30,11 +30,13 @@ class RayHead:
         self.token.chmod(0o600)
         self.dashboard_port = free_port()
         self.uri = f"http://127.0.0.1:{self.dashboard_port}"
-        ports = ("port", "ray-client-server-port", "dashboard-agent-listen-port", "dashboard-agent-grpc-port")
+        self.gcs_port = free_port()
+        ports = ("ray-client-server-port", "dashboard-agent-listen-port", "dashboard-agent-grpc-port")
         ports += ("metrics-export-port", "runtime-env-agent-port", "node-manager-port", "object-manager-port")
         self._command = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block"]
         self._command += ["--node-ip-address=127.0.0.1", f"--num-cpus={cpus}", "--disable-usage-stats"]
         self._command += ["--include-dashboard=true", "--dashboard-host=127.0.0.1"]
+        self._command += [f"--port={self.gcs_port}"]
         self._command += [f"--dashboard-port={self.dashboard_port}", f"--temp-dir={folder / 'ray'}"]
         self._command += [f"--object-store-memory={200 * 1024 * 1024}"]
         self._command += [f"--{name}={free_port()}" for name in ports]

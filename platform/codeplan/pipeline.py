@@ -26,6 +26,7 @@ from codeplan import stages
 from codeplan.config import Config, Settings
 from codeplan.stage import Stage, StageError, StageResult, require_same_inputs
 from codeplan.stages import Observer, StageRun, distill, finetune, judge, lineage, problems, report, sample
+from codeplan.stages.events import log_end, watched_run, watched_stage
 from codeplan.teacher.offline import MODEL as OFFLINE
 from codeplan.tracking import Run, Tracker, run_name, system_metrics, tags
 
@@ -166,7 +167,7 @@ def run(
     trial: Trial | None = None,
     observer: Observer | None = None,
 ) -> Pipeline:
-    """Run every stage called ``goal`` and all that they read from; finished stages are reused.
+    """Run every stage called ``goal`` and all that they read from, and return them; finished stages are reused.
 
     Args:
         config: the experiment.
@@ -176,9 +177,6 @@ def run(
         differs: the settings that differ from the base configuration, by ``section.key``: they name the run.
         trial: where a sweep runs the pipeline, the place in it.
         observer: who follows the run, and may stop it.
-
-    Returns:
-        The stages.
     """
     pipeline = build(config, goal)
     require_same_inputs(pipeline.values())
@@ -187,17 +185,18 @@ def run(
     runs: dict[str, Run] = {}
     about = {"goal": goal, "identity": list(pipeline.values())[-1].fingerprint}
     with ExitStack() as exit_stack, _tracked(config, tracker, about, differs or {}, trial) as parent:
+        log = exit_stack.enter_context(watched_run(config.name, goal, parent.run_id, config.execution))
         observer.run_started(parent.run_id)
         _show_start(config, console)
         if trial is None:
             show_run(parent.run_id, console)
         parent.tag(**{f"identity.{role}": stage.fingerprint for role, stage in pipeline.items()})
         for role, stage in pipeline.items():
+            log.watch = watch = log.watch.at(named[role], stage.fingerprint)
             about = {"stage": stage.name, "role": role, "identity": stage.fingerprint}
-            with tracker.stage(parent, named[role], about | tags.of_config(config)) as runs[role]:
-                work = StageRun(
-                    stage, named[role], config.execution, runs[role], config.tracking, console, exit_stack, observer
-                )
+            with tracker.stage(parent, named[role], about | tags.of_config(config)) as runs[role], watched_stage(watch):
+                shown = (runs[role], config.tracking, console, exit_stack, observer, watch)
+                work = StageRun(stage, named[role], config.execution, *shown)
                 result = _run_and_log(work, runs, parent)
             if stage.name == "problems":
                 problems.require_usable(role, stage, result)
@@ -249,14 +248,10 @@ def _run_stage(work: StageRun, runs: Mapping[str, Run]) -> StageResult:
     work.observer.stage_started(work.title)
     maker = work.folder / "mlflow_run"
 
-    def on_wait(holder: str) -> None:
-        line = f"  {work.title}: another run is working on this stage ({holder}); waiting for it"
-        work.console.print(line, highlight=False, markup=False, soft_wrap=True)
-
     result = work.stage.done()
     computed = False
     if result is None:
-        with work.stage.lock(on_wait, work.tracking.run_id):
+        with work.stage.lock(work.tell_waiting_for_stage, work.tracking.run_id):
             result = work.stage.done()  # by the run that this one waited for
             if result is None:
                 maker.write_text(f"{work.tracking.experiment_id}/{work.tracking.run_id}")
@@ -272,6 +267,7 @@ def _run_stage(work: StageRun, runs: Mapping[str, Run]) -> StageResult:
         made_by = Run.page(experiment or work.tracking.experiment_id, run_id)
         work.tracking.describe(lineage.description(work.stage, runs, "" if run_id == "unknown" else made_by))
     _show(work, result, f"{seconds:.1f} s" if computed else "reused")
+    log_end(work.watch, result, seconds, computed=computed)
     work.observer.stage_finished(work.stage, result, seconds, computed=computed)
     return result
 

@@ -72,7 +72,7 @@ def test_a_stage_that_computes_is_not_said_to_wait(monkeypatch: pytest.MonkeyPat
         return 0
 
     try:
-        with waiting.told_while_waiting(progress, told.append):
+        with waiting.told_while_waiting(progress, lambda text, _: told.append(text)):
             wait_until(lambda: len(looked) > 5)
     finally:
         ray.kill(holder)

@@ -13,7 +13,7 @@ PACKAGES = {"codeplan": ROOT / "platform" / "codeplan", "codeplan_sandbox": ROOT
 
 FOUNDATION = {
     *("codeplan", "config", "environment", "errors", "files", "pool"),
-    *("progress", "randomness", "records", "stage", "tracking"),
+    *("progress", "randomness", "records", "stage", "tracking", "watching"),
 }
 LAYERS = (
     "problems",

@@ -13,6 +13,7 @@ from ray.data import ActorPoolStrategy, DataContext
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from codeplan.config import ExecutionConfig, TeacherConfig
+from codeplan.on_ray.metrics import watch_worker
 from codeplan.records import Problem
 from codeplan.teacher import distillation
 from codeplan.teacher.budget import Budget, LocalBudget
@@ -20,6 +21,7 @@ from codeplan.teacher.cached_teacher import CachedTeacher, Reply, TeacherSetup
 from codeplan.teacher.offline.server import offline_host
 from codeplan.teacher.plan_collection import Distilled, RequestCounts
 from codeplan.teacher.requests import TeacherRequest
+from codeplan.watching import UNWATCHED, Watch
 
 ROWS_PER_TASK = 8
 """Requests per Ray task: progress reaches the driver task by task."""
@@ -33,10 +35,19 @@ def distill(
     advance: Callable[[RequestCounts], None],
     *,
     on_reply: Callable[[TeacherRequest, Reply], None] | None = None,
+    watch: Watch = UNWATCHED,
 ) -> Distilled:
     """`codeplan.teacher.distillation.distill` with Ray actors as its workers. Ray is running."""
-    workers = _RayWorkers(execution)
-    return distillation.distill(problems, teacher, execution, cache_folder, advance, workers=workers, on_reply=on_reply)
+    return distillation.distill(
+        problems,
+        teacher,
+        execution,
+        cache_folder,
+        advance,
+        workers=_RayWorkers(execution),
+        on_reply=on_reply,
+        watch=watch,
+    )
 
 
 class _RayWorkers:
@@ -82,6 +93,7 @@ class _TeacherActor:
     """A `CachedTeacher` behind Ray Data's interface: rows of requests in, rows of replies out."""
 
     def __init__(self, setup: TeacherSetup) -> None:
+        watch_worker(setup.watch)
         self._teacher = CachedTeacher(setup)
 
     async def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[str]]:

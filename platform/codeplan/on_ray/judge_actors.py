@@ -8,7 +8,9 @@ is raised.
 
 from __future__ import annotations
 
+import logging
 import os
+import socket
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +21,9 @@ import ray
 from ray.exceptions import ActorUnavailableError, ObjectLostError, RayActorError
 
 from codeplan.config import ExecutionConfig
+from codeplan.on_ray.metrics import watch_worker
+from codeplan.watching import UNWATCHED, Watch
+from codeplan.watching.metrics import FAILURES
 from codeplan_sandbox import Judge, Limits, SandboxError, Suite, SuiteVerdict
 
 BATCH_PROGRAMS = 16
@@ -38,12 +43,22 @@ PAUSE_S = 1.0
 class JudgeActor:
     """One actor, with a running judge, in a process of its own."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, watch: Watch = UNWATCHED) -> None:
+        watch_worker(watch)
+        self._watch = watch
+        if ray.get_runtime_context().was_current_actor_reconstructed:
+            watch.count(FAILURES, kind="judge_actor_restarted")
+            watch.event("judge_actor_restarted", level=logging.WARNING, node=socket.gethostname(), pid=os.getpid())
         self._judge = Judge(limits)
 
     def judge(self, programs: list[tuple[str, Suite]], stop_at_failure: bool) -> list[SuiteVerdict]:
         """The programs' verdicts, in the order of the programs."""
-        return [self._judge.judge(program, suite, stop_at_failure=stop_at_failure) for program, suite in programs]
+        try:
+            return [self._judge.judge(program, suite, stop_at_failure=stop_at_failure) for program, suite in programs]
+        except SandboxError as error:
+            self._watch.count(FAILURES, kind="sandbox")
+            self._watch.event("sandbox_failed", level=logging.WARNING, node=socket.gethostname(), error=str(error))
+            raise
 
     def tier(self) -> str:
         """Name of the isolation tier on this actor's machine."""
@@ -65,12 +80,13 @@ class JudgeActors:
     actors: tuple[Any, ...]
 
     @classmethod
-    def start(cls, execution: ExecutionConfig, limits: Limits) -> JudgeActors:
+    def start(cls, execution: ExecutionConfig, limits: Limits, watch: Watch = UNWATCHED) -> JudgeActors:
         """Start the actors, and wait until every actor's sandbox has started.
 
         Args:
             execution: how many actors, one per CPU that is available for judging, and on which nodes.
             limits: limits per program.
+            watch: where restarts and failures of sandboxes are counted.
 
         Raises:
             SandboxError: a machine of the cluster has no isolation tier that is strong enough.
@@ -84,7 +100,7 @@ class JudgeActors:
             scheduling_strategy="DEFAULT",
             label_selector=execution.judge_labels or None,
         )
-        actors = [remote.remote(limits) for _ in range(execution.judge_actors)]
+        actors = [remote.remote(limits, watch) for _ in range(execution.judge_actors)]
         judges = cls(tuple(actors))
         try:
             judges.tiers()

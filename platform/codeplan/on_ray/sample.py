@@ -13,11 +13,16 @@ from codeplan.config import ExecutionConfig
 from codeplan.errors import explain
 from codeplan.inference.plan_sampling import sample
 from codeplan.inference.sample_pool import SamplePool, counts
+from codeplan.inference.samples import Samples
 from codeplan.on_ray.judge_actors import JudgeActors
+from codeplan.on_ray.judge_metrics import counted
+from codeplan.on_ray.metrics import watch_worker
 from codeplan.pool import PROBLEMS_PER_BLOCK, BlockMarkers, blocks
 from codeplan.records import Plan, Problem
 from codeplan.stage import StageError
 from codeplan.student.generation_request import Generation, GenerationRequest
+from codeplan.watching import UNWATCHED, Watch
+from codeplan.watching.metrics import POOL_RECORDS, SAMPLED_SEQUENCES, SAMPLED_TOKENS
 from codeplan_sandbox import Suite, SuiteVerdict
 
 
@@ -31,6 +36,7 @@ class Sampling:
         markers: where finished blocks are marked.
         judges: the sandboxes that run the example tests.
         execution: batch size and device.
+        watch: where samples are counted.
     """
 
     model: Path
@@ -38,6 +44,7 @@ class Sampling:
     markers: BlockMarkers
     judges: JudgeActors
     execution: ExecutionConfig
+    watch: Watch = UNWATCHED
 
 
 class Sampler:
@@ -48,6 +55,7 @@ class Sampler:
         self._problems, self._oracle = ray.get(data)
         self._sampling = sampling
         self._student = _LazyGenerator(sampling)
+        watch_worker(sampling.watch)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Sample one block, given as ``{"block": [index]}``: add to the pool what is missing there.
@@ -72,12 +80,27 @@ class Sampler:
             for part in sample(problems, self._oracle, self._student, self._judge, samples.settings, pool=there):
                 samples.add(block, part)
                 new.append(part)
-            counted = counts(samples.read(block), len(problems), new)
-            self._sampling.markers.put(block, counted, samples.parts(block))
+                self._count(part)
+            found = counts(samples.read(block), len(problems), new)
+            self._sampling.markers.put(block, found, samples.parts(block))
+        added = found["new.sequences"]
+        reused = found["plans"] + found["programs"] - added
+        self._sampling.watch.count(POOL_RECORDS, added, pool="samples", outcome="added")
+        self._sampling.watch.count(POOL_RECORDS, reused, pool="samples", outcome="reused")
         return len(problems)
 
+    def _count(self, part: Samples) -> None:
+        watch = self._sampling.watch
+        tokens = {
+            "plan": [plan.completion_tokens for plan in part.plans if not plan.dropped],
+            "program": [program.tokens for program in part.programs if not program.dropped],
+        }
+        for kind, lengths in tokens.items():
+            watch.count(SAMPLED_SEQUENCES, len(lengths), kind=kind)
+            watch.count(SAMPLED_TOKENS, sum(lengths), kind=kind)
+
     def _judge(self, programs: Sequence[tuple[str, Suite]]) -> list[SuiteVerdict]:
-        judged = self._sampling.judges.judge_many(programs)
+        judged = counted(self._sampling.judges.judge_many(programs), len(programs), self._sampling.watch)
         return [verdict for _, verdict in sorted(judged, key=lambda pair: pair[0])]
 
 

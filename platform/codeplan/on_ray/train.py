@@ -23,6 +23,7 @@ import torch
 from codeplan.config import ExecutionConfig, TrainingConfig
 from codeplan.errors import StopRequested, UserError
 from codeplan.files import atomic_write
+from codeplan.on_ray.train_metrics import TrainingMetrics
 from codeplan.on_ray.train_reports import ReportWriter, follow_reports
 from codeplan.records import Plan, Problem
 from codeplan.stage import Account
@@ -31,6 +32,7 @@ from codeplan.student.context import STOPPED
 from codeplan.student.engine import zero_stage
 from codeplan.student.prepare import Prepared, prepare
 from codeplan.student.settings import FinetuneSettings
+from codeplan.watching import UNWATCHED, Watch
 
 CHECKPOINT = "checkpoint"
 """Name of the folder in which a finished training leaves its last checkpoint, under a constant schedule; a user may
@@ -70,6 +72,7 @@ def finetune(  # noqa: PLR0917  # in the pipeline's order
     on_report: Callable[[dict[str, float]], None],
     start_from: Path | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    watch: Watch = UNWATCHED,
 ) -> Trained:
     """Fine-tune a student on the cluster that this process is connected to.
 
@@ -86,13 +89,13 @@ def finetune(  # noqa: PLR0917  # in the pipeline's order
         start_from: ``checkpoint`` of a training of the same problems and plans with an equal
             `FinetuneSettings.trajectory` and fewer steps; used where the folder has no checkpoint of its own.
         should_stop: asked twice a second; once it says so, the workers keep a checkpoint at their next report and end.
+        watch: where steps and tokens are counted, and checkpoints logged.
 
     Raises:
         StopRequested: training was asked to stop.
         UserError: the student cannot be built, too few problems have a solution, a task has no example, or the folder's
             own checkpoint is damaged.
-        ray.train.TrainingFailedError: the workers failed more often than they are restarted; the latest
-            checkpoint is kept.
+        ray.train.TrainingFailedError: the workers failed more often than they are restarted; a checkpoint is kept.
     """
     folder = folder.resolve()
     training = settings.training
@@ -101,11 +104,9 @@ def finetune(  # noqa: PLR0917  # in the pipeline's order
     if start_from is not None and (problem := start_problem(folder, start_from, training, execution)):
         warnings.append(f"trained from the first step, not from the checkpoint of fewer steps: {problem}")
         start_from = None
-    if (folder / CHECKPOINT).exists():
-        read_state(folder / CHECKPOINT)  # A damaged one stops the run here, and not after restarts of the workers.
-    (folder / _RUN).mkdir(exist_ok=True)
+    metrics = TrainingMetrics(watch, training.steps, _resumes_from(folder, start_from))
     trainer = _trainer(prepared, training, execution, folder, start_from)
-    result = _fit_until_stopped(trainer, folder / _RUN, on_report, should_stop)
+    result = _fit_until_stopped(trainer, folder / _RUN, metrics.passing_on(on_report), should_stop)
     _keep_checkpoint(Path(result.checkpoint.path) if result.checkpoint else start_from, folder, training)
     encoding = prepared.encoding
     counts = {f"questions_shortened/{task}": float(count) for task, count in encoding.shortened.items()}
@@ -116,6 +117,7 @@ def finetune(  # noqa: PLR0917  # in the pipeline's order
 def _trainer(
     prepared: Prepared, training: TrainingConfig, execution: ExecutionConfig, folder: Path, start_from: Path | None
 ) -> ray.train.torch.TorchTrainer:
+    (folder / _RUN).mkdir(exist_ok=True)
     on_gpu = execution.gpus_per_worker > 0
     return ray.train.torch.TorchTrainer(
         _train_worker,
@@ -197,6 +199,14 @@ def start_problem(folder: Path, start_from: Path, training: TrainingConfig, exec
         return f"checkpoint {start_from} has {state.step} steps, more than training.steps = {training.steps}"
     problem = state.mismatch(execution.train_workers, zero_stage(training, execution))
     return f"checkpoint {start_from} {problem}" if problem else ""
+
+
+def _resumes_from(folder: Path, start_from: Path | None) -> Path | None:
+    """The checkpoint that the workers find first; a UserError where the one of a finished training is damaged."""
+    if (folder / CHECKPOINT).exists():
+        read_state(folder / CHECKPOINT)  # Here, and not after restarts of the workers.
+    own = max((folder / _RUN).glob("checkpoint_*"), default=folder / CHECKPOINT)
+    return own if own.exists() else start_from
 
 
 def _keep_checkpoint(last: Path | None, folder: Path, training: TrainingConfig) -> None:

@@ -11,6 +11,11 @@ from typing import Any
 
 import ray.train
 
+CHECKPOINT_KEPT = "checkpoint_kept"
+"""In a line of the file: 1 where the report came with a checkpoint."""
+WORKERS_FAILED = "workers_failed"
+"""In a line of the file: how many workers failed; such a line has nothing else."""
+
 _POLL_S = 0.5
 
 
@@ -21,10 +26,18 @@ class ReportWriter(ray.train.UserCallback):
         self._path = path
 
     def after_report(self, run_context: Any, metrics: list[dict[str, float]], checkpoint: Any) -> None:
-        """Write the first worker's metrics: all workers report the same."""
-        del run_context, checkpoint
+        """Write the first worker's metrics: all workers report the same; `CHECKPOINT_KEPT` is added to them."""
+        del run_context
+        self._write({**metrics[0], CHECKPOINT_KEPT: float(checkpoint is not None)})
+
+    def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
+        """Write how many workers failed, instead of metrics."""
+        del run_context
+        self._write({WORKERS_FAILED: float(len(worker_exceptions))})
+
+    def _write(self, report: dict[str, float]) -> None:
         with Path(self._path).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(metrics[0]) + "\n")
+            file.write(json.dumps(report) + "\n")
 
 
 @contextmanager

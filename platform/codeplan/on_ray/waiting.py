@@ -16,12 +16,12 @@ _SHOWN = ("CPU", "GPU")
 
 
 @contextmanager
-def told_while_waiting(progress: Callable[[], int], tell: Callable[[str], None]) -> Iterator[None]:
+def told_while_waiting(progress: Callable[[], int], tell: Callable[[str, bool], None]) -> Iterator[None]:
     """Look once a minute, while the block runs, whether something has got done; if not, say what the cluster lacks.
 
     Args:
         progress: a number that changes when something gets done.
-        tell: called with a message, in a thread of its own.
+        tell: called with a message and whether it waits, in a thread of its own.
     """
     over = threading.Event()
 
@@ -32,9 +32,9 @@ def told_while_waiting(progress: Callable[[], int], tell: Callable[[str], None])
             missing = waited_for() if now == before else ""
             if missing:
                 waited += SECONDS
-                tell(f"has waited {waited / 60:.0f} min for {missing}")
+                tell(f"has waited {waited / 60:.0f} min for {missing}", True)
             elif waited:
-                tell("waits no longer")
+                tell("waits no longer", False)
                 waited = 0.0
             before = now
 

@@ -79,7 +79,7 @@ def run(work: StageRun) -> StageResult:
         def advance(counts: RequestCounts) -> None:
             bar.advance(counts.rows, counts.cost_usd)
 
-        made = distill(given, teacher, work.execution, cache, advance, on_reply=trace)
+        made = distill(given, teacher, work.execution, cache, advance, on_reply=trace, watch=work.watch)
     if work.stage.role == "plans" and not made.plans:
         reasons = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in made.account.dropped.items())
         raise StageError(f"none of the {requests:,} plan requests gave a plan: {reasons}")

@@ -67,6 +67,7 @@ def run(work: StageRun) -> StageResult:
             report,
             start_from=start_from,
             should_stop=work.observer.stop_requested,
+            watch=work.watch,
         )
     for warning in trained.warnings:
         work.note(warning)

@@ -43,12 +43,14 @@ def run(work: StageRun) -> StageResult:
     tell_waiting = work.tell_waiting("the verdicts")
     work.connect_ray(*resources(work.execution))
     with work.bar(_programs(work), "programs") as bar:
-        judges = JudgeActors.start(work.execution, work.stage.settings.hidden_tests.limits())
+        judges = JudgeActors.start(work.execution, work.stage.settings.hidden_tests.limits(), work.watch)
         try:
             for block in markers.missing(len(in_blocks)):
                 programs = samples.read(block).programs
                 suites = hidden_suites(in_blocks[block], work.stage.settings)
-                new = judge_block(block, _to_judge(programs, suites), judges, verdicts, bar, on_wait=tell_waiting)
+                new = judge_block(
+                    block, _to_judge(programs, suites), judges, verdicts, bar, on_wait=tell_waiting, watch=work.watch
+                )
                 counted = counts(programs, verdicts.read(block, programs), new)
                 markers.put(block, counted, [*samples.parts(block), *verdicts.parts(block)])
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ from codeplan.progress import Bar
 from codeplan.records import Record
 from codeplan.stage import Account, Stage, StageResult
 from codeplan.tracking import Run
+from codeplan.watching import UNWATCHED, Watch
+from codeplan.watching.metrics import WAITING
+from codeplan.watching.watch import export_to
 
 PROBLEMS = "problems.parquet"
 PLANS = "plans.parquet"
@@ -57,6 +61,7 @@ class StageRun:
         console: where progress is shown.
         exit_stack: what is opened for this stage and serves later ones, as a Ray cluster.
         observer: who follows the run.
+        watch: where the stage counts, and logs events.
     """
 
     stage: Stage
@@ -67,6 +72,7 @@ class StageRun:
     console: Console
     exit_stack: ExitStack
     observer: Observer = field(default_factory=Observer)
+    watch: Watch = UNWATCHED
 
     @property
     def folder(self) -> Path:
@@ -85,8 +91,11 @@ class StageRun:
             UserError: there is none, or it can never give what the stage asks for.
         """
         from codeplan.on_ray.cluster import cluster, require
+        from codeplan.on_ray.metrics import export_to_ray
 
         self.exit_stack.enter_context(cluster(self.execution))
+        export_to_ray()
+        self.exit_stack.callback(export_to, None)
         require(self.stage.name, self.execution, cpus, gpus)
 
     @contextmanager
@@ -100,9 +109,15 @@ class StageRun:
         stop_requested = self.observer.stop_requested if stoppable else lambda: False
         with (
             Bar(self.console, self.title, total, unit, stop_requested).shown() as bar,
-            told_while_waiting(lambda: bar.rows, self.note),
+            told_while_waiting(lambda: bar.rows, self._tell_waiting_for_room),
         ):
             yield bar
+
+    def _tell_waiting_for_room(self, text: str, waits: bool) -> None:
+        self.note(text)
+        self.watch.record(WAITING, float(waits))
+        level = logging.WARNING if waits else logging.INFO
+        self.watch.event("waiting_for_resources" if waits else "waits_no_longer", level=level, message=text)
 
     def tell_waiting(self, what: str) -> Callable[[str], None]:
         """A callback for locks of a pool: who holds what this stage waits for is printed, the first time."""
@@ -112,9 +127,16 @@ class StageRun:
             nonlocal told
             if not told:
                 self.note(f"another run is adding to {what} ({holder}); waiting for it")
+                self.watch.event("waiting_for_run", message=f"another run is adding to {what}", holder=holder)
             told = True
 
         return tell
+
+    def tell_waiting_for_stage(self, holder: str) -> None:
+        """Print and log that another run, the holder, is working on this stage."""
+        line = f"  {self.title}: another run is working on this stage ({holder}); waiting for it"
+        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self.watch.event("waiting_for_run", message="another run is working on this stage", holder=holder)
 
     def note(self, text: str) -> None:
         """Print a remark on the result."""

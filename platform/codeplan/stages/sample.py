@@ -10,6 +10,7 @@ from codeplan.pool import BlockMarkers, blocks
 from codeplan.records import Plan, Problem
 from codeplan.stage import Account, StageError, StageResult
 from codeplan.stages.run import PLANS, PROBLEMS, TABLE_ROWS, StageRun, account, columns
+from codeplan.watching.metrics import SAMPLE_PENDING, SAMPLED_PROBLEMS
 
 VERSION = 5
 
@@ -63,11 +64,18 @@ def run(work: StageRun) -> StageResult:
     # Before there are actors, which would hold GPUs while they wait.
     with samples.pool.lock_whole(work.tell_waiting("the samples")), work.bar(len(given), "problems") as bar:
         bar.skip(len(given) - sum(len(in_blocks[block]) for block in missing))
-        judges = JudgeActors.start(work.execution, samples.settings.example_tests.limits())
+
+        def advance(done: int) -> None:
+            bar.advance(done)
+            work.watch.count(SAMPLED_PROBLEMS, done)
+            work.watch.record(SAMPLE_PENDING, len(given) - bar.rows)
+
+        work.watch.record(SAMPLE_PENDING, len(given) - bar.rows)
+        judges = JudgeActors.start(work.execution, samples.settings.example_tests.limits(), work.watch)
         try:
             model = work.stage.inputs["student"].folder / "student"
-            sampling = Sampling(model.resolve(), samples, markers, judges, work.execution)
-            sample_all(given, oracle, sampling, bar.advance)
+            sampling = Sampling(model.resolve(), samples, markers, judges, work.execution, work.watch)
+            sample_all(given, oracle, sampling, advance)
         finally:
             judges.stop()
     return _result(work, samples, markers, len(in_blocks))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,6 +19,8 @@ from codeplan.teacher.endpoint import Endpoint
 from codeplan.teacher.failures import RequestFailed, TeacherRefused, TeacherUnreachable
 from codeplan.teacher.requests import Answer, TeacherRequest
 from codeplan.teacher.sampling_settings import Adaptation
+from codeplan.watching import UNWATCHED, Watch
+from codeplan.watching.metrics import TEACHER_IN_FLIGHT
 
 REJECTION_LIMIT = 3
 """After this many consecutive rejections, without any answer, the teacher is taken to reject everything."""
@@ -47,6 +50,8 @@ class Reply(BaseModel):
     """When the request was sent, in seconds since the epoch; 0 where none was."""
     seconds: float = 0.0
     """How long the answer took, repeated attempts and the pauses between them included."""
+    retried: tuple[str, ...] = ()
+    """The causes for which attempts were repeated, in order; see `RequestFailed`."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ class TeacherSetup:
         budget: the spending limit; None sets no limit.
         rejection_limit: after this many consecutive rejections everything stops.
         adaptation: what another `CachedTeacher` learned about the endpoint.
+        watch: where requests in flight are counted.
     """
 
     endpoint: Endpoint
@@ -68,6 +74,7 @@ class TeacherSetup:
     budget: Budget | None = None
     rejection_limit: int = REJECTION_LIMIT
     adaptation: Adaptation | None = None
+    watch: Watch = UNWATCHED
 
 
 class CachedTeacher:
@@ -94,6 +101,8 @@ class CachedTeacher:
         self._budget = setup.budget
         self._slots = asyncio.Semaphore(setup.execution.requests_in_flight)
         self._stopped = False
+        self._watch = setup.watch
+        self._in_flight = 0
 
     @property
     def adaptation(self) -> Adaptation:
@@ -134,12 +143,22 @@ class CachedTeacher:
 
     async def _query(self, request: TeacherRequest) -> Reply:
         started, clock = time.time(), time.monotonic()
-        reply = await self._send(request)
-        return reply.model_copy(update={"started": started, "seconds": time.monotonic() - clock})
-
-    async def _send(self, request: TeacherRequest) -> Reply:
+        retried: list[str] = []
+        self._count_in_flight(1)
         try:
-            answer = await self._client.answer(request)
+            reply = await self._send(request, retried.append)
+        finally:
+            self._count_in_flight(-1)
+        update = {"started": started, "seconds": time.monotonic() - clock, "retried": tuple(retried)}
+        return reply.model_copy(update=update)
+
+    def _count_in_flight(self, change: int) -> None:
+        self._in_flight += change
+        self._watch.record(TEACHER_IN_FLIGHT, self._in_flight)
+
+    async def _send(self, request: TeacherRequest, on_retry: Callable[[str], None]) -> Reply:
+        try:
+            answer = await self._client.answer(request, on_retry)
         except (TeacherRefused, TeacherUnreachable) as error:
             self._stopped = True
             return Reply(key=request.key, status="stopped", message=str(error))

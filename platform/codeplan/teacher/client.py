@@ -8,6 +8,7 @@ import logging
 import re
 import secrets
 import time
+from collections.abc import Callable
 from urllib.parse import quote, urlsplit
 
 import httpx2
@@ -91,8 +92,12 @@ class TeacherClient:
     async def __aexit__(self, *_: object) -> None:
         await self._client.close()
 
-    async def answer(self, request: TeacherRequest) -> Answer:
+    async def answer(self, request: TeacherRequest, on_retry: Callable[[str], None] = lambda _: None) -> Answer:
         """Send a request, and retry where that may help, with exponential backoff or the pauses the teacher asks for.
+
+        Args:
+            request: what is asked.
+            on_retry: called before each further attempt with the cause, a `RequestFailed.reason`.
 
         Raises:
             TeacherRefused: any other request would be refused too.
@@ -116,6 +121,7 @@ class TeacherClient:
                 raise failure from None  # the cause's text may contain the key
             if reason == "rate_limited":  # then no other request should be sent in the meantime
                 self._not_before = max(self._not_before, time.monotonic() + pause)
+            on_retry(reason or "connection")
             await asyncio.sleep(pause)
         raise AssertionError("a request is tried at least once")
 

@@ -21,8 +21,10 @@ from codeplan.teacher.cached_teacher import REJECTION_LIMIT, CachedTeacher, Repl
 from codeplan.teacher.configured_endpoint import endpoint_of, host_of
 from codeplan.teacher.plan_collection import Distilled, RequestCounts, collect_plans
 from codeplan.teacher.plan_requests import build_plan_requests
+from codeplan.teacher.replies import Replies
 from codeplan.teacher.requests import TeacherRequest
 from codeplan.teacher.sampling_settings import Adaptation
+from codeplan.watching import UNWATCHED, Watch
 
 REJECTION_LIMIT_AFTER_ANSWER = 10
 """The least number of consecutive rejections that stops everything once any request was answered."""
@@ -47,6 +49,7 @@ def distill(
     *,
     workers: Workers,
     on_reply: Callable[[TeacherRequest, Reply], None] | None = None,
+    watch: Watch = UNWATCHED,
 ) -> Distilled:
     """Ask the teacher for the plans behind the problems' solutions.
 
@@ -60,6 +63,7 @@ def distill(
         advance: called with the counts since the last call.
         workers: what sends the requests after the first.
         on_reply: called with each request that was sent, and what became of it.
+        watch: where replies are counted.
 
     Raises:
         StageError: the teacher refuses everything, the budget is exhausted, or too many requests failed. All answers
@@ -69,25 +73,20 @@ def distill(
     plan_requests = build_plan_requests(problems, teacher, host_of(teacher))
     sharing = Counter(plan_request.request.key for plan_request in plan_requests)
     distinct = {plan_request.request.key: plan_request.request for plan_request in plan_requests}
-    replies: dict[str, Reply] = {}
-
-    def take(reply: Reply) -> None:
-        replies[reply.key] = reply
-        advance(RequestCounts.of(reply, sharing[reply.key]))
-
+    replies = Replies(sharing, advance, watch)
     for reply in _cached(distinct.values(), cache):
-        take(reply)
-    if missing := [request for key, request in distinct.items() if key not in replies]:
-        budget = _open_budget(teacher, execution, replies.values(), workers)
-        limit = _rejection_limit(execution, len(plan_requests)) if replies else REJECTION_LIMIT
+        replies.add(reply)
+    if missing := [request for key, request in distinct.items() if key not in replies.by_key]:
+        budget = _open_budget(teacher, execution, replies.by_key.values(), workers)
+        limit = _rejection_limit(execution, len(plan_requests)) if replies.by_key else REJECTION_LIMIT
         with endpoint_of(teacher) as endpoint:
-            setup = TeacherSetup(endpoint, execution, cache.folder, budget, limit)
-            for reply in _ask_all(missing, setup, workers):
-                take(reply)
+            setup = TeacherSetup(endpoint, execution, cache.folder, budget, limit, watch=watch)
+            for reply in replies.summarized(_ask_all(missing, setup, workers)):
+                replies.add(reply)
                 if on_reply is not None and reply.started:
                     on_reply(distinct[reply.key], reply)
                 _ensure_cached(distinct[reply.key], reply, cache)
-    return collect_plans(plan_requests, replies, teacher, execution, _without_solution(problems))
+    return collect_plans(plan_requests, replies.by_key, teacher, execution, _without_solution(problems))
 
 
 def _cached(requests: Iterable[TeacherRequest], cache: AnswerCache) -> Iterator[Reply]:
