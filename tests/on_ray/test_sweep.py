@@ -86,6 +86,8 @@ def test_trials_share_their_stages_and_points_and_seeds_can_be_added(home: Path)
     below = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
     assert parent.info.status == "FINISHED"
     assert len(below) == 6, "added trials are under the same run"
+    sets = Counter(used.dataset.name.split("-")[-1] for used in parent.inputs.dataset_inputs)
+    assert sets == {"train": 1, "test": 1, "plans": 1}
 
 
 def test_repeats_differ_by_their_seeds_alone(home: Path) -> None:

@@ -45,6 +45,16 @@ ONE = grid(sampling__plans=[1])
             "training.mixing has no plan_code",
         ),
         ({**ONE, "scheduler": "asha", "grace_steps": 100}, {"training": {"steps": 10}}, "nothing to stop"),
+        (
+            {**grid(training__seed=[1, 2]), "repeats": 2},
+            {},
+            "sweep.axes.training.seed sets training.seed, which sweep.repeats = 2 raises too",
+        ),
+        (
+            {"axes": {"sampling": {"choice": [{"plans": 2, "seed": 5}, {"plans": 3}]}}, "repeats": 2},
+            {},
+            "sweep.axes.sampling sets sampling.seed",
+        ),
         ({**ONE, "name": ".."}, {}, "must be a folder's"),
         ({**ONE, "name": "n" * 300}, {}, "at most 100 characters"),
         (
@@ -139,3 +149,19 @@ def test_a_study_keeps_its_objectives(tmp_path: Path) -> None:
         pass
     with pytest.raises(SweepError, match=r"another space: sweep\.objective was"):
         sweep_of({**search, "objective": ["sequences"]}, **home)
+
+
+def test_a_folder_belongs_to_one_sweep(tmp_path: Path) -> None:
+    home = {"execution": {"home": str(tmp_path)}, "name": "plans"}
+    with sweep_of(ONE, **home).held():
+        pass
+    with sweep_of({**ONE, "name": "plans"}, **home).held():
+        pass
+    with sweep_of({**ONE, "name": "a/b"}, **home).held():
+        pass
+    with pytest.raises(SweepError, match=r"sweeps/a_b is the folder of sweep a/b; set sweep.name"):
+        sweep_of({**ONE, "name": "a_b"}, **home)
+
+
+def test_seeds_may_be_an_axis_without_repeats() -> None:
+    assert sweep_of(grid(training__seed=[1, 2])).total == 2

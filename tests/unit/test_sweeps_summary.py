@@ -225,7 +225,7 @@ def test_axes_have_labels_in_order_and_say_where_they_are_inactive() -> None:
     assert schedule.labels == ("constant", "cosine")
     assert (warmup.numbers, warmup.optional, warmup.label(trials[0].point)) == ((10.0, 100.0), True, INACTIVE)
     assert warmup.title == "warmup_steps (optimizer steps)"
-    assert student.labels == ("a", "a #2")
+    assert student.labels == ("a(vocab_size=1)", "a(vocab_size=2)")
     assert not student.numbers
 
 

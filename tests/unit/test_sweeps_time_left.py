@@ -1,8 +1,10 @@
-"""How long a sweep will still take."""
+"""How long a sweep will still take, and what it may still pay."""
 
 import pytest
 
 from codeplan.config.loading import parse
+from codeplan.status import status_of
+from codeplan.sweeps.money_left import distillations, dollars_left
 from codeplan.sweeps.sweep import Sweep
 from codeplan.sweeps.time_left import seconds_left
 from codeplan.sweeps.trials import Trial, TrialStage
@@ -48,3 +50,23 @@ def test_trainings_that_are_shared_count_once(sweep: Sweep) -> None:
     assert seconds_left(sweep, running) == (100 + 4 * 30 - 52) / 2
     both = [first, second, trial(10, 3, "done", sample=30.0), trial(20, 1, "done", finetune=100.0, sample=30.0)]
     assert seconds_left(sweep, both) == 2 * 30
+
+
+def test_money_left_is_that_of_the_distillations_that_no_trial_has_finished(tmp_path: object) -> None:
+    teacher = {"base_url": "https://llm.example.org/v1", "max_tokens": 100}
+    prices = {"prompt_price_usd": 0.5, "completion_price_usd": 2.0}
+    plain = {
+        "problems": {"train": SOURCE, "test": SOURCE},
+        "student": {"model": "m"},
+        "report": {"plan_counts": [1]},
+        "teacher": {"model": "a", **teacher},
+        "execution": {"home": str(tmp_path), **prices},
+        "sweep": {"axes": {"teacher.model": {"grid": ["a", "b"]}, "sampling.plans": {"grid": [1, 2]}}},
+    }
+    sweep = Sweep.of(parse(plain))
+    costs = distillations(sweep)
+    assert len(costs) == 4, "for each teacher its plans and the oracle's"
+    (identity,) = {status_of(sweep.config, "distill")["plans"].identity} & set(costs)
+    assert dollars_left(costs, []) == sum(costs.values()) > costs[identity] > 0
+    done = Trial({}, 0, "", stages={"plans": TrialStage("distill", identity, computed=True, seconds=1.0)})
+    assert dollars_left(costs, [done]) == pytest.approx(sum(costs.values()) - costs[identity])

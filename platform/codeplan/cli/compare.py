@@ -28,6 +28,7 @@ class ComparedRun:
         name: its name, or its folder.
         rates: its solve rates.
         lineage: its stages.
+        state: of the run, as `codeplan runs` shows it.
     """
 
     source: str
@@ -35,6 +36,7 @@ class ComparedRun:
     name: str
     rates: Rates
     lineage: Lineage
+    state: str = "finished"
 
 
 Tokens = Annotated[
@@ -146,7 +148,7 @@ def _from_mlflow(token: str, history: History, target: Path) -> ComparedRun | No
             + (_OLD if run.state == "finished" else f"its state is {run.state!r}")
         )
     name = one_line(run.name, 80)
-    return ComparedRun(run.run_id, run.run_id[:SHORT], name, rates.read(folder), lineage.read(folder))
+    return ComparedRun(run.run_id, run.run_id[:SHORT], name, rates.read(folder), lineage.read(folder), run.state)
 
 
 _OLD = "it ran until an earlier stage, or with an earlier version; run its configuration again to make one"

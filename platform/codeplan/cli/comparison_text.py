@@ -200,6 +200,9 @@ def _notes(runs: Sequence[ComparedRun], results: Sequence[RunComparison]) -> Ite
             f"{few} of the differences are too few to conclude anything: fewer than {MIN_PROBLEMS} problems, or fewer "
             f"than {MIN_DIFFERING} on which the runs differ."
         )
+    for run in runs:
+        if run.state != "finished":
+            yield f"{run.label} is {run.state}; its report is there all the same, or a run with equal settings made it."
     for run, result in zip(others, results, strict=True):
         if any(result.left_out):
             before, after = result.left_out

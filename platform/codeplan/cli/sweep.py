@@ -19,9 +19,10 @@ def run_sweep(path: Path, settings: list[str] | None, *, skip_bad: bool, dry_run
         sweep = Sweep.of(config)
         terminal = console()
         if dry_run:
-            from codeplan.sweeps.outlook import as_table
+            from codeplan.sweeps.outlook import as_table, room
 
             terminal.print(as_table(sweep), highlight=False)
+            terminal.print(room(sweep), highlight=False, markup=False)
             return
 
         from codeplan.preflight import check as check_all

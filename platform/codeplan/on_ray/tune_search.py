@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from optuna.trial import TrialState
 from ray.tune.schedulers import ASHAScheduler, MedianStoppingRule, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
@@ -16,6 +17,9 @@ Mode = Literal["min", "max"]
 
 STUDY = "sweep"
 """Name of the Optuna study."""
+
+_REDRAWS = 100
+"""Draws for a trial that the study does not have yet; a small space has none left in the end."""
 
 
 def early_stopping(
@@ -70,10 +74,30 @@ def optuna_search(
 
 
 class _FinalOptunaSearch(OptunaSearch):
-    """Learns from the objectives alone; intermediate numbers of a trial are a scheduler's."""
+    """Learns from the objectives alone, as intermediate numbers of a trial are a scheduler's; draws no trial twice."""
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | None:
+        """A trial that the study does not have yet, as far as `_REDRAWS` draws find one."""
+        for _ in range(_REDRAWS):
+            drawn: dict[str, Any] | None = super().suggest(trial_id)
+            trial = self._ot_trials.get(trial_id)
+            if drawn is None or trial is None or not _is_known(self._ot_study, trial):
+                break
+            self._ot_study.tell(trial.number, state=TrialState.FAIL)
+            del self._ot_trials[trial_id]
+        else:
+            drawn = super().suggest(trial_id)
+        return drawn
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Nothing: the objectives are not among them."""
+
+
+def _is_known(study: Any, drawn: Any) -> bool:
+    """Whether another trial of the study that did not fail has the same values."""
+    states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+    others = study.get_trials(deepcopy=False, states=states)
+    return any(trial.params == drawn.params for trial in others if trial.number != drawn.number)
 
 
 def resume_study(log: Path) -> int:
@@ -83,7 +107,6 @@ def resume_study(log: Path) -> int:
         log: the study's file, which `optuna_search` made.
     """
     from optuna import load_study
-    from optuna.trial import TrialState
 
     study = load_study(study_name=STUDY, storage=study_storage(log))
     for trial in study.get_trials(states=(TrialState.RUNNING,)):

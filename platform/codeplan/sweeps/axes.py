@@ -14,7 +14,7 @@ from codeplan.config import SweepConfig
 from codeplan.config.sweep import AxisConfig
 from codeplan.errors import one_line
 from codeplan.stage import canonical
-from codeplan.sweeps.points import Point, short_key, value_label
+from codeplan.sweeps.points import Point, axis_name, value_label
 
 INACTIVE = "inactive"
 """Shown for a point in which an axis' condition does not hold, so that the key keeps the configuration's value."""
@@ -94,8 +94,7 @@ class Axis:
 
 def axes(sweep: SweepConfig, points: Sequence[Point]) -> tuple[Axis, ...]:
     """The sweep's axes over these points, in the order of the configuration."""
-    names = Counter(short_key(key) for key in sweep.axes)
-    return tuple(_axis(key, short_key(key) if names[short_key(key)] == 1 else key, sweep, points) for key in sweep.axes)
+    return tuple(_axis(key, axis_name(key, sweep.axes), sweep, points) for key in sweep.axes)
 
 
 def _axis(key: str, name: str, sweep: SweepConfig, points: Sequence[Point]) -> Axis:

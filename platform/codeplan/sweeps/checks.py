@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from codeplan.sweeps import space
 from codeplan.sweeps.objective import SweepError, objectives, require_made, stop_objective
+from codeplan.sweeps.points import lookup
 from codeplan.sweeps.population import require_population
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 MAX_NAME = 100
 """Characters of a sweep's name, which is that of a folder."""
+_SEEDS = ("training.seed", "sampling.seed")
+"""Keys that repeats raise."""
 _MAKING = ("training", "sampling")
 """Sections that decide which numbers a trial makes."""
 
@@ -27,6 +30,8 @@ def check(sweep: Sweep) -> None:
     if sweep.folder.name in {"", ".", ".."} or len(sweep.name) > MAX_NAME:
         raise SweepError(f"sweep.name {sweep.name[:40]!r} must be a folder's, of at most {MAX_NAME} characters")
     space.check(sweep.settings, sweep.base)
+    if sweep.settings.repeats > 1:
+        _require_fixed_seeds(sweep)
     for point in sweep.points:
         sweep.config_of(point)
     if not sweep.learns:
@@ -40,6 +45,18 @@ def check(sweep: Sweep) -> None:
         )
     if settings.scheduler == "pbt":
         require_population(settings, sweep.population, sweep.base, sweep.config.training.steps)
+
+
+def _require_fixed_seeds(sweep: Sweep) -> None:
+    """Otherwise a repeat of one point would be another point: the same run would count twice."""
+    for key, axis in sweep.settings.axes.items():
+        for seed in _SEEDS:
+            inner = seed.removeprefix(f"{key}.")
+            if key == seed or (inner != seed and any(lookup(value, inner) is not None for value in axis.values)):
+                raise SweepError(
+                    f"sweep.axes.{key} sets {seed}, which sweep.repeats = {sweep.settings.repeats} raises too; leave "
+                    "the seed out of the axes, or set sweep.repeats to 1"
+                )
 
 
 def _require_every_axis(sweep: Sweep) -> None:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from codeplan.pipeline import build
+from codeplan.stage import canonical
+from codeplan.stages.lineage import log_data_set
 from codeplan.sweeps.outputs import write
 from codeplan.sweeps.summary import COST, Summary, summarize
 from codeplan.sweeps.sweep import Sweep
@@ -33,6 +36,7 @@ def conclude(sweep: Sweep, trials: Sequence[Trial], run: Run, console: Console) 
     for path in write(summary, sweep.folder):
         run.file(path, "sweep" if path.parent == sweep.folder else "sweep/figures")
     run.metrics(_metrics(trials, summary))
+    _log_data_sets(sweep, trials, run)
     run.describe((sweep.folder / "table.md").read_text(encoding="utf-8"))
     console.print()
     console.print(as_table(summary))
@@ -40,6 +44,16 @@ def conclude(sweep: Sweep, trials: Sequence[Trial], run: Run, console: Console) 
     for what, name in _SHOWN.items():
         if (sweep.folder / name).exists():
             console.print(f"{what:<6} {_shown(sweep.folder / name)}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _log_data_sets(sweep: Sweep, trials: Sequence[Trial], run: Run) -> None:
+    """What the trials read and the teacher wrote, each data set once."""
+    finished = [sweep.config_of(trial.point, trial.repeat) for trial in trials if trial.state == "done"]
+    distinct = {canonical([config.problems.identity(), config.teacher.identity()]): config for config in finished}
+    read = {stage.fingerprint: stage for config in distinct.values() for stage in build(config, sweep.goal).values()}
+    for stage in read.values():
+        if (result := stage.done()) is not None:
+            log_data_set(stage, result, run)
 
 
 def _metrics(trials: Sequence[Trial], summary: Summary) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console, Group
@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from codeplan.sweeps.money_left import distillations, dollars_left
 from codeplan.sweeps.sweep import Sweep
 from codeplan.sweeps.time_left import seconds_left
 from codeplan.sweeps.trials import Trial, TrialState
@@ -28,21 +29,23 @@ def watch(sweep: Sweep, console: Console) -> Iterator[Callable[[], None]]:
     On a terminal a table is kept up to date, elsewhere a line is printed every 20 s.
     """
     started = time.monotonic()
+    costs = distillations(sweep)
     if console.is_interactive:
         with Live(console=console, refresh_per_second=2, transient=True) as live:
-            yield lambda: live.update(_table(sweep, time.monotonic() - started))
+            yield lambda: live.update(_table(sweep, time.monotonic() - started, costs))
         return
     printed = [started]
 
     def line() -> None:
         if time.monotonic() - printed[0] >= SECONDS_BETWEEN_LINES:
             printed[0] = time.monotonic()
-            console.print(f"  {_summary(sweep, time.monotonic() - started)}", highlight=False, soft_wrap=True)
+            said = _summary(sweep, time.monotonic() - started, costs, sweep.trials.all())
+            console.print(f"  {said}", highlight=False, soft_wrap=True)
 
     yield line
 
 
-def _table(sweep: Sweep, seconds: float) -> Group:
+def _table(sweep: Sweep, seconds: float, costs: Mapping[str, float]) -> Group:
     trials = sweep.trials.all()
     table = Table(title=f"sweep {sweep.name}", title_justify="left")
     table.add_column("trial")
@@ -55,21 +58,23 @@ def _table(sweep: Sweep, seconds: float) -> Group:
             else ""
         )
         table.add_row(trial.label, f"{trial.now}{step}", f"{trial.seconds:.0f} s")
-    return Group(table, Text(_summary(sweep, seconds, trials)))
+    return Group(table, Text(_summary(sweep, seconds, costs, trials)))
 
 
-def _summary(sweep: Sweep, seconds: float, trials: Sequence[Trial] | None = None) -> str:
-    trials = sweep.trials.all() if trials is None else trials
+def _summary(sweep: Sweep, seconds: float, costs: Mapping[str, float], trials: Sequence[Trial]) -> str:
     states = Counter(trial.state for trial in trials)
     parts = [f"{states[state]} {state}" for state in _STATES if states[state]]
+    if waiting := sweep.total - sum(states[state] for state in _STATES):
+        parts.append(f"{waiting} waiting")
     over = states["done"] + states["stopped"]
     line = f"{over}/{sweep.total} trials ({', '.join(parts)})" if parts else f"0/{sweep.total} trials"
     stages = [stage for trial in trials for stage in trial.stages.values()]
     computed = len({(stage.name, stage.fingerprint) for stage in stages if stage.computed})
     line += f", {computed} stages computed, {sum(not stage.computed for stage in stages)} reused"
     line += _best(sweep, trials)
-    if cost := sum(trial.cost_usd for trial in trials):
-        line += f", ${cost:.2f}"
+    cost, more = sum(trial.cost_usd for trial in trials), dollars_left(costs, trials)
+    if cost or more:
+        line += f", ${cost:.2f} paid" + (f", at most ${more:.2f} more" if more else "")
     line += f", {_duration(seconds)}"
     left = seconds_left(sweep, trials)
     return line if left is None else f"{line}, about {_duration(left)} left"

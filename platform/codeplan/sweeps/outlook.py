@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 
 from rich.table import Table
 
 from codeplan.status import StageStatus, status_of
 from codeplan.sweeps.sweep import Sweep
+from codeplan.sweeps.trial_run import TrialRequest
+from codeplan.sweeps.trials import OVER
 
 _SHOWN = ("requests", "cost_usd", "steps", "sequences", "programs")
 
@@ -28,27 +31,56 @@ class Outlook:
 
 
 def outlook(sweep: Sweep) -> Outlook:
-    """Look at every trial that is known beforehand; nothing is written.
+    """Look at every trial that is left; nothing is written.
 
     Raises:
         UserError: a configuration names something that is not there.
     """
-    requests = sweep.unfinished()
+    requests = _requests(sweep)
     found: dict[str, dict[str, StageStatus]] = {}
     for request in requests:
         config = sweep.config_of(request.point, request.repeats[0])
         for status in status_of(config, sweep.goal).values():
             found.setdefault(status.stage, {}).setdefault(status.identity, status)
-    left = sweep.total if not sweep.points else len(requests)
-    return Outlook(sweep.total, left, {name: list(stages.values()) for name, stages in found.items()})
+    return Outlook(sweep.total, len(requests), {name: list(stages.values()) for name, stages in found.items()})
+
+
+def room(sweep: Sweep) -> str:
+    """A line on the cluster's resources.
+
+    Raises:
+        ClusterError: this machine has too few for a trial. One at an address may scale up, or not be reached from here.
+    """
+    from codeplan.on_ray.cluster import ClusterError, lacking, probe
+
+    execution = sweep.config.execution
+    try:
+        available = probe(execution)
+    except ClusterError as error:
+        return f"the cluster's resources are not known: {error}"
+    missing = "; ".join(text for name, claim in sweep.claims().items() if (text := lacking(name, available, *claim)))
+    if missing and not execution.ray_address:
+        raise ClusterError(missing)
+    return f"{available}; {missing or 'room for a trial'}"
+
+
+def _requests(sweep: Sweep) -> list[TrialRequest]:
+    """The trials that are not over; in place of those that a search will draw, as many that are drawn at random."""
+    known = sweep.unfinished()
+    if not sweep.learns:
+        return known
+    over = sum(trial.state in OVER for trial in sweep.trials.all())
+    drawn = (TrialRequest(point, (repeat,)) for point in sweep.population for repeat in range(sweep.settings.repeats))
+    return known + list(islice(drawn, max(0, sweep.total - over - len(known))))
 
 
 def as_table(sweep: Sweep) -> Table:
     """The outlook for a terminal."""
     look = outlook(sweep)
     title = f"sweep {sweep.name}: {look.left} of {look.trials} trials to run"
-    if not sweep.points:
-        title += f", drawn by {sweep.settings.search} as it goes"
+    if sweep.learns:
+        by = "the population" if sweep.settings.scheduler == "pbt" else sweep.settings.search
+        title += f", drawn by {by} as it goes; the work is estimated by trials drawn at random"
     table = Table("stage", "distinct", "done", "left to do, at most", title=title, title_justify="left")
     for name, stages in look.stages.items():
         done = sum(status.state == "done" for status in stages)

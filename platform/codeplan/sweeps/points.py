@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from codeplan.config import TASKS, Config, SweepConfig
@@ -51,22 +52,24 @@ class Point:
 
     def numbers(self, sweep: SweepConfig) -> dict[str, float]:
         """The values as numbers, by axis, for charts: numbers as they are, parts of a mixing ratio by task, and the
-        position among an axis's values for all others.
+        position among an axis's values for all others; none where that could be taken for one of the axis's numbers.
         """
         found: dict[str, float] = {}
         for key, value in self.values.items():
+            others = sweep.axes[key].values if key in sweep.axes else []
             if isinstance(value, int | float):
                 found[key] = float(value)
             elif isinstance(value, dict) and value and set(value) <= set(TASKS):
                 found |= {f"{key}.{task}": float(value.get(task, 0.0)) for task in TASKS}
-            elif key in sweep.axes and value in sweep.axes[key].values:
-                found[key] = float(sweep.axes[key].values.index(value))
+            elif value in others and not any(isinstance(other, int | float) for other in others):
+                found[key] = float(others.index(value))
         return found
 
     def label(self, sweep: SweepConfig | None = None) -> str:
         """What tells it from other points at a glance, for example ``mixing=1:1:0 plans=5``."""
         shown = {key: value for key, value in self.values.items() if sweep is None or key in sweep.axes}
-        return " ".join(f"{short_key(key)}={value_label(value, sweep, key)}" for key, value in shown.items())
+        names = {key: axis_name(key, sweep.axes if sweep is not None else shown) for key in shown}
+        return " ".join(f"{names[key]}={value_label(value, sweep, key)}" for key, value in shown.items())
 
 
 def place(plain: dict[str, Any], key: str, value: Any) -> None:
@@ -88,16 +91,37 @@ def lookup(plain: Mapping[str, Any], key: str) -> Any:
     return value
 
 
-def short_key(key: str) -> str:
-    """The last part of a key, which is enough to recognize it."""
-    return key.rpartition(".")[2]
+def axis_name(key: str, keys: Iterable[str]) -> str:
+    """The last part of a key, which is enough to recognize it; all of it where another of the keys ends alike."""
+    short = key.rpartition(".")[2]
+    return short if sum(other.rpartition(".")[2] == short for other in keys) <= 1 else key
 
 
 def value_label(value: Any, sweep: SweepConfig | None, key: str) -> str:
-    """A value in a few characters: its label where it has one; a mixing ratio as ``code:plan:plan_code``, ``1:1:0``."""
+    """A value in a few characters: its label where it has one; a mixing ratio as ``code:plan:plan_code``, ``1:1:0``.
+
+    Values of one axis that would look alike are told apart: numbers by all of their digits, sections by what differs.
+    """
     axis = sweep.axes.get(key) if sweep is not None else None
-    if axis is not None and axis.labels and value in axis.values:
+    if axis is None or value not in axis.values:
+        return _short(value)
+    if axis.labels:
         return axis.labels[axis.values.index(value)]
+    label = _short(value)
+    alike = [other for other in axis.values if _short(other) == label]
+    if len(alike) == 1:
+        return label
+    if all(isinstance(other, float) for other in alike):
+        return repr(value)
+    if all(isinstance(other, dict) for other in alike):
+        differing = [
+            name for name in sorted({*chain(*alike)}) if len({canonical({"": other.get(name)}) for other in alike}) > 1
+        ]
+        return f"{label}({','.join(f'{name}={_short(value.get(name))}' for name in differing)})"
+    return f"{label} #{axis.values.index(value) + 1}"
+
+
+def _short(value: Any) -> str:
     if isinstance(value, dict) and value and set(value) <= set(TASKS):
         return ":".join(f"{value.get(task, 0):g}" for task in TASKS)
     if isinstance(value, dict):

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 
-from codeplan import stages
 from codeplan.config import SweepConfig
 from codeplan.errors import StopRequested, UserError
 from codeplan.files import write_text
@@ -75,7 +74,7 @@ def run(sweep: Sweep, tracker: Tracker, console: Console, exit_stack: ExitStack)
 
     with sweep.held():
         exit_stack.enter_context(cluster(sweep.config.execution))
-        for name, (cpus, gpus) in claims(sweep).items():
+        for name, (cpus, gpus) in sweep.claims().items():
             require(name, sweep.config.execution, cpus, gpus)
         (sweep.folder / STOP).unlink(missing_ok=True)
         for trial in sweep.trials.all():
@@ -106,14 +105,8 @@ def concurrent_trials(sweep: Sweep) -> int:
     """
     from codeplan.on_ray.tune import room_for
 
-    room = room_for(list(claims(sweep).values()))
+    room = room_for(list(sweep.claims().values()))
     return min(sweep.settings.concurrent or room, room)
-
-
-def claims(sweep: Sweep) -> dict[str, tuple[float, float]]:
-    """The CPUs and GPUs that each stage of a trial asks for; one of them runs at a time."""
-    names = stages.IN_ORDER[: stages.IN_ORDER.index(sweep.goal) + 1]
-    return {name: stages.RESOURCES[name](sweep.config.execution) for name in names if name in stages.RESOURCES}
 
 
 def _run_trials(sweep: Sweep, parent: Run, console: Console) -> bool:

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from codeplan import stages
 from codeplan.config import Config, SweepConfig
 from codeplan.files import locked, write_text
 from codeplan.stage import canonical
@@ -131,6 +132,11 @@ class Sweep:
         """The last stage that a trial needs."""
         return "report" if any(objective.goal == "report" for objective in self.objectives) else "finetune"
 
+    def claims(self) -> dict[str, tuple[float, float]]:
+        """The CPUs and GPUs that each stage of a trial asks for; one of them runs at a time."""
+        names = stages.IN_ORDER[: stages.IN_ORDER.index(self.goal) + 1]
+        return {name: stages.RESOURCES[name](self.config.execution) for name in names if name in stages.RESOURCES}
+
     @cached_property
     def points(self) -> list[Point]:
         """All points, where they are known beforehand; empty where a search learns."""
@@ -138,7 +144,7 @@ class Sweep:
 
     @cached_property
     def population(self) -> list[Point]:
-        """The points that a population begins with."""
+        """Points drawn beforehand: a population begins with them, and what a search will cost is estimated by them."""
         return space.points(self.settings, self.base)[: self.settings.points]
 
     @property
@@ -215,8 +221,8 @@ class Sweep:
         settings = self.settings.model_dump(mode="json", by_alias=True)
         # Optuna's study is one for its objectives.
         free = _MAY_CHANGE - ({"objective", "direction"} if self.learns else set())
-        fixed = {key: value for key, value in settings.items() if key not in free | {"axes"}}
-        return {"base": self.decisive, "axes": settings["axes"], "sweep": fixed}
+        fixed = {key: value for key, value in settings.items() if key not in free | {"axes", "name"}}
+        return {"name": self.name, "base": self.decisive, "axes": settings["axes"], "sweep": fixed}
 
     def require_same_space(self) -> None:
         """Check the folder, where it is there.
@@ -229,6 +235,9 @@ class Sweep:
         except FileNotFoundError:
             return
         now = json.loads(json.dumps(self._space()))
+        if before.get("name", self.name) != self.name:
+            raise SweepError(f"{self.folder} is the folder of sweep {before['name']}; set sweep.name to another name")
+        before["sweep"].pop("name", None)  # was kept there before
         changed = self._changes(before, now)
         if changed:
             raise SweepError(

@@ -161,6 +161,17 @@ def test_a_run_without_a_report_says_why(runs: Any) -> None:
     assert f"{sweep.run_id[:12]} (axes) is a sweep" in message
 
 
+def test_a_run_that_did_not_finish_is_said_to_be_so(runs: Any) -> None:
+    client = MlflowClient(uri(TrackingConfig(), runs.home))
+    client.set_terminated(runs.ids["seed"], "FAILED")
+    try:
+        output = " ".join(runs.compare("base", "seed").output.split())
+    finally:
+        client.set_terminated(runs.ids["seed"], "FINISHED")
+    assert f"{runs.ids['seed'][:8]} is failed; its report is there all the same" in output
+    assert "is failed" not in runs.compare("base", "seed").output
+
+
 def test_commands_import_neither_torch_nor_ray(runs: Any) -> None:
     code = """
 import sys
