@@ -19,6 +19,9 @@ from mlflow_parts import free_port
 
 _FOREIGN = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 
+PLANTED_KEY = "planted-on-the-cluster-7f3a"
+"""A key of a teacher, to be looked for wherever it must not be."""
+
 
 class RayHead:
     """`ray start --head --block`, which can be killed and started again on the same ports."""

@@ -14,7 +14,7 @@ import tarfile
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 import yaml
 from mlflow_parts import Forwarder
-from ray_head import RayHead, ray_head
+from ray_head import PLANTED_KEY, RayHead
 from small_pipeline import changed
 
 from codeplan import submit
@@ -33,16 +33,8 @@ from codeplan.tracking.history import History
 
 ROOT = Path(__file__).parents[2]
 CODEPLAN = Path(sys.executable).with_name("codeplan")
-ON_CLUSTER, ON_CLIENT = "planted-on-the-cluster-7f3a", "planted-on-the-client-91bc"
-"""Values of the teacher's key."""
-
-
-@pytest.fixture(scope="module")
-def head() -> Iterator[RayHead]:
-    """A head with two CPUs, whose nodes have the teacher's key and can run what this process can."""
-    tools = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    with ray_head(variables={"TEACHER_KEY": ON_CLUSTER, "PATH": tools}) as started:
-        yield started
+ON_CLIENT = "planted-on-the-client-91bc"
+"""The teacher's key on the client; `PLANTED_KEY` is that on the cluster."""
 
 
 @pytest.fixture
@@ -115,7 +107,7 @@ def test_a_stage_as_a_job_is_the_command_and_its_secrets_stay_where_they_are(
     assert "Running entrypoint" not in done.stdout
     assert "\x1b" not in done.stdout
     assert "the teacher's key is taken from TEACHER_KEY in the cluster's environment" in done.stderr
-    assert {headers["authorization"] for headers in teacher.headers} == {f"Bearer {ON_CLUSTER}"}
+    assert {headers["authorization"] for headers in teacher.headers} == {f"Bearer {PLANTED_KEY}"}
     assert any("codeplan.cli.main" in line for line in command_lines), "seen while it ran"
 
     (listed,) = json.loads(codeplan(head, project, "jobs", "--json", "--limit", "1").stdout)
@@ -132,7 +124,7 @@ def test_a_stage_as_a_job_is_the_command_and_its_secrets_stay_where_they_are(
     for folder in (tmp_path / "home", head.folder / "ray"):
         everything += [content for path in folder.rglob("*") for content in contents(path)]
     assert len(everything) > 100
-    for planted in (ON_CLUSTER, ON_CLIENT):
+    for planted in (PLANTED_KEY, ON_CLIENT):
         assert not [text[:300] for text in everything if planted in text]
 
 

@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
-from ray_head import RayHead, ray_head
+from ray_head import RayHead
 from small_pipeline import changed
 
 from codeplan.watching.metrics import COMMON_TAGS, METRICS, PREFIX
@@ -27,12 +27,6 @@ from codeplan.watching.metrics import COMMON_TAGS, METRICS, PREFIX
 CODEPLAN = Path(sys.executable).with_name("codeplan")
 Samples = list[tuple[str, dict[str, str], float]]
 """Name, labels and value."""
-
-
-@pytest.fixture(scope="module")
-def head() -> Iterator[RayHead]:
-    with ray_head() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +43,8 @@ def home(head: RayHead, tmp_path_factory: pytest.TempPathFactory, new_home: Call
     return home
 
 
-def scraped(head: RayHead) -> Samples:
-    """Our samples on all metrics ports, as Ray's service discovery names them to Prometheus."""
+def scraped(head: RayHead, run: str) -> Samples:
+    """The run's samples on all metrics ports, as Ray's service discovery names them to Prometheus."""
     found: Samples = []
     (discovery,) = (head.folder / "ray" / "session_latest").glob("prom_metrics_service_discovery.json")
     for group in json.loads(discovery.read_text()):
@@ -61,15 +55,16 @@ def scraped(head: RayHead) -> Samples:
             ):
                 for family in text_string_to_metric_families(response.read().decode()):
                     found += [(sample.name, sample.labels, sample.value) for sample in family.samples]
-    return [sample for sample in found if sample[0].startswith(f"{PREFIX}codeplan_")]
+    return [sample for sample in found if sample[0].startswith(f"{PREFIX}codeplan_") and sample[1]["run"] == run]
 
 
 @pytest.fixture(scope="module")
 def samples(head: RayHead, home: Path) -> Samples:
     """What is exported once the last report of the run's processes has arrived: that of the last stage's end."""
+    (run,) = {log.name.split(".")[0] for log in (home / "logs").iterdir()}
     until = time.monotonic() + 60
     while True:
-        found = scraped(head)
+        found = scraped(head, run)
         if total(found, "stages_total", stage="judge") or time.monotonic() > until:
             return found
         time.sleep(0.5)
@@ -119,13 +114,11 @@ def test_counts_are_those_of_the_stages(home: Path, samples: Samples) -> None:
     assert total(samples, "failures_total") == 0
 
 
-def test_what_is_exported_is_declared(home: Path, samples: Samples) -> None:
-    (run,) = {log.name.split(".")[0] for log in (home / "logs").iterdir()}
+def test_what_is_exported_is_declared(samples: Samples) -> None:
     declared = {metric.exported_name: metric for metric in METRICS}
     for name, labels, _ in samples:
         metric = declared[re.sub("_(bucket|sum|count|created)$", "", name)]
         assert {*COMMON_TAGS, *metric.tags} <= labels.keys(), name
-        assert labels["run"] == run
         assert labels["stage"]
 
 
