@@ -12,7 +12,7 @@ FUZZ_EXAMPLES ?= 5000
 help:
 	@echo "make demo        the whole pipeline on a small generated benchmark; ends with a table and a figure"
 	@echo "make test        the tests, except the hostile programs"
-	@echo "make long        tests that take long: tutorials typed through, nodes that die (needs root)"
+	@echo "make long        tests that take long: tutorials typed through, kills in every stage, nodes that die (needs root)"
 	@echo "make fuzz        random input to readers and parsers: FUZZ_EXAMPLES per property (default 5000)"
 	@echo "make hostile     programs that attack the sandbox, in a jail around it (some minutes)"
 	@echo "make check       formatting, lint, types"
@@ -39,9 +39,10 @@ demo: setup
 
 test: setup
 	@$(BIN)/python -m pytest -n auto --dist loadfile tests/unit $(PYTEST_ARGS)
-	@$(BIN)/python -m pytest tests/on_ray tests/gpu $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m "not long" tests/on_ray tests/gpu $(PYTEST_ARGS)
 
 long: setup
+	@$(BIN)/python -m pytest -m long tests/on_ray $(PYTEST_ARGS)
 	@$(BIN)/python -m pytest tests/long $(PYTEST_ARGS)
 
 fuzz: setup

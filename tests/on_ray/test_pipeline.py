@@ -117,6 +117,7 @@ def test_a_changed_setting_runs_only_what_depends_on_it(undisturbed: Path) -> No
     assert output.count("reused") == 7
 
 
+@pytest.mark.long
 def test_killed_in_every_stage_it_ends_with_the_same_report(
     undisturbed: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -131,6 +131,7 @@ def test_a_trial_that_fails_stops_no_other_and_is_tried_again(home: Path) -> Non
     assert again[4].mlflow_run != trials[4].mlflow_run
 
 
+@pytest.mark.long
 def test_an_interrupted_and_killed_sweep_resumes_and_makes_no_finished_stage_again(tmp_path: Path) -> None:
     home = tmp_path / "home"
     sweep = SweepProcess(tmp_path, home, "sweep.objective=validation_loss/code")
@@ -156,6 +157,7 @@ def test_an_interrupted_and_killed_sweep_resumes_and_makes_no_finished_stage_aga
     assert len(set(losses)) == 2, "plan counts share a training"
 
 
+@pytest.mark.long
 def test_asha_stops_poor_trainings_which_could_be_resumed(home: Path) -> None:
     axes = {"training.learning_rate": {"grid": [3e-3, 1e-3, 1e-7, 1e-8]}}
     sweep = sweep_of(
@@ -174,6 +176,7 @@ def test_asha_stops_poor_trainings_which_could_be_resumed(home: Path) -> None:
     assert steps_done(build(stopped, "finetune")["student"].folder) == trials[1e-8].metrics["step"]
 
 
+@pytest.mark.long
 def test_a_population_ends_with_a_configuration_that_can_be_run_again(home: Path) -> None:
     settings = {
         "axes": {"training.learning_rate": {"loguniform": [1e-5, 1e-2]}},
