@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from optuna import logging as optuna_logging
 from optuna.trial import TrialState
 from ray.tune.schedulers import ASHAScheduler, MedianStoppingRule, TrialScheduler
 from ray.tune.search import Searcher
@@ -63,6 +64,7 @@ def optuna_search(
         seed: of the sampler.
         log: the study's file.
     """
+    optuna_logging.set_verbosity(optuna_logging.WARNING)  # not a line for every study and trial
     return _FinalOptunaSearch(
         space=suggest,
         metric=list(metrics) if len(metrics) > 1 else metrics[0],
