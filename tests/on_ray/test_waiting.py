@@ -21,6 +21,11 @@ class Holder:
         return 1
 
 
+@ray.remote(num_cpus=0, resources={"sandbox": 1})
+class Sandboxed:
+    pass
+
+
 @ray.remote(num_cpus=1)
 def work() -> int:
     return 1
@@ -58,6 +63,14 @@ def test_a_stage_without_room_says_what_it_waits_for_and_when_it_goes_on(monkeyp
     finally:
         ray.kill(holder)
     assert "for 2 x 1 CPU; free in the cluster: 0 of 2 CPUs" in output.getvalue()
+
+
+def test_what_is_no_cpu_is_waited_for_too() -> None:
+    waits = Sandboxed.remote()
+    try:
+        wait_until(lambda: waiting.waited_for() == "1 x 1 sandbox; free in the cluster: 0 of 0 sandbox")
+    finally:
+        ray.kill(waits)
 
 
 def test_a_stage_that_computes_is_not_said_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:

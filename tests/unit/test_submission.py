@@ -13,7 +13,7 @@ from ray.job_submission import JobDetails
 from codeplan.cli import main as cli
 from codeplan.on_ray.package import packaged_files
 from codeplan.submission import COMMANDS, SubmissionError, end_of
-from codeplan.submission.credentials import dashboard_address, find_token, travels_openly
+from codeplan.submission.credentials import dashboard_address, find_token, require_no_secrets, travels_openly
 from codeplan.submission.log_stream import LogView
 from codeplan.submission.request import JobRequest, new_job_id, terminal_variables
 from codeplan.submission.staging import staged
@@ -37,6 +37,7 @@ def test_every_command_that_can_be_submitted_exists() -> None:
     [
         ("ui", (), r"'ui' cannot be submitted; what can be: run, sweep"),
         ("run", ("execution.home=runs",), r"execution.home is runs, a relative path: .*-s execution.home=/shared/runs"),
+        ("run", ("execution.home=~/runs",), r"execution.home begins with ~, which is another folder on the cluster"),
         ("run", ("execution.ray_address=10.0.0.1:6379",), r"leave out execution.ray_address"),
         ("run", ("training.stepz=1",), "unknown key training.stepz"),
         ("run", ("tracking.uri=postgresql+psycopg2://me:hunter22@db/m",), r"tracking.uri contains a password.*PGPASS"),
@@ -130,6 +131,37 @@ def test_a_token_is_found_where_ray_would_find_it(tmp_path: Path, monkeypatch: p
 
 
 # What travels
+
+
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [
+        ("TEACHER_KEY", "it's-planted-9f3c"),
+        ("OPENAI_KEY_2", "planted\\with\\backslashes"),
+        ("HF_TOKEN_READ", "planted-9f3c"),
+        ("MLFLOW_TRACKING_PASS", "planted-9f3c"),
+        ("GH_PAT", "planted-9f3c"),
+        ("MY_CREDENTIALS", "planted-9f3c"),
+        ("OF_THE_TEACHER", "planted-9f3c"),
+    ],
+)
+def test_a_secret_is_found_whatever_quoting_makes_of_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, secret: str
+) -> None:
+    monkeypatch.setenv(name, secret)
+    sent = {"runtime_env": {"env_vars": {"X": f"a{secret}b"}}, "entrypoint": "python"}
+    with pytest.raises(SubmissionError, match=f"the environment variable {name},") as error:
+        require_no_secrets(["text", ("a=b",), sent], named=["OF_THE_TEACHER"])
+    assert secret not in str(error.value)
+    require_no_secrets(["text", ("a=b",), {"X": "other"}], named=["OF_THE_TEACHER"])
+    monkeypatch.delenv(name)
+    with pytest.raises(SubmissionError, match="the cluster's token"):
+        require_no_secrets([("x=" + secret,)], token=secret)
+
+
+def test_a_file_of_a_secret_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", "/shared/ray_token")
+    require_no_secrets(["token at /shared/ray_token"])
 
 
 def test_a_configuration_travels_from_somebody_elses_project(

@@ -97,7 +97,7 @@ def test_another_version_of_ray_is_refused(job_config: Path, dashboard) -> None:
 
 @pytest.mark.parametrize("answer", [(200, "<html>login</html>"), (404, "not here"), (200, {}), (200, []), (418, "tea")])
 def test_what_is_no_dashboard_is_named_so(dashboard, answer: Answer) -> None:
-    with pytest.raises(SubmissionError, match=r"is not a Ray dashboard; .* port 8265 by default"):
+    with pytest.raises(SubmissionError, match=r"is not a Ray dashboard, .* port 8265 by default"):
         JobApi(dashboard(lambda *_: answer))
 
 
@@ -203,3 +203,23 @@ def test_an_unknown_job_is_named_with_the_newest_ones(dashboard) -> None:
         api.find("run")
     with pytest.raises(UnknownJobError, match="knows no job 'zzz'; its newest are sweep-b-3, run-a-2, run-a-1"):
         api.find("zzz")
+    for strange in ("", "a/b", "../../version", "run-a-1?x"):
+        with pytest.raises(UnknownJobError, match="knows no job"):
+            api.find(strange)
+
+
+def test_what_speaks_no_http_is_named_so() -> None:
+    """As the port of Ray's GCS, which speaks HTTP/2 alone."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"\x00\x00\x18\x04\x00\x00\x00\x00\x00\r\n")
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        with pytest.raises(SubmissionError, match="is not a Ray dashboard, but perhaps Ray's GCS; --address"):
+            JobApi(f"http://127.0.0.1:{server.getsockname()[1]}")
+        thread.join(10)

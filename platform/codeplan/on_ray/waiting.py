@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +13,10 @@ import ray
 SECONDS = 60.0
 """How long nothing may get done before a stage says what it waits for, and between its messages."""
 
-_SHOWN = ("CPU", "GPU")
+_COUNTED = ("CPU", "GPU")
+"""Resources that are said in the plural; others are a cluster's own, as `execution.judge_resource`."""
+_UNSAID = re.compile(r"(node:|accelerator_type:)|.*memory$|.*_group_")
+"""Resources that Ray adds by itself."""
 
 
 @contextmanager
@@ -54,23 +58,30 @@ def waited_for() -> str:
     if not ray.is_initialized():
         return ""
     asked: Counter[str] = Counter()
+    kinds: set[str] = set()
     with suppress(Exception):  # the head may be away for a while; that shows elsewhere
         status = get_cluster_status(ray.get_runtime_context().gcs_address)
         demands = status.resource_demands
         for demand in (*demands.placement_group_demand, *demands.ray_task_actor_demand):
             for request in demand.bundles_by_count:
                 asked[_shown(request.bundle)] += request.count
+                kinds.update(_kinds(request.bundle))
     asked.pop("", None)
     if not asked:
         return ""
     has, free = ray.cluster_resources(), ray.available_resources()
     room = ", ".join(
-        f"{free.get(kind, 0.0):g} of {has.get(kind, 0.0):g} {kind}s" for kind in _SHOWN if any(kind in a for a in asked)
+        f"{free.get(kind, 0.0):g} of {has.get(kind, 0.0):g} {kind}{'s' if kind in _COUNTED else ''}"
+        for kind in sorted(kinds)
     )
     wanted = ", ".join(f"{count} x {bundle}" for bundle, count in sorted(asked.items()))
     return f"{wanted}; free in the cluster: {room}"
 
 
 def _shown(bundle: Mapping[str, float]) -> str:
-    """CPUs and GPUs of a request, such as ``1 CPU and 0.5 GPU``; empty if it asks for neither."""
-    return " and ".join(f"{bundle[kind]:g} {kind}" for kind in _SHOWN if bundle.get(kind))
+    """What a request asks for, such as ``1 CPU and 0.5 GPU``; empty if only for memory."""
+    return " and ".join(f"{bundle[kind]:g} {kind}" for kind in _kinds(bundle))
+
+
+def _kinds(bundle: Mapping[str, float]) -> list[str]:
+    return sorted(kind for kind, amount in bundle.items() if amount and not _UNSAID.match(kind))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import aiohttp
@@ -20,6 +21,8 @@ from codeplan.submission.credentials import dashboard_address, find_token
 _CONNECT_S = 10.0
 _ANSWER_S = 30.0
 """Ray's own client waits forever."""
+_ID = re.compile("[A-Za-z0-9_.-]+")
+"""What a submission id may consist of."""
 _SERVER_ADDRESS = "RAY_API_SERVER_ADDRESS"
 _CHATTY = (
     "ray._private.runtime_env.packaging",
@@ -75,10 +78,10 @@ class JobApi(JobSubmissionClient):
         Raises:
             SubmissionError: there is none, or more than one.
         """
-        try:
-            return self.get_job_info(job)
-        except errors.UnknownJobError:
-            submitted = self.submitted()
+        with suppress(errors.UnknownJobError):
+            if _ID.fullmatch(job):  # anything else would be another path of Ray's API
+                return self.get_job_info(job)
+        submitted = self.submitted()
         matches = [found for found in submitted if job and str(found.submission_id).startswith(job)]
         if len(matches) == 1:
             return matches[0]
@@ -107,6 +110,8 @@ class JobApi(JobSubmissionClient):
         except requests.Timeout as error:
             raise errors.unreachable(self.address, f"no answer within {_ANSWER_S:.0f} s") from error
         except requests.RequestException as error:
+            if "BadStatusLine" in repr(error):
+                raise errors.not_a_dashboard(self.address) from error
             raise errors.unreachable(self.address, _innermost(error)) from error
         return response
 

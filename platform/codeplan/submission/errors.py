@@ -38,8 +38,8 @@ def unreachable(address: str, reason: object) -> UnreachableError:
 def not_a_dashboard(address: str) -> SubmissionError:
     """Something else answers."""
     return SubmissionError(
-        f"what answers at {address} is not a Ray dashboard; --address or RAY_API_SERVER_ADDRESS must be that of the "
-        "dashboard, port 8265 by default"
+        f"what answers at {address} is not a Ray dashboard, but perhaps Ray's GCS; --address or RAY_API_SERVER_ADDRESS "
+        "must be that of the dashboard, port 8265 by default"
     )
 
 

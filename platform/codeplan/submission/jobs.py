@@ -171,6 +171,7 @@ def submit(
     terminal = terminal_variables(terminal_width) if terminal_width else {}
     with staged(request.config, Path(runtime_env) if runtime_env else None) as stage:
         sent = _content(request, loaded, job_id, stage, terminal)
+        _require_no_secrets(request, loaded, sent, api)
         # With 0 instead of None, Ray takes any node.
         _send(api, job_id, {**sent, "entrypoint_num_cpus": driver_cpus or None}, notify)
     return Job(api, api.get_job_info(job_id), notify)
@@ -179,15 +180,19 @@ def submit(
 def _content(
     request: JobRequest, config: Config, job_id: str, stage: Staged, terminal: Mapping[str, str]
 ) -> dict[str, Any]:
-    """What Ray gets, once it is sure to hold no secret."""
-    sent: dict[str, Any] = {
+    """What Ray gets, but for the code."""
+    return {
         "entrypoint": request.entrypoint(stage.config, terminal),
         "metadata": request.metadata(config, job_id, stage.code),
         "runtime_env": stage.runtime_env,
     }
+
+
+def _require_no_secrets(request: JobRequest, config: Config, sent: Mapping[str, Any], api: JobApi) -> None:
+    # Settings as they are given: the entrypoint has them quoted.
     text = request.config.read_text(encoding="utf-8", errors="replace")
-    require_no_secrets([text, *map(str, sent.values())], named=[config.teacher.api_key_env])
-    return sent
+    named = [config.teacher.api_key_env]
+    require_no_secrets([text, request.settings, sent], named=named, token=api.token.value)
 
 
 def _send(api: JobApi, job_id: str, sent: dict[str, Any], notify: Notify) -> None:
