@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,8 +15,11 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from mlflow_parts import free_port
+
+from codeplan.submission.api import JobApi
 
 _FOREIGN = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 
@@ -87,3 +91,8 @@ def ray_head(**options: object) -> Iterator[RayHead]:
             yield head
         finally:
             head.stop()
+
+
+def start(api: JobApi, code: str, **options: Any) -> str:
+    """Run Python code as a job, without anything of ours."""
+    return str(api.submit_job(entrypoint=f"{sys.executable} -uc {shlex.quote(code)}", **options))

@@ -192,11 +192,13 @@ def run(
             show_run(parent.run_id, console)
         parent.tag(**{f"identity.{role}": stage.fingerprint for role, stage in pipeline.items()})
         for role, stage in pipeline.items():
-            log.watch = watch = log.watch.at(named[role], stage.fingerprint)
+            title = named[role]
+            log.watch = watch = log.watch.at(title, stage.fingerprint)
             about = {"stage": stage.name, "role": role, "identity": stage.fingerprint}
-            with tracker.stage(parent, named[role], about | tags.of_config(config)) as runs[role], watched_stage(watch):
-                shown = (runs[role], config.tracking, console, exit_stack, observer, watch)
-                work = StageRun(stage, named[role], config.execution, *shown)
+            with tracker.stage(parent, title, about | tags.of_config(config)) as runs[role], watched_stage(watch):
+                work = StageRun(
+                    stage, title, config.execution, runs[role], config.tracking, console, exit_stack, observer, watch
+                )
                 result = _run_and_log(work, runs, parent)
             if stage.name == "problems":
                 problems.require_usable(role, stage, result)

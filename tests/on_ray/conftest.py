@@ -11,6 +11,8 @@ import pytest
 import ray
 from ray_head import PLANTED_KEY, RayHead, ray_head
 
+from codeplan.submission.api import JobApi
+
 
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[None]:
@@ -26,3 +28,11 @@ def head() -> Iterator[RayHead]:
     tools = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     with ray_head(variables={"TEACHER_KEY": PLANTED_KEY, "PATH": tools}) as started:
         yield started
+
+
+@pytest.fixture
+def api(head: RayHead, monkeypatch: pytest.MonkeyPatch) -> JobApi:
+    """A connection to it, and the environment of one."""
+    for name in ("RAY_API_SERVER_ADDRESS", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.setenv(name, head.client[name])
+    return JobApi()

@@ -6,12 +6,10 @@ import io
 import json
 import os
 import pty
-import shlex
 import signal
 import subprocess
 import sys
 import tarfile
-import threading
 import time
 import zipfile
 from collections.abc import Callable
@@ -21,13 +19,12 @@ from typing import Any
 
 import pytest
 import yaml
-from mlflow_parts import Forwarder
-from ray_head import PLANTED_KEY, RayHead
+from ray_head import PLANTED_KEY, RayHead, start
 from small_pipeline import changed
 
 from codeplan import submit
 from codeplan.config import TrackingConfig
-from codeplan.submission import UnknownJobError, UnreachableError, end_of, find, log_stream
+from codeplan.submission import end_of, log_stream
 from codeplan.submission.api import JobApi
 from codeplan.tracking.history import History
 
@@ -35,14 +32,6 @@ ROOT = Path(__file__).parents[2]
 CODEPLAN = Path(sys.executable).with_name("codeplan")
 ON_CLIENT = "planted-on-the-client-91bc"
 """The teacher's key on the client; `PLANTED_KEY` is that on the cluster."""
-
-
-@pytest.fixture
-def api(head: RayHead, monkeypatch: pytest.MonkeyPatch) -> JobApi:
-    """A connection to it, and the environment of one."""
-    for name in ("RAY_API_SERVER_ADDRESS", "RAY_AUTH_TOKEN_PATH"):
-        monkeypatch.setenv(name, head.client[name])
-    return JobApi()
 
 
 @pytest.fixture
@@ -65,11 +54,6 @@ def codeplan(head: RayHead, folder: Path, *arguments: str, **variables: str) -> 
         check=False,
         timeout=240,
     )
-
-
-def start(api: JobApi, code: str, **options: Any) -> str:
-    """Run Python code as a job, without anything of ours."""
-    return str(api.submit_job(entrypoint=f"{sys.executable} -uc {shlex.quote(code)}", **options))
 
 
 def wait_for(what: Callable[[], object], seconds: float = 60) -> None:
@@ -228,72 +212,6 @@ def test_plain_ray_job_submit_does_the_same(head: RayHead, tmp_path: Path) -> No
     done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "finetune" in done.stdout
-
-
-LINES = "import time\nfor number in range(120): print('line', number, 'ä' * (number % 7)); time.sleep(0.05)"
-
-
-def test_a_broken_stream_is_taken_up_again_without_a_line_twice_or_missing(
-    head: RayHead, api: JobApi, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    forwarder = Forwarder(head.dashboard_port)
-    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", forwarder.uri)
-    job = find(start(api, LINES))
-    shown: list[str] = []
-    cuts = [10, 40, 80]
-
-    def write(text: str) -> None:
-        shown.append(text)
-        if cuts and "".join(shown).count("\n") >= cuts[0]:
-            cuts.pop(0)
-            forwarder.down()
-            threading.Timer(0.5, forwarder.up).start()
-
-    try:
-        assert job.wait(write) == 0
-    finally:
-        forwarder.down()
-    assert not cuts, "it was cut three times"
-    assert "".join(shown) == "".join(f"line {number} {'ä' * (number % 7)}\n" for number in range(120))
-
-
-def test_a_cluster_that_goes_away_is_given_up_and_one_that_forgot_the_job_is_named(
-    head: RayHead, api: JobApi, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(log_stream, "OUTAGE_S", 2.0)
-    forwarder = Forwarder(head.dashboard_port)
-    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", forwarder.uri)
-    said: list[str] = []
-    job_id = start(api, "print('here', flush=True); import time; time.sleep(600)")
-    job = find(job_id, notify=said.append)
-    with pytest.raises(UnreachableError, match=rf"away for 2 s .*codeplan logs -f {job_id} .*submit it again"):
-        job.wait(lambda _: forwarder.down())
-    assert "trying again for 2 s" in said[0]
-    forwarder.up()
-    assert job.refresh() == "RUNNING"
-    assert find(job_id).stop()
-    api.delete_job(job_id)
-    with pytest.raises(UnknownJobError, match="no longer knows"):
-        job.wait(lambda _: None)
-    forwarder.down()
-
-
-def test_exit_codes_reach_the_client(api: JobApi) -> None:
-    ends = {"raise SystemExit(3)": 3, "raise SystemExit(130)": 130, "import os; os.kill(os.getpid(), 9)": 137}
-    started = {start(api, code): expected for code, expected in ends.items()}
-    for job_id, expected in started.items():
-        assert find(job_id).wait(lambda _: None) == expected
-
-
-def test_a_job_that_does_not_start_is_said_to_wait(api: JobApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_stream, "PENDING_S", 1.0)
-    job_id = start(api, "pass", entrypoint_resources={"nowhere": 1})
-
-    def notify(sentence: str) -> None:
-        raise InterruptedError(sentence)
-
-    with pytest.raises(InterruptedError, match=rf"{job_id} has not started for 1 s: .*waiting for resources"):
-        find(job_id, notify=notify).wait(lambda _: None)
 
 
 def test_ctrl_c_detaches_and_the_job_goes_on_until_it_is_stopped(head: RayHead, api: JobApi, tmp_path: Path) -> None:

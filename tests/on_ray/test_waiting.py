@@ -11,6 +11,8 @@ from rich.console import Console
 from codeplan.config import ExecutionConfig
 from codeplan.on_ray import waiting
 from codeplan.stages.run import StageRun
+from codeplan.watching.metrics import WAITING, Metric
+from codeplan.watching.watch import export_to
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 
@@ -38,10 +40,8 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def test_a_stage_without_room_says_what_it_waits_for_and_when_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "SECONDS", 0.3)
-    output = io.StringIO()
-    run = StageRun(
+def stage_run(output: io.StringIO) -> StageRun:
+    return StageRun(
         stage=None,  # type: ignore[arg-type]
         title="judge",
         execution=ExecutionConfig(),
@@ -50,6 +50,12 @@ def test_a_stage_without_room_says_what_it_waits_for_and_when_it_goes_on(monkeyp
         console=Console(file=output, width=200),
         exit_stack=None,  # type: ignore[arg-type]
     )
+
+
+def test_a_stage_without_room_says_what_it_waits_for_and_when_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "SECONDS", 0.3)
+    output = io.StringIO()
+    run = stage_run(output)
     holder = Holder.remote()
     ray.get(holder.ready.remote())
     try:
@@ -63,6 +69,32 @@ def test_a_stage_without_room_says_what_it_waits_for_and_when_it_goes_on(monkeyp
     finally:
         ray.kill(holder)
     assert "for 2 x 1 CPU; free in the cluster: 0 of 2 CPUs" in output.getvalue()
+
+
+def test_a_stage_that_ends_while_it_waits_no_longer_counts_as_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gauges:
+        def __init__(self) -> None:
+            self.values: list[float] = []
+
+        def record(self, metric: Metric, value: float, tags: dict[str, str]) -> None:
+            del tags
+            if metric is WAITING:
+                self.values.append(value)
+
+    monkeypatch.setattr(waiting, "SECONDS", 0.3)
+    gauges = Gauges()
+    export_to(gauges)
+    holder = Holder.remote()
+    ray.get(holder.ready.remote())
+    try:
+        with stage_run(io.StringIO()).bar(1, "programs"):
+            waits = work.remote()
+            wait_until(lambda: 1.0 in gauges.values)
+        assert gauges.values[-1] == 0.0
+    finally:
+        export_to(None)
+        ray.kill(holder)
+    assert ray.get(waits) == 1
 
 
 def test_what_is_no_cpu_is_waited_for_too() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import random
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from synthetic_experiment import SAMPLING, experiment
 
 from codeplan.config import ReportConfig
 from codeplan.evaluation import problem_page
@@ -19,90 +19,9 @@ from codeplan.evaluation.figures import arms_figure
 from codeplan.evaluation.report import build, load, write
 from codeplan.evaluation.results import Report, ordered_levels
 from codeplan.evaluation.tables import table
-from codeplan.inference.settings import SampleSettings
-from codeplan.records import Arm, Phase, Plan, Problem, Program, Verdict
 from codeplan.stage import Account
-from codeplan_sandbox import Case, Outcome, Suite
 
-SAMPLING = SampleSettings(plans=5, trials=2)
 SETTINGS = ReportConfig(plan_counts=(1, 2), pass_k=(1, 5), resamples=200)
-SOLVE_RATES = {"competition": 0.1, "introductory": 0.6, "interview": 0.3}
-FAILURES = (Outcome.WRONG_ANSWER, Outcome.RUNTIME_ERROR, Outcome.SYNTAX_ERROR, Outcome.TIME_LIMIT)
-EXAMPLES = Suite(kind="stdin", cases=(Case("1", "1"), Case("2", "2")))
-
-
-def experiment(problems: int = 90, plan_effect: float = 0.0, seed: int = 0) -> dict[str, Any]:
-    """Records of an experiment in which a plan changes every program's probability of passing by ``plan_effect``."""
-    rng = random.Random(seed)
-    made: dict[str, Any] = {
-        name: [] for name in ("problems", "plans", "oracle_plans", "student_plans", "programs", "verdicts")
-    }
-    made["plans"] = [Plan(problem_id="t/0", author="offline-syntax-tree", solution_index=0, text="p", leakage=0.25)]
-
-    def write_program(problem: Problem, arm: Arm, phase: Phase, rate: float, plan: int, sample: int) -> None:
-        code = f"print({len(made['programs'])})"
-        made["programs"].append(
-            Program(
-                problem_id=problem.problem_id,
-                arm=arm,
-                phase=phase,
-                plan_index=plan,
-                sample_index=sample,
-                code=code,
-                tokens=9,
-                finished=rng.random() < 0.9,
-            )
-        )
-        solved = rng.random() < rate
-        for suite, total in (("hidden", 8), ("example", 2)):
-            if suite == "example" and problem.example_tests is None:
-                continue
-            passed = total if solved else rng.randrange(total) if suite == "hidden" else rng.choice((0, 0, 1, 2))
-            outcome = Outcome.PASSED if passed == total else rng.choice(FAILURES)
-            made["verdicts"].append(
-                Verdict(
-                    problem_id=problem.problem_id,
-                    program_key=made["programs"][-1].key,
-                    suite=suite,  # type: ignore[arg-type]  # a literal of the loop above
-                    outcome=outcome,
-                    passed_tests=passed,
-                    total_tests=total,
-                    time_s=0.1,
-                    memory_bytes=1,
-                    message="" if passed == total else "line 1: <b>not what was asked</b>",
-                )
-            )
-
-    for number in range(problems):
-        level = sorted(SOLVE_RATES)[number % 3]
-        problem = Problem(
-            problem_id=f"synthetic/test/{number:03}",
-            dataset="synthetic",
-            split="test",
-            level=level,
-            question="Read <script>alert(1)</script> numbers & print them.",
-            example_tests=EXAMPLES if number % 10 else None,
-        )
-        made["problems"].append(problem)
-        without_plan = SOLVE_RATES[level]
-        with_plan = min(1.0, max(0.0, without_plan + plan_effect))
-        write_program(problem, "direct", "final", without_plan, -1, 0)
-        for sample in range(SAMPLING.plans + SAMPLING.plans * SAMPLING.trials + 1):
-            write_program(problem, "sampled", "trial", without_plan, -1, sample)
-        for plan in range(SAMPLING.plans):
-            text = f"1. read the numbers\n2. do step {rng.randrange(4)}"
-            made["student_plans"].append(
-                Plan(problem_id=problem.problem_id, author="student", sample_index=plan, text=text)
-            )
-            for trial in range(SAMPLING.trials):
-                write_program(problem, "codeplan", "trial", with_plan, plan, trial)
-            write_program(problem, "codeplan", "final", with_plan, plan, 0)
-        if number % 2:
-            made["oracle_plans"].append(
-                Plan(problem_id=problem.problem_id, author="offline-syntax-tree", solution_index=0, text="1. read")
-            )
-            write_program(problem, "oracle", "final", min(1.0, with_plan + 0.2), 0, 0)
-    return made
 
 
 def report_of(records: dict[str, Any], settings: ReportConfig = SETTINGS) -> Report:

@@ -28,6 +28,15 @@ def load(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> Confi
     Raises:
         ConfigError: the file is missing or not YAML, a key is unknown or duplicate, or a value is invalid.
     """
+    return parse(load_plain(path, overrides), where=one_line(path, 120))
+
+
+def load_plain(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> dict[str, Any]:
+    """What `load` validates: the settings as they are written.
+
+    Raises:
+        ConfigError: the file is missing or not YAML, or a key is duplicate.
+    """
     name = one_line(path, 120)
     try:
         plain = read_yaml(_file_bytes(Path(path), name))
@@ -40,7 +49,7 @@ def load(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> Confi
         raise ConfigError(f"configuration {name} must be a mapping of keys to values, not {kind}")
     for override in overrides:
         _override(plain, override)
-    return parse(plain, where=name)
+    return plain
 
 
 def _file_bytes(path: Path, name: str) -> bytes:

@@ -78,17 +78,19 @@ def optuna_search(
 class _FinalOptunaSearch(OptunaSearch):
     """Learns from the objectives alone, as intermediate numbers of a trial are a scheduler's; draws no trial twice."""
 
+    _redraws = _REDRAWS
+
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
-        """A trial that the study does not have yet, as far as `_REDRAWS` draws find one."""
-        for _ in range(_REDRAWS):
-            drawn: dict[str, Any] | None = super().suggest(trial_id)
-            trial = self._ot_trials.get(trial_id)
-            if drawn is None or trial is None or not _is_known(self._ot_study, trial):
-                break
+        """A trial that the study does not have yet, until `_REDRAWS` draws in a row find none."""
+        drawn: dict[str, Any] | None = super().suggest(trial_id)
+        for _ in range(self._redraws):
+            trial = self._ot_trials[trial_id]
+            if not _is_known(self._ot_study, trial):
+                return drawn
             self._ot_study.tell(trial.number, state=TrialState.FAIL)
             del self._ot_trials[trial_id]
-        else:
             drawn = super().suggest(trial_id)
+        self._redraws = 0
         return drawn
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:

@@ -111,7 +111,10 @@ class StageRun:
             Bar(self.console, self.title, total, unit, stop_requested).shown() as bar,
             told_while_waiting(lambda: bar.rows, self._tell_waiting_for_room),
         ):
-            yield bar
+            try:
+                yield bar
+            finally:
+                self.watch.record(WAITING, 0.0)  # also where it waited to its end
 
     def _tell_waiting_for_room(self, text: str, waits: bool) -> None:
         self.note(text)

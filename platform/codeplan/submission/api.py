@@ -21,7 +21,7 @@ from codeplan.submission.credentials import dashboard_address, find_token
 _CONNECT_S = 10.0
 _ANSWER_S = 30.0
 """Ray's own client waits forever."""
-_ID = re.compile("[A-Za-z0-9_.-]+")
+_ID = re.compile("[A-Za-z0-9_][A-Za-z0-9_.-]*")
 """What a submission id may consist of."""
 _SERVER_ADDRESS = "RAY_API_SERVER_ADDRESS"
 _CHATTY = (
@@ -111,7 +111,7 @@ class JobApi(JobSubmissionClient):
             raise errors.unreachable(self.address, f"no answer within {_ANSWER_S:.0f} s") from error
         except requests.RequestException as error:
             if "BadStatusLine" in repr(error):
-                raise errors.not_a_dashboard(self.address) from error
+                raise errors.no_http(self.address) from error
             raise errors.unreachable(self.address, _innermost(error)) from error
         return response
 

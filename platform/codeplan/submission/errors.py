@@ -28,18 +28,25 @@ class NotReadyError(SubmissionError):
 
 def unreachable(address: str, reason: object) -> UnreachableError:
     """No connection, or no answer in time."""
-    gcs = "; 6379 is the port of Ray's GCS" if address.endswith(":6379") else ""
     return UnreachableError(
         f"no Ray dashboard answers at {address}: {one_line(reason, 200)}; --address or RAY_API_SERVER_ADDRESS must be "
-        f"that of the dashboard, port 8265 by default{gcs}"
+        "that of the dashboard, port 8265 by default"
+    )
+
+
+def no_http(address: str) -> SubmissionError:
+    """What answers speaks another protocol."""
+    return SubmissionError(
+        f"what answers at {address} does not speak HTTP, as Ray's GCS (6379 by default); --address or "
+        "RAY_API_SERVER_ADDRESS must be that of the dashboard, port 8265 by default"
     )
 
 
 def not_a_dashboard(address: str) -> SubmissionError:
     """Something else answers."""
     return SubmissionError(
-        f"what answers at {address} is not a Ray dashboard, but perhaps Ray's GCS; --address or RAY_API_SERVER_ADDRESS "
-        "must be that of the dashboard, port 8265 by default"
+        f"what answers at {address} is not a Ray dashboard; --address or RAY_API_SERVER_ADDRESS must be that of the "
+        "dashboard, port 8265 by default"
     )
 
 

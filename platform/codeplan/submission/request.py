@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import codeplan
 from codeplan.config import Config
-from codeplan.config.loading import load
+from codeplan.config.loading import load, load_plain
 from codeplan.environment import code_commit, user_name
 from codeplan.submission.errors import SubmissionError
 from codeplan.tracking import redacted
@@ -22,7 +22,6 @@ from codeplan.tracking import redacted
 COMMANDS = ("run", "sweep", "problems", "distill", "finetune", "sample", "judge", "check", "status")
 """Commands of `codeplan` that a job can be."""
 _ADDRESS = "execution.ray_address"
-_HOME_OF_USER = re.compile(r"""(^|[\s{,.])home\s*[:=]\s*['"]?~/""")
 _ID_LENGTH = 40
 
 
@@ -53,7 +52,8 @@ class JobRequest:
         config = load(self.config, self.settings)
         if any(setting.partition("=")[0].strip() == _ADDRESS for setting in self.settings):
             raise SubmissionError(f"leave out {_ADDRESS}: a job uses the cluster that it is submitted to (--address)")
-        if self._home_of_user():
+        written = load_plain(self.config, self.settings).get("execution", {}).get("home", "")
+        if written.startswith("~"):  # `load` has replaced it by this machine's
             raise SubmissionError(
                 "execution.home begins with ~, which is another folder on the cluster; name a folder that all nodes "
                 "share, as in -s execution.home=/shared/runs"
@@ -70,12 +70,6 @@ class JobRequest:
                 "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD for a server"
             )
         return config
-
-    def _home_of_user(self) -> bool:
-        """Whether the home as it is written begins with ``~``, which `load` has replaced."""
-        set_here = [setting for setting in self.settings if setting.startswith("execution.home=")]
-        written = set_here[-1] if set_here else self.config.read_text(encoding="utf-8", errors="replace")
-        return _HOME_OF_USER.search(written) is not None
 
     def entrypoint(self, config: str, terminal: Mapping[str, str]) -> str:
         """The shell command that Ray runs.

@@ -8,19 +8,22 @@ from codeplan.status import status_of
 from codeplan.sweeps.sweep import Sweep
 from codeplan.sweeps.trials import Trial
 
-TEACHER_GOAL = "distill"
+_DISTILL = "distill"
 
 
 def distillations(sweep: Sweep) -> dict[str, float]:
     """What each distillation that is not finished costs at most, in US dollars, by identity.
 
-    One whose price or length of answers is not configured is missing.
+    One whose price or length of answers is not configured is missing, and all of them where a search draws what they
+    depend on as it goes.
     """
-    found = {}
+    found: dict[str, float] = {}
+    if sweep.learns and any(key.partition(".")[0] in {"problems", "teacher"} for key in sweep.settings.axes):
+        return found
     for config in sweep.samples():
-        for status in status_of(config, TEACHER_GOAL).values():
+        for status in status_of(config, _DISTILL).values():
             cost = status.left.get("cost_usd")
-            if status.stage == TEACHER_GOAL and cost:
+            if status.stage == _DISTILL and cost:
                 found[status.identity] = cost
     return found
 

@@ -137,9 +137,9 @@ def _run_trials(sweep: Sweep, parent: Run, console: Console) -> bool:
             ended.set()
 
     with ExitStack() as stack:
+        show = stack.enter_context(watch(sweep, console))  # It reads problems: a Ctrl-C may still end the sweep here.
         thread = threading.Thread(target=tune, name="ray-tune", daemon=True)
         thread.start()
-        show = stack.enter_context(watch(sweep, console))
         # Not by joining the thread: Ctrl-C during a join with a timeout makes CPython 3.11 take it for ended.
         while not ended.is_set():
             try:

@@ -76,7 +76,7 @@ TRAINING_TOKENS = _counter("training_tokens", "Target tokens trained on, of all 
 TRAINING_LOSS = _gauge("training_loss", "Mean training loss since the last report.")
 TRAINING_PENDING = _gauge("training_steps_pending", "Steps until the end of the training.")
 
-STAGES = _counter("stages", "Stages that are over: computed, reused or failed.", "outcome")
+STAGES = _counter("stages", "Stages that are over: computed, reused, stopped or failed.", "outcome")
 POOL_RECORDS = _counter("pool_records", "Records that a stage needed from a pool: reused or added.", "pool", "outcome")
 FAILURES = _counter(
     "failures",
