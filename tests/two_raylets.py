@@ -1,13 +1,14 @@
 """Two Ray nodes with a dashboard on this machine: a race for one stage, early stops, and short resources.
 
-    python tests/two_raylets.py FOLDER race stops placement    as the test does
-    python tests/two_raylets.py FOLDER trainings               six trainings of two workers on two CPUs, minutes
+    python tests/two_raylets.py FOLDER race stops placement checks    as the test does
+    python tests/two_raylets.py FOLDER trainings                      six trainings of two workers on two CPUs, minutes
 
 Prints what happened as JSON, a line for each.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -38,6 +39,7 @@ from codeplan.on_ray.judge_actors import JudgeActors
 from codeplan.on_ray.local_cluster import isolated_environment
 from codeplan.on_ray.tune import Monitor, Search, run_trials
 from codeplan.on_ray.tune_search import early_stopping
+from codeplan.preflight import PreflightError, check
 from codeplan.sweeps.run import concurrent_trials, run
 from codeplan.sweeps.sweep import Sweep
 from codeplan.sweeps.trial_run import PipelineWork
@@ -202,11 +204,30 @@ def placement(folder: Path, nodes: list[str]) -> dict[str, Any]:
     return found
 
 
+def checks(folder: Path, nodes: list[str]) -> dict[str, Any]:
+    """What the check before a run says with and without the resource of the second node, and what it leaves taken."""
+    del nodes
+    found: dict[str, Any] = {}
+    for name, resource in (("without", ""), ("with", "sandbox")):
+        settings = (("execution.home", str(folder)), ("execution.judge_resource", resource))
+        output = io.StringIO()
+        with ExitStack() as stack:
+            try:
+                check(parse(changed(*settings)), "report", Console(file=output, width=400), stack, before_run=True)
+            except PreflightError as error:
+                output.write(str(error))
+        found[name] = output.getvalue()
+    until = time.monotonic() + 20
+    while (free := ray.available_resources().get("sandbox", 0.0)) < 2 and time.monotonic() < until:
+        time.sleep(0.1)
+    return {**found, "free": free}
+
+
 def main() -> None:
     """Run the parts that are named."""
     folder = Path(sys.argv[1]).resolve()
     with two_nodes(folder / "ray") as nodes:
-        for part in (race, stops, trainings, homes, placement):
+        for part in (race, stops, trainings, homes, placement, checks):
             if part.__name__ in sys.argv[2:]:
                 (folder / part.__name__).mkdir(parents=True)
                 print(json.dumps({part.__name__: part(folder / part.__name__, nodes)}), flush=True)

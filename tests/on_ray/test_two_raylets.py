@@ -23,6 +23,7 @@ def happened(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, ob
         "race",
         "stops",
         "placement",
+        "checks",
         *PRIVILEGED,
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=500)
@@ -62,3 +63,14 @@ def test_sandboxes_run_on_nodes_with_the_labels_or_the_resource_alone(happened: 
         "with": 1,
         "with others": 0,
     }
+
+
+def test_where_nodes_are_kept_for_sandboxes_the_check_uses_one_and_refuses_others(
+    happened: dict[str, dict[str, object]],
+) -> None:
+    checks = happened["checks"]
+    assert "which offer the resource 'sandbox', and execution.judge_resource is empty" in str(checks["without"])
+    assert "set execution.judge_resource=sandbox" in str(checks["without"])
+    assert "passed" in str(checks["with"])
+    assert "failed" not in str(checks["with"])
+    assert checks["free"] == 2, "its sandbox is gone before the stages start theirs"

@@ -105,6 +105,15 @@ def test_what_is_no_cpu_is_waited_for_too() -> None:
         ray.kill(waits)
 
 
+def test_labels_that_no_node_has_are_said() -> None:
+    waits = Sandboxed.options(num_cpus=1, resources={}, label_selector={"kept-for": "sandboxes"}).remote()
+    try:
+        wanted = "1 x 1 CPU on a node with kept-for=sandboxes; free in the cluster: 2 of 2 CPUs, "
+        wait_until(lambda: waiting.waited_for() == wanted + "0 of 1 nodes have kept-for=sandboxes")
+    finally:
+        ray.kill(waits)
+
+
 def test_a_stage_that_computes_is_not_said_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "SECONDS", 0.1)
     told: list[str] = []

@@ -104,6 +104,11 @@ class ExecutionConfig(Settings):
     CPUs."""
 
     @property
+    def sandboxes_apart(self) -> bool:
+        """Whether sandboxes run on nodes of their own."""
+        return bool(self.judge_resource or self.judge_labels)
+
+    @property
     def cpus_per_judge(self) -> float:
         """CPUs that Ray reserves for a judging actor."""
         return 0.0 if self.judge_resource else 0.5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ _ANSWER_S = 60.0
 """How long a node may take: it starts a process and imports this package."""
 
 
-def nodes_without(home: Path) -> dict[str, str]:
+def nodes_without(home: Path, judge_resource: str = "") -> dict[str, str]:
     """Have every node of the connected cluster read a file that was just written to the home, and write one.
 
     Args:
         home: the runs' home, which is there.
+        judge_resource: nodes that offer it, and neither CPUs nor GPUs, run sandboxes alone: these need no home.
 
     Returns:
         Why a node cannot use the home, by the node's address; empty if all can.
@@ -27,7 +29,7 @@ def nodes_without(home: Path) -> dict[str, str]:
     Raises:
         OSError: this process cannot write to it.
     """
-    nodes = [node for node in ray.nodes() if node["Alive"]]
+    nodes = [node for node in ray.nodes() if node["Alive"] and not _only_offers(node["Resources"], judge_resource)]
     token = secrets.token_hex(16)
     mark = home.absolute() / f".seen_by_nodes.{token}"
     mark.write_text(token, encoding="utf-8")
@@ -44,6 +46,10 @@ def nodes_without(home: Path) -> dict[str, str]:
     finally:
         for path in home.absolute().glob(f"{mark.name}*"):
             path.unlink(missing_ok=True)
+
+
+def _only_offers(resources: Mapping[str, float], judge_resource: str) -> bool:
+    return judge_resource in resources and not {"CPU", "GPU"} & resources.keys()
 
 
 @ray.remote(num_cpus=0, max_retries=0)

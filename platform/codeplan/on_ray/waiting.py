@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import ray
 
@@ -53,29 +54,61 @@ def told_while_waiting(progress: Callable[[], int], tell: Callable[[str, bool], 
 
 def waited_for() -> str:
     """What was asked of the cluster and not given yet, and what it has; empty if there is nothing."""
-    from ray.autoscaler.v2.sdk import get_cluster_status
-
     if not ray.is_initialized():
         return ""
     asked: Counter[str] = Counter()
     kinds: set[str] = set()
+    labels: set[tuple[str, str]] = set()
     with suppress(Exception):  # the head may be away for a while; that shows elsewhere
-        status = get_cluster_status(ray.get_runtime_context().gcs_address)
-        demands = status.resource_demands
-        for demand in (*demands.placement_group_demand, *demands.ray_task_actor_demand):
-            for request in demand.bundles_by_count:
-                asked[_shown(request.bundle)] += request.count
-                kinds.update(_kinds(request.bundle))
-    asked.pop("", None)
+        for request, count in _pending():
+            if shown := _shown(request.resources_bundle):
+                wanted = _labels(request)
+                asked[shown + (f" on a node with {_as_text(wanted)}" if wanted else "")] += count
+                kinds.update(_kinds(request.resources_bundle))
+                labels.update(wanted.items())
     if not asked:
         return ""
     has, free = ray.cluster_resources(), ray.available_resources()
-    room = ", ".join(
+    room = [
         f"{free.get(kind, 0.0):g} of {has.get(kind, 0.0):g} {kind}{'s' if kind in _COUNTED else ''}"
         for kind in sorted(kinds)
-    )
-    wanted = ", ".join(f"{count} x {bundle}" for bundle, count in sorted(asked.items()))
-    return f"{wanted}; free in the cluster: {room}"
+    ]
+    nodes = [node.get("Labels", {}) for node in ray.nodes() if node["Alive"]]
+    room += [
+        f"{sum(node.get(name) == value for node in nodes)} of {len(nodes)} nodes have {name}={value}"
+        for name, value in sorted(labels)
+    ]
+    asked_for = ", ".join(f"{count} x {bundle}" for bundle, count in sorted(asked.items()))
+    return f"{asked_for}; free in the cluster: {', '.join(room)}"
+
+
+def _pending() -> Iterator[tuple[Any, int]]:
+    """Requests that wait, and how many there are of each: of tasks and actors, and of placement groups.
+
+    Read from the reply of the GCS itself: Ray's own summary of it leaves labels out.
+    """
+    from ray._raylet import GcsClient  # type: ignore[attr-defined]
+    from ray.autoscaler.v2.sdk import get_cluster_resource_state
+
+    state = get_cluster_resource_state(GcsClient(ray.get_runtime_context().gcs_address))
+    for group in state.pending_gang_resource_requests:
+        for request in group.requests:
+            yield request, 1
+    for counted in state.pending_resource_requests:
+        yield counted.request, counted.count
+
+
+def _labels(request: Any) -> dict[str, str]:
+    """Labels that a node must have for a request."""
+    return {
+        constraint.label_key: " or ".join(constraint.label_values)
+        for selector in request.label_selectors
+        for constraint in selector.label_constraints
+    }
+
+
+def _as_text(labels: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in sorted(labels.items()))
 
 
 def _shown(bundle: Mapping[str, float]) -> str:

@@ -4,32 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from codeplan.config import ExecutionConfig
 from codeplan.preflight.context import CheckContext
 from codeplan.preflight.findings import Finding, failed, ok, warning
 from codeplan.stages import RESOURCES
 
+if TYPE_CHECKING:
+    from codeplan.on_ray.cluster import ClusterResources
+
+SANDBOX_RESOURCE = "sandbox"
+"""The custom resource of nodes that are kept for untrusted programs, in cluster/ and docs/cluster.md."""
+
 
 def check(context: CheckContext) -> Iterator[Finding]:
     """Connect to the configured cluster, and compare its resources with those that the stages request.
 
     Before a run a local cluster is started where none is configured. A check alone does not start one, as that takes
-    seconds: it reads off this machine what a local cluster would have.
+    seconds: it reads off this machine what a local cluster would have. It connects to a cluster whose sandboxes have
+    nodes of their own, to judge there.
     """
-    from codeplan.on_ray.cluster import cluster, connected, lacking, probe
+    from codeplan.on_ray.cluster import cluster, connected, probe
 
     execution = context.config.execution
-    if context.before_run:
+    connects = context.before_run or bool(execution.ray_address and execution.sandboxes_apart)
+    if connects:
         context.exit_stack.enter_context(cluster(execution))
-        available = connected(execution)
-    else:
-        available = probe(execution)
+    available = connected(execution) if connects else probe(execution)
     yield ok(str(available))
-    if context.before_run and {"sample", "judge"} & set(context.unfinished):
-        yield from _sandbox_nodes(execution)
+    findings = list(_sandbox_nodes(execution)) if connects else []
     if context.before_run and available.nodes > 1:
-        yield from _shared_home(context)
+        findings += _shared_home(context)
+    findings += _room(context, available)
+    yield from findings
+    context.connected = connects and not any(finding.status == "failed" for finding in findings)
+
+
+def _room(context: CheckContext, available: ClusterResources) -> Iterator[Finding]:
+    """Whether the cluster has what the stages request."""
+    from codeplan.on_ray.cluster import lacking
+
+    execution = context.config.execution
     for stage, resources in RESOURCES.items():
         missing = lacking(stage, available, *resources(execution)) if stage in context.unfinished else ""
         if missing and execution.ray_address:
@@ -39,9 +55,15 @@ def check(context: CheckContext) -> Iterator[Finding]:
 
 
 def _sandbox_nodes(execution: ExecutionConfig) -> Iterator[Finding]:
-    """Whether any node takes the sandboxes."""
+    """Whether any node takes the sandboxes, and those that the cluster keeps for them are used."""
     from codeplan.on_ray.cluster import nodes_with, total_of
 
+    if not execution.sandboxes_apart and total_of(SANDBOX_RESOURCE):
+        yield failed(
+            f"the cluster keeps nodes for untrusted programs, which offer the resource {SANDBOX_RESOURCE!r}, and "
+            "execution.judge_resource is empty, so that programs would run on the other nodes",
+            f"set execution.judge_resource={SANDBOX_RESOURCE}, or execution.judge_labels to choose other nodes",
+        )
     if execution.judge_labels and not nodes_with(execution.judge_labels):
         missing = f"no node of the cluster has the labels of execution.judge_labels, {execution.judge_labels}"
         yield _without_sandboxes(execution, missing, "--labels")
@@ -63,9 +85,10 @@ def _without_sandboxes(execution: ExecutionConfig, missing: str, option: str) ->
 def _shared_home(context: CheckContext) -> Iterator[Finding]:
     from codeplan.on_ray.shared_home import nodes_without
 
-    home = Path(context.config.execution.home)
+    execution = context.config.execution
+    home = Path(execution.home)
     home.mkdir(parents=True, exist_ok=True)
-    for node, why in nodes_without(home).items():
+    for node, why in nodes_without(home, execution.judge_resource).items():
         yield failed(
             f"node {node} does not see execution.home = {home.absolute()}: {why}; it must be a folder that all nodes "
             "of the cluster share, at the same path"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -15,6 +15,9 @@ from codeplan.preflight.findings import Finding, FindingsStore
 from codeplan.records import Problem
 from codeplan.stage import Stage
 from codeplan_sandbox import Judge
+
+if TYPE_CHECKING:
+    from codeplan.on_ray.judge_actors import JudgeActors
 
 
 @dataclass
@@ -29,8 +32,12 @@ class CheckContext:
         all_solutions: whether all reference solutions are judged instead of a sample.
         console: where long checks show their progress.
         exit_stack: keeps open what the run after the checks uses too, such as a Ray cluster.
+        while_checking: keeps open what the checks alone use, such as a sandbox.
         home_usable: whether the run's home is writable; if not, no paid answer could be kept.
-        judge: a sandbox on this machine; None where no isolation tier is available.
+        connected: whether this process is connected to a cluster that has what the stages request.
+        judge: a sandbox on this machine; None where it has no isolation tier, or sandboxes have nodes of their own.
+        judges: a sandbox on a node of their own; None where they have none.
+        tier: the isolation tier of the sandbox; empty without one.
         problems: the problems by role, once they are read; of generated problems only the first.
         counts: the number of problems by role.
     """
@@ -42,8 +49,12 @@ class CheckContext:
     all_solutions: bool
     console: Console
     exit_stack: ExitStack
+    while_checking: ExitStack
     home_usable: bool = True
+    connected: bool = False
     judge: Judge | None = None
+    judges: JudgeActors | None = None
+    tier: str = ""
     problems: dict[str, list[Problem]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
 

@@ -163,7 +163,7 @@ def _identity(context: CheckContext, role: str) -> dict[str, Any]:
         "code": codeplan.__version__,
         "judge_version": judge.VERSION,
         "python": platform.python_version(),
-        "tier": context.judge.tier if context.judge else "",
+        "tier": context.tier,
         "packages": installed_packages(),
         "sample": 0 if context.all_solutions else SAMPLE,
     }

@@ -8,8 +8,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from codeplan.config import ExecutionConfig
 from codeplan.inference.verdict_pool import VerdictPool
 from codeplan.pool import Pool
 from codeplan.preflight.context import CheckContext
@@ -18,6 +19,9 @@ from codeplan.preflight.findings import Finding, failed, ok, skipped, warning
 from codeplan.progress import Bar
 from codeplan.records import Problem, program_key
 from codeplan_sandbox import Outcome, Suite
+
+if TYPE_CHECKING:
+    from codeplan.on_ray.judge_actors import JudgeActors
 
 TIME_LIMIT_S = 20.0
 """Seconds for the sample of one split: solutions that use up their limits take long, a check should not."""
@@ -46,7 +50,7 @@ def check(context: CheckContext, role: str, chosen: Sequence[Problem], identity:
         chosen: the problems; all have a solution and tests.
         identity: what the result depends on; names the folder of unfinished work.
     """
-    if context.judge is None:
+    if not context.tier:
         yield skipped(f"{role}: reference solutions not judged, as there is no sandbox")
         return
     programs = {
@@ -123,24 +127,39 @@ def _lenient(problem: Problem) -> tuple[str, Suite]:
 
 
 def _judge_function(context: CheckContext, role: str, identity: Any) -> JudgePass:
-    """Judges all solutions on the cluster, a sample on this machine for `TIME_LIMIT_S` in total."""
+    """Judges all solutions on the cluster, a sample in the check's own sandbox for `TIME_LIMIT_S` in total."""
     if context.all_solutions:
         folder = context.store.folder("data", identity)
         return lambda part, programs: _judge_on_ray(context, role, programs, folder / part)
     deadline = time.monotonic() + TIME_LIMIT_S
-    return lambda _, programs: _judge_locally(context, programs, deadline)
+    return lambda _, programs: _judge_sample(context, programs, deadline)
 
 
-def _judge_locally(context: CheckContext, programs: Programs, deadline: float) -> Attempts:
-    """Judge programs on this machine until the deadline, a monotonic time; later ones have no attempt."""
-    assert context.judge is not None
+def _judge_sample(context: CheckContext, programs: Programs, deadline: float) -> Attempts:
+    """Judge programs in the check's sandbox until the deadline, a monotonic time; later ones have no attempt."""
     attempts: Attempts = {}
     for key, (code, suite) in programs.items():
         if time.monotonic() > deadline:
             break
-        verdict = context.judge.judge(code, suite, stop_at_failure=True)
+        if context.judges:
+            ((_, verdict),) = context.judges.judge_many([(code, suite)], stop_at_failure=True)
+        else:
+            assert context.judge is not None
+            verdict = context.judge.judge(code, suite, stop_at_failure=True)
         attempts[key] = Attempt(verdict.outcome, verdict.message)
     return attempts
+
+
+def started_judges(context: CheckContext, execution: ExecutionConfig) -> JudgeActors:
+    """Judging actors on the cluster, once they are up; says what they wait for while there is no room for them."""
+    from codeplan.on_ray.judge_actors import JudgeActors
+    from codeplan.on_ray.waiting import told_while_waiting
+
+    def tell(text: str, _: bool) -> None:
+        context.console.print(f"check: the sandbox {text}", highlight=False, soft_wrap=True)
+
+    with told_while_waiting(lambda: 0, tell):
+        return JudgeActors.start(execution, context.config.judging.hidden_tests.limits())
 
 
 def _judge_on_ray(context: CheckContext, role: str, programs: Programs, folder: Path) -> Attempts:
@@ -148,7 +167,6 @@ def _judge_on_ray(context: CheckContext, role: str, programs: Programs, folder: 
     if not programs:
         return {}
     from codeplan.on_ray.cluster import cluster
-    from codeplan.on_ray.judge_actors import JudgeActors
     from codeplan.on_ray.judge_blocks import judge_block
 
     context.exit_stack.enter_context(cluster(context.config.execution))
@@ -156,8 +174,7 @@ def _judge_on_ray(context: CheckContext, role: str, programs: Programs, folder: 
     verdicts = VerdictPool(Pool(folder))
     remaining = iter(programs.items())
     parts = list(iter(lambda: dict(islice(remaining, PROGRAMS_PER_BLOCK)), {}))
-    limits = context.config.judging.hidden_tests.limits()
-    judges = JudgeActors.start(context.config.execution, limits)
+    judges = started_judges(context, context.config.execution)
     try:
         with Bar(context.console, f"checking {role}", len(programs), "solutions").shown() as bar:
             for block, part in enumerate(parts):

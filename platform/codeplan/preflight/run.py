@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 
@@ -15,6 +15,7 @@ from codeplan.pipeline import build
 from codeplan.preflight import cluster, configuration, data, home, mlflow, sandbox, student, teacher
 from codeplan.preflight.context import CheckContext
 from codeplan.preflight.findings import MARKS, PLAIN_MARKS, Finding, FindingStatus, failed
+from codeplan.stage import Stage
 from codeplan.stages import IN_ORDER
 
 ALL_STAGES = frozenset(IN_ORDER)
@@ -54,6 +55,15 @@ AREAS = (
 )
 
 
+def _in_order(config: Config) -> list[Area]:
+    """The areas; a cluster at an address comes before the sandbox, which may belong on a node of its own there."""
+    areas = list(AREAS)
+    if config.execution.ray_address or config.execution.sandboxes_apart:
+        names = [area.name for area in areas]
+        areas.insert(names.index("sandbox"), areas.pop(names.index("ray")))
+    return areas
+
+
 def check(
     config: Config,
     goal: str,
@@ -76,39 +86,44 @@ def check(
     Raises:
         PreflightError: a check failed; before a run the message contains every failure.
     """
-    context = _context(config, goal, console, exit_stack, all_solutions=all_solutions, before_run=before_run)
-    found: list[tuple[str, Finding]] = []
-    failures: list[str] = []
-    for area in AREAS:
-        if not area.stages & context.unfinished or (before_run and failures and area.expensive):
-            continue
-        # A terminal shows one live display at a time, and judging all solutions has its own progress bar.
-        with nullcontext() if all_solutions else console.status(f"checking {area.name}"):
-            findings = _findings(area, context)
-        failures += [finding.sentence for finding in findings if finding.status == "failed"]
-        for finding in findings:
-            found.append((area.name, finding))
-            if not before_run or finding.status == "warning":
-                _show(console, area.name, finding)
+    with ExitStack() as while_checking:
+        stages = _stages(config, goal, before_run=before_run)
+        context = CheckContext(config, *stages, before_run, all_solutions, console, exit_stack, while_checking)
+        found = list(_shown(context))
+    failures = [finding.sentence for finding in found if finding.status == "failed"]
     if failures:
         raise PreflightError(_message(failures) if before_run else f"{len(failures)} of {len(found)} checks failed")
     if before_run and found:
-        passed = sum(finding.status == "ok" for _, finding in found)
-        warnings = sum(finding.status == "warning" for _, finding in found)
+        passed = sum(finding.status == "ok" for finding in found)
+        warnings = sum(finding.status == "warning" for finding in found)
         summary = f"{passed} passed" + (f", {warnings} warning{'s' * (warnings != 1)}" if warnings else "")
         console.print(f"{_marks(console)['ok']} {'check':<16}[dim]{summary}[/dim]", highlight=False)
 
 
-def _context(
-    config: Config, goal: str, console: Console, exit_stack: ExitStack, *, all_solutions: bool, before_run: bool
-) -> CheckContext:
-    up_to_goal = set(IN_ORDER[: IN_ORDER.index(goal) + 1])
-    context = CheckContext(config, {}, up_to_goal, before_run, all_solutions, console, exit_stack)
+def _stages(config: Config, goal: str, *, before_run: bool) -> tuple[Mapping[str, Stage], set[str]]:
+    """The stages by role, and the names of those to run; without a run to follow these are all up to the goal."""
+    stages: Mapping[str, Stage] = {}
     with suppress(UserError):  # the areas report which file is missing
-        context.stages = build(config, goal)
-    if before_run and context.stages:
-        context.unfinished = {stage.name for stage in context.stages.values() if stage.done() is None}
-    return context
+        stages = build(config, goal)
+    if before_run and stages:
+        return stages, {stage.name for stage in stages.values() if stage.done() is None}
+    return stages, set(IN_ORDER[: IN_ORDER.index(goal) + 1])
+
+
+def _shown(context: CheckContext) -> Iterator[Finding]:
+    """Check the areas, and show what is found; before a run only warnings, as its failures end in one message."""
+    has_failed = False
+    for area in _in_order(context.config):
+        if not area.stages & context.unfinished or (context.before_run and has_failed and area.expensive):
+            continue
+        # A terminal shows one live display at a time, and judging all solutions has its own progress bar.
+        with nullcontext() if context.all_solutions else context.console.status(f"checking {area.name}"):
+            findings = _findings(area, context)
+        for finding in findings:
+            has_failed |= finding.status == "failed"
+            if not context.before_run or finding.status == "warning":
+                _show(context.console, area.name, finding)
+            yield finding
 
 
 def _findings(area: Area, context: CheckContext) -> list[Finding]:

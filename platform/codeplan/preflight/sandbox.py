@@ -1,28 +1,52 @@
-"""The sandbox: the isolation tier that this machine provides, and what the stronger ones lack."""
+"""The sandbox: the isolation tier of the nodes that judge, and what the stronger ones lack."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from codeplan.preflight.context import CheckContext
-from codeplan.preflight.findings import Finding, failed, ok, warning
+from codeplan.preflight.findings import Finding, failed, ok, skipped, warning
 from codeplan_sandbox import TIERS, Judge, SandboxError, survey
+
+_DOCTOR = "programs are never run without a sandbox; for details: python -m codeplan_sandbox doctor"
 
 
 def check(context: CheckContext) -> Iterator[Finding]:
-    """Start a sandbox, which verifies its layers by attacks from inside; the reference solutions are judged in it."""
+    """Start a sandbox, which verifies its layers by attacks from inside; the reference solutions are judged in it.
+
+    It runs on this machine, or, where sandboxes have nodes of their own, on one of these.
+    """
+    apart = context.config.execution.sandboxes_apart
+    if apart and not context.connected:
+        yield skipped("not checked: sandboxes run on nodes of their own, and no usable cluster is connected")
+        return
     try:
-        judge = Judge(context.config.judging.hidden_tests.limits())
+        yield from _on_a_node(context) if apart else _here(context)
     except SandboxError as error:
         finding = failed if context.unfinished & {"sample", "judge"} else warning
-        yield finding(
-            str(error), "programs are never run without a sandbox; for details: python -m codeplan_sandbox doctor"
-        )
-        return
-    context.exit_stack.callback(judge.close)
-    context.judge = judge
+        yield finding(str(error), _DOCTOR)
+
+
+def _here(context: CheckContext) -> Iterator[Finding]:
+    judge = Judge(context.config.judging.hidden_tests.limits())
+    context.while_checking.callback(judge.close)
+    context.judge, context.tier = judge, judge.tier
     yield ok(f"tier {judge.tier}, every layer verified from inside")
     if judge.tier != TIERS[0]:
         for status in survey():
             if not status.holds and TIERS.index(status.tier) < TIERS.index(judge.tier):
                 yield warning(f"the stronger tier {status.tier} is not available: {status.reason}")
+
+
+def _on_a_node(context: CheckContext) -> Iterator[Finding]:
+    from codeplan.preflight.reference import started_judges
+
+    execution = context.config.execution.model_copy(update={"judge_actors": 1})
+    context.judges = started_judges(context, execution)
+    context.while_checking.callback(context.judges.stop)
+    (context.tier,) = context.judges.tiers()
+    yield ok(f"tier {context.tier} on a node that is kept for sandboxes, every layer verified from inside")
+    if context.tier != TIERS[0]:
+        yield warning(
+            f"the stronger tier {TIERS[0]} is not available there", "on the node: python -m codeplan_sandbox doctor"
+        )
