@@ -10,6 +10,6 @@ pip install --constraint constraints.txt setuptools wheel ninja numpy packaging 
 # what codeplan uses, ZeRO needs no compiled operation. Its own optimizers (DS_BUILD_CPU_ADAM, DS_BUILD_FUSED_ADAM, which
 # needs nvcc) are left out.
 DS_ACCELERATOR=$accelerator DS_BUILD_OPS=0 \
-  pip install --no-build-isolation --no-binary deepspeed "$(grep '^deepspeed==' constraints.txt)"
+  pip install --constraint constraints.txt --no-build-isolation --no-binary deepspeed deepspeed
 # boto3 and psycopg2 are for the MLflow server: its object store and its database.
 pip install --constraint constraints.txt . boto3 psycopg2-binary

@@ -72,13 +72,19 @@ def test_image_copies_files_that_exist_and_that_the_context_includes() -> None:
         assert f"codeplan run {workdir}/jobs/configs/" in documents(job)[0]["spec"]["entrypoint"]
 
 
-def test_image_installs_pinned_versions() -> None:
-    script = (CLUSTER / "image" / "install.sh").read_text()
-    for line in (line for line in re.split(r"(?<!\\)\n", script) if line.strip().startswith("pip install")):
+def test_image_and_virtual_machines_install_pinned_versions() -> None:
+    files = [DOCKERFILE, CLUSTER / "image" / "install.sh", CLUSTER / "vm" / "install.sh"]
+    lines = [line for file in files for line in re.split(r"(?<!\\)\n", file.read_text()) if "pip install" in line]
+    names: set[str] = set()
+    for line in lines:
         assert "--constraint constraints.txt" in line, line
-    for name in re.findall(r"'\^([a-z0-9-]+)=='", script + DOCKERFILE.read_text()):
-        assert name in pinned()
-    assert {"boto3", "psycopg2-binary", "torch", "deepspeed"} <= set(pinned())
+        words = shlex.split(line.replace("\\\n", " ").partition("pip install")[2])
+        names |= {word for word in words if re.fullmatch(r"[a-z][\w-]*", word)}
+    for file in LAUNCHERS:
+        (setup,) = yaml.safe_load(file.read_text())["setup_commands"]
+        names |= set(shlex.split(setup.partition("install.sh")[2]))
+    assert names >= {"boto3", "google-api-python-client", "psycopg2-binary", "setuptools", "torch", "wheel"}
+    assert names <= set(pinned())
 
 
 def compose() -> dict[str, Any]:
@@ -144,6 +150,7 @@ def test_launcher_files_start_ray_with_a_token_and_on_loopback(file: Path) -> No
     assert len(starts) == 2
     for command in starts:
         assert "RAY_AUTH_MODE=token" in command
+        assert command.startswith("mountpoint -q /shared ||")
         # bash -n: no script to lint, but it must be a command.
         assert subprocess.run(["bash", "-n", "-c", command], check=False).returncode == 0
     assert "--dashboard-host=127.0.0.1" in starts[0]

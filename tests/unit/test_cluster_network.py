@@ -29,6 +29,8 @@ def test_network_policies_deny_all_but_what_the_parts_need(objects: tuple[Manife
     assert [port["port"] for rule in https for port in rule["ports"]] == [443]
     (block,) = values(https, "ipBlock")
     assert {"10.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"} <= set(block["except"])
+    (metadata,) = values(policies["ray-head"]["egress"], "ipBlock")  # where clouds serve their credentials
+    assert "169.254.0.0/16" in metadata["except"]
     (ray,) = values(opened["ray-sandbox"]["ray"], "podSelector")
     assert ray == {"matchLabels": {"ray.io/is-ray-node": "yes"}}
     (mlflow,) = values(opened["ray-cpu"]["tracking"], "podSelector")
