@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 
 from codeplan.config import ExecutionConfig
 from codeplan.on_ray.cluster import ClusterError, probe
+from codeplan.submission.api import JobApi
 
 CODEPLAN = Path(sys.executable).with_name("codeplan")
 
@@ -57,6 +59,20 @@ def nodes_of(folder: Path) -> list[int]:
     return found
 
 
+def a_job(dashboard: re.Match[str] | None) -> int:
+    """Submit a job that sleeps; its process."""
+    assert dashboard is not None
+    api = JobApi(dashboard[1])
+    code = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
+    job = api.submit_job(entrypoint=f"exec {shlex.quote(sys.executable)} -c {shlex.quote(code)}")
+    until = time.monotonic() + 60
+    while not (lines := [line for line in api.get_job_logs(job).splitlines() if line.isdecimal()]):
+        assert time.monotonic() < until, api.get_job_logs(job)
+        time.sleep(0.1)
+    assert Path(f"/proc/{lines[0]}").exists()
+    return int(lines[0])
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_cluster_on_this_machine_ends_with_its_command(
     short_folder: Path, monkeypatch: pytest.MonkeyPatch, how: signal.Signals
@@ -76,8 +92,11 @@ def test_a_cluster_on_this_machine_ends_with_its_command(
             monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", token[1])
             found = probe(ExecutionConfig(ray_address=address[1]))
             assert (found.nodes, found.cpus) == (2, 2.0)
+            job = a_job(re.search(r"dashboard +(\S+)", said))
         process.send_signal(how)
         code = process.wait(90)
+        if how is signal.SIGINT:
+            assert not Path(f"/proc/{job}").exists(), "the jobs were stopped before the nodes"
         assert code == (-signal.SIGKILL if how is signal.SIGKILL else 0)
         until = time.monotonic() + 60
         while nodes_of(short_folder) and time.monotonic() < until:

@@ -8,11 +8,15 @@ import signal
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
 from codeplan.cli.terminal import console, fail, plain_errors
+
+if TYPE_CHECKING:
+    from codeplan.on_ray.cluster_here import ClusterHere
 
 
 def cluster(
@@ -40,6 +44,24 @@ def cluster(
                 f"dashboard     {here.dashboard}",
             ):
                 terminal.print(line, highlight=False, markup=False, soft_wrap=True)
-            while not (why := here.ended()):
-                time.sleep(0.5)
+            try:
+                while not (why := here.ended()):
+                    time.sleep(0.5)
+            except KeyboardInterrupt:
+                _stop_jobs(here, terminal)
+                raise
             fail(why)
+
+
+def _stop_jobs(here: ClusterHere, terminal: Console) -> None:
+    """Stop the jobs that have not ended: without the nodes they would go on for a minute or so before they notice."""
+    from codeplan.submission import SubmissionError, unfinished
+
+    os.environ.update(here.variables)  # the client's token
+    try:
+        for job in unfinished(here.dashboard):
+            with terminal.status(f"stopping {job.job_id}; Ctrl-C ends the cluster at once"):
+                job.stop()
+            terminal.print(f"stopped {job.job_id}; submit it again to resume", highlight=False, markup=False)
+    except SubmissionError as error:
+        terminal.print(f"jobs may go on for a minute: {error}", highlight=False, markup=False, soft_wrap=True)

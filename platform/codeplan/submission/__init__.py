@@ -9,7 +9,7 @@ log_stream, jobs      a log that survives broken connections, and the jobs thems
 from ray.job_submission import JobDetails
 
 from codeplan.submission.errors import SubmissionError, UnknownJobError, UnreachableError
-from codeplan.submission.jobs import Job, end_of, find, newest, submit
+from codeplan.submission.jobs import Job, end_of, find, newest, submit, unfinished
 from codeplan.submission.request import COMMANDS
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "find",
     "newest",
     "submit",
+    "unfinished",
 ]

@@ -228,6 +228,17 @@ def find(job: str, address: str = "", notify: Notify = notify_on_stderr) -> Job:
     return Job(api, api.find(job), notify)
 
 
+def unfinished(address: str = "", notify: Notify = notify_on_stderr) -> list[Job]:
+    """The submitted jobs of a cluster that have not ended, newest first.
+
+    Raises:
+        SubmissionError: the cluster cannot be reached.
+    """
+    api = JobApi(address)
+    jobs = [Job(api, found, notify) for found in api.submitted()]
+    return [job for job in jobs if not job.is_over]
+
+
 def newest(limit: int, address: str = "") -> list[tuple[JobDetails, str]]:
     """The newest submitted jobs of a cluster, newest first, each with its MLflow run's id; empty where it has none yet.
 
