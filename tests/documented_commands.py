@@ -16,6 +16,7 @@ TUTORIALS = (
     "tutorials/gpu.md",
     "cluster.md",
     "jobs.md",
+    "watching.md",
     "kubernetes.md",
     "vm.md",
 )

@@ -5,33 +5,81 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from mlflow_parts import free_port
 from prometheus_client.parser import text_string_to_metric_families
 from ray_head import RayHead
 from small_pipeline import changed
 
 from codeplan.watching.metrics import COMMON_TAGS, METRICS, PREFIX
 
+SHIPPED = Path(__file__).parents[2] / "cluster"
 CODEPLAN = Path(sys.executable).with_name("codeplan")
 Samples = list[tuple[str, dict[str, str], float]]
 """Name, labels and value."""
 
 
 @pytest.fixture(scope="module")
-def home(head: RayHead, tmp_path_factory: pytest.TempPathFactory, new_home: Callable[[Path], Path]) -> Path:
+def prometheus(head: RayHead, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a Prometheus that runs while the pipeline does, with the shipped files; empty where there is none."""
+    if not (program := shutil.which("prometheus")):
+        yield ""
+        return
+    folder = tmp_path_factory.mktemp("prometheus")
+    shutil.copytree(SHIPPED / "prometheus", folder, dirs_exist_ok=True)
+    nodes = str(head.folder / "ray" / "session_latest" / "prom_metrics_service_discovery.json")
+    config = (folder / "prometheus.yml").read_text()
+    for shipped, here in (("/tmp/ray/prom_metrics_service_discovery.json", nodes), ("interval: 10s", "interval: 1s")):
+        assert shipped in config
+        config = config.replace(shipped, here)
+    (folder / "prometheus.yml").write_text(config)
+    listens = f"127.0.0.1:{free_port()}"
+    command = [program, f"--config.file={folder / 'prometheus.yml'}", f"--web.listen-address={listens}"]
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen([*command, f"--storage.tsdb.path={folder / 'data'}"], stdout=log, stderr=log)
+    until = time.monotonic() + 60
+    try:
+        while not asked(f"http://{listens}", "count(up == 1)"):
+            assert server.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < until, (folder / "log").read_text()
+            time.sleep(0.2)
+        yield f"http://{listens}"
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def asked(prometheus: str, query: str) -> list[dict[str, Any]]:
+    """What a query gives; empty while the server starts."""
+    with (
+        suppress(urllib.error.URLError),
+        urllib.request.urlopen(f"{prometheus}/api/v1/query?{urllib.parse.urlencode({'query': query})}") as response,
+    ):
+        found: list[dict[str, Any]] = json.loads(response.read())["data"]["result"]
+        return found
+    return []
+
+
+@pytest.fixture(scope="module")
+def home(
+    head: RayHead, prometheus: str, tmp_path_factory: pytest.TempPathFactory, new_home: Callable[[Path], Path]
+) -> Path:
     """The home of a pipeline that ran on the cluster, to the end of judging."""
+    del prometheus  # it has been started before
     folder = tmp_path_factory.mktemp("watched")
     home = new_home(folder / "home")
     where = {"execution.home": str(home), "execution.ray_address": f"127.0.0.1:{head.gcs_port}"}
@@ -120,6 +168,26 @@ def test_what_is_exported_is_declared(samples: Samples) -> None:
         metric = declared[re.sub("_(bucket|sum|count|created)$", "", name)]
         assert {*COMMON_TAGS, *metric.tags} <= labels.keys(), name
         assert labels["stage"]
+
+
+@pytest.mark.skipif(not shutil.which("prometheus"), reason="Prometheus is not installed")
+def test_the_board_shows_the_run_in_a_real_prometheus(prometheus: str, samples: Samples, home: Path) -> None:
+    (run,) = {log.name.split(".")[0] for log in (home / "logs").iterdir()}
+    scraped_names = {re.sub("_(bucket|sum|count|created)$", "", name) for name, _, _ in samples}
+    board = json.loads((SHIPPED / "grafana" / "codeplan.json").read_text())
+    expressions = [target["expr"] for panel in board["panels"] for target in panel.get("targets", [])]
+    empty = []
+    for expression in expressions:
+        series = {re.sub("_bucket$", "", name) for name in re.findall(r"\bray_codeplan_\w+", expression)}
+        query = expression.replace("$__rate_interval", "5m").replace("$run", run).replace("$ray_job", ".*")
+        if series and series <= scraped_names and not asked(prometheus, query):
+            empty.append(expression)
+    assert empty == []
+    judged = asked(
+        prometheus, f'sum(max_over_time(ray_codeplan_judged_programs_total{{run="{run}",stage="judge"}}[10m]))'
+    )
+    assert float(judged[0]["value"][1]) == total(samples, "judged_programs_total", stage="judge")
+    assert asked(prometheus, "ALERTS") == []
 
 
 def test_the_log_has_the_events(home: Path) -> None:

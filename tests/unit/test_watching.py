@@ -6,6 +6,7 @@ import json
 import logging
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,16 @@ def test_prometheus_reads_rays_list_of_nodes() -> None:
     assert scrape["file_sd_configs"] == [{"files": ["/tmp/ray/prom_metrics_service_discovery.json"]}]
     assert [(PROMETHEUS / file).is_file() for file in config["rule_files"]] == [True]
     assert all(rule.keys() >= {"alert", "expr", "annotations"} for rule in alerts())
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="Prometheus is not installed")
+def test_prometheus_accepts_its_files(tmp_path: Path) -> None:
+    shutil.copytree(PROMETHEUS, tmp_path, dirs_exist_ok=True)
+    command = ["promtool", "check", "config", str(tmp_path / "prometheus.yml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "alerts.yml").write_text((tmp_path / "alerts.yml").read_text().replace("for: 10m", "for: long"))
+    assert subprocess.run(command, capture_output=True, check=False).returncode != 0
 
 
 def test_the_component_for_kubernetes_finds_the_metrics_ports(tmp_path: Path) -> None:
