@@ -10,11 +10,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from cluster_judging import PROGRAMS
-from cluster_kills import IN_FLIGHT, Job, ask, teacher
+from cluster_kills import CASES, IN_FLIGHT, Job, ask, case, losses, teacher
 from ray_network import BIN, NetworkCluster, allowed, network_cluster
 from small_pipeline import changed
 
@@ -91,3 +92,21 @@ def test_judging_goes_on_where_the_dead_worker_leaves_no_room_for_its_sandboxes(
     verdicts = json.loads((folder / "verdicts.json").read_text())
     assert len(verdicts) == PROGRAMS
     assert set(verdicts.values()) == {"PASSED"}
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> dict[str, Any]:
+    """What a pipeline reports on a cluster of three nodes that all live."""
+    with tempfile.TemporaryDirectory(prefix="cpk-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        report: dict[str, Any] = case("undisturbed", Path(folder))["results"]
+        return report
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", CASES)
+def test_a_pipeline_of_which_a_node_dies_reports_the_same(name: str, undisturbed: dict[str, Any]) -> None:
+    if name == "head" and not shutil.which("redis-server"):
+        pytest.skip("Redis is not installed")
+    with tempfile.TemporaryDirectory(prefix="cpk-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        found = case(name, Path(folder))
+    assert losses(found, found.pop("results"), undisturbed) == []
