@@ -1,19 +1,23 @@
 """Print the rates that bound a run of the paper's size, measured here, and what they give on 1, 8 and 64 nodes.
 
-    python tests/benchmarks/capacity.py [--cpus-per-node 16] [--problems FILE]
+    python tests/benchmarks/capacity.py [--cpus-per-node 16] [--data FOLDER] [--rates JSON]
 
 The size is that of full APPS: 5,000 test problems with 443 programs of 21 tests each, and 115,000 plans of the teacher.
-Measured are one sandbox (human solutions of FILE, at most 21 tests each), the process that hands out programs and keeps
+Measured are one sandbox (human solutions, at most 21 tests each), the process that hands out programs and keeps
 verdicts (actors that answer at once), one actor of the teacher's client (a server on loopback that answers at once),
-and bytes per record. All of them share this machine's cores, so a driver that has a machine to itself is faster.
-`docs/scale.md` explains the model; a GPU's rate is not in it.
+and bytes in files and in memory. All of them share this machine's cores, so a driver that has a machine to itself is
+faster. With --rates nothing is measured: the tables of rates from another machine.
+`docs/scale.md` explains the model. A GPU's rate is not measured here but by `generation.py`.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
+import math
 import os
+import pickle
 import random
 import subprocess
 import sys
@@ -23,6 +27,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import psutil
 import ray
 from rich.console import Console
 
@@ -35,13 +40,14 @@ from codeplan.on_ray.judge_blocks import judge_block
 from codeplan.pool import PROBLEMS_PER_BLOCK, Pool
 from codeplan.problems import read
 from codeplan.progress import Bar
-from codeplan.records import Problem
+from codeplan.records import Problem, Program
 from codeplan_sandbox import CaseResult, Judge, Limits, Outcome, Suite, SuiteVerdict
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"
 PROBLEMS, PROGRAMS, TESTS, PLANS = 5_000, 443, 21, 115_000
 """Full APPS as in the paper: test problems, programs a problem, hidden tests a program, plans of the teacher."""
+NODES = (1, 8, 64)
 ANSWERS = 2_000
 
 
@@ -55,6 +61,10 @@ class Rates:
         answers_per_s: plans by one actor of the teacher's client.
         verdict_bytes: of a kept verdict.
         answer_bytes: of a kept answer.
+        program_bytes: of a kept program.
+        problem_bytes: of a problem with all its tests, as it lies in Ray's object store.
+        sandbox_mb: memory of a judging actor and its sandbox, in MiB.
+        solution_characters: of a human solution of the problems, of which four or so are a token.
     """
 
     tests_per_s: float
@@ -62,6 +72,10 @@ class Rates:
     answers_per_s: float
     verdict_bytes: float
     answer_bytes: float
+    program_bytes: float
+    problem_bytes: float
+    sandbox_mb: float
+    solution_characters: float
 
 
 class ReadyActor:
@@ -143,45 +157,143 @@ def teacher(problems: Sequence[Problem], folder: Path) -> tuple[float, float]:
     return (len(late) - 1) / (late[-1] - late[0]) * len(many) / len(answered), size / len(many)
 
 
+def programs(path: Path, folder: Path) -> float:
+    """Bytes per kept program, of real programs in blocks as the sample stage keeps them."""
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        texts = [json.loads(line)["code"] for line in file]
+    pool = Pool(folder)
+    step = PROGRAMS * PROBLEMS_PER_BLOCK
+    for block, start in enumerate(range(0, len(texts), step)):
+        part = texts[start : start + step]
+        records = [
+            Program(
+                problem_id=f"apps/test/{number // PROGRAMS}",
+                arm="control",
+                phase="final",
+                sample_index=number % PROGRAMS,
+                code=text,
+                tokens=len(text) // 4,
+                finished=True,
+            )
+            for number, text in enumerate(part)
+        ]
+        pool.add("programs", block, Program, records)
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / len(texts)
+
+
+def memory(problems: Sequence[Problem]) -> float:
+    """MiB that a judging actor and its sandbox take after some programs, shared pages by their share."""
+    judges = JudgeActors.start(ExecutionConfig(judge_actors=1), Limits())
+    work = [(problem.solutions[0], problem.hidden_tests) for problem in problems[:64] if problem.hidden_tests]
+    list(judges.judge_many(work, stop_at_failure=True))
+    (actor,) = judges.actors
+    process = psutil.Process(ray.get(actor.pid.remote()))
+    taken = sum(one.memory_full_info().pss for one in (process, *process.children(recursive=True)))
+    judges.stop()
+    return float(taken) / (1 << 20)
+
+
 def hours(seconds: float) -> str:
     """In the unit that a person would use."""
     return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.1f} min"
 
 
 def table(rates: Rates, cpus: int) -> str:
-    """What the rates give at three sizes, and what bounds each, as Markdown."""
-    programs = PROBLEMS * PROGRAMS
-    sandboxes = programs * TESTS / rates.tests_per_s
-    handing_out = programs / rates.driver_programs_per_s
-    answers = PLANS / rates.answers_per_s
+    """How long judging takes at three sizes, and what bounds it, as Markdown."""
+    count = PROBLEMS * PROGRAMS
+    sandboxes = count * TESTS / rates.tests_per_s
+    handing_out = count / rates.driver_programs_per_s
     lines = [
-        f"| nodes of {cpus} CPUs | sandboxes | driver | judging | bound by | teacher's client, one actor a node |",
-        "|---|---|---|---|---|---|",
+        f"| nodes of {cpus} CPUs | sandboxes | the stage's process | judging takes | bound by |",
+        "|---|---|---|---|---|",
     ]
-    for nodes in (1, 8, 64):
+    for nodes in NODES:
         judging = sandboxes / (cpus * nodes)
-        bound = "sandboxes" if judging > handing_out else "driver"
-        cells = (hours(judging), hours(handing_out), hours(max(judging, handing_out)), bound, hours(answers / nodes))
+        bound = "sandboxes" if judging > handing_out else "the stage's process"
+        cells = (hours(judging), hours(handing_out), hours(max(judging, handing_out)), bound)
         lines.append(f"| {nodes} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Measure, and print the rates as JSON and the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cpus-per-node", type=int, default=16)
-    parser.add_argument("--problems", type=Path, default=DATA / "apps_train150.jsonl.gz")
-    arguments = parser.parse_args()
-    problems = [problem for problem in with_tests(arguments.problems) if problem.solutions]
+def teacher_table(rates: Rates) -> str:
+    """How long the plans take, by what the provider allows, as Markdown."""
+    lines = ["| requests a minute | 115,000 plans take | actors of the client |", "|---|---|---|"]
+    for limit in (500, 5_000, 30_000):
+        actors = math.ceil(limit / 60 / rates.answers_per_s)
+        lines.append(f"| {limit:,} | {hours(PLANS / limit * 60)} | {actors} |")
+    return "\n".join(lines)
+
+
+def memory_table(rates: Rates, cpus: int) -> str:
+    """Memory and disk, as Markdown."""
+    count = PROBLEMS * PROGRAMS
+    rows = (
+        (f"{cpus} sandboxes", "every node", f"{cpus * rates.sandbox_mb / 1024:.1f} GiB"),
+        (
+            f"the programs in {cpus} sandboxes",
+            "every node",
+            f"at most {cpus * Limits().memory_bytes / (1 << 30):.1f} GiB",
+        ),
+        ("the problems with their tests", "every object store", f"{PROBLEMS * rates.problem_bytes / 1e9:.1f} GB"),
+        ("programs", "the home", f"{count * rates.program_bytes / 1e9:.1f} GB"),
+        ("verdicts", "the home", f"{count * rates.verdict_bytes / 1e6:.0f} MB"),
+        ("the teacher's answers", "the home", f"{PLANS * rates.answer_bytes / 1e9:.1f} GB"),
+    )
+    lines = ["| what | where | takes |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in rows)]
+    return "\n".join(lines)
+
+
+def sampling_table(rates: Rates) -> str:
+    """How long sampling takes by what a GPU samples, as Markdown; programs have the length of human solutions."""
+    tokens = PROBLEMS * PROGRAMS * rates.solution_characters / 4
+    lines = [f"| tokens/s of a GPU | 1 GPU | {NODES[1]} GPUs | {NODES[2]} GPUs |", "|---|---|---|---|"]
+    for rate in (5_000, 20_000, 80_000):
+        lines += [f"| {rate:,} | " + " | ".join(hours(tokens / rate / gpus) for gpus in NODES) + " |"]
+    return "\n".join(lines)
+
+
+def measured(data: Path) -> Rates:
+    """Measure all of them on this machine."""
+    problems = [problem for problem in with_tests(data / "apps_train150.jsonl.gz") if problem.solutions]
+    tested = read(FileSource(reader="apps", path=str(data / "apps_test150.jsonl.gz"), split="test")).problems
     per_test = sandbox(problems)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         with cluster(ExecutionConfig(home=folder)):
             judged, verdict_bytes = driver(problems, place / "verdicts")
             answered, answer_bytes = teacher(problems, place / "answers")
-    rates = Rates(per_test, judged, answered, verdict_bytes, answer_bytes)
+            sandbox_mb = memory(problems)
+        program_bytes = programs(data / "programs6928.jsonl.gz", place / "programs")
+    solutions = [len(code) for problem in problems for code in problem.solutions]
+    return Rates(
+        per_test,
+        judged,
+        answered,
+        verdict_bytes,
+        answer_bytes,
+        program_bytes,
+        len(pickle.dumps(tested, protocol=5)) / len(tested),
+        sandbox_mb,
+        sum(solutions) / len(solutions),
+    )
+
+
+def main() -> None:
+    """Measure, and print the rates as JSON and the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cpus-per-node", type=int, default=16)
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--rates", help="what the script printed on another machine")
+    asked = parser.parse_args()
+    rates = Rates(**json.loads(asked.rates)) if asked.rates else measured(asked.data)
     print(json.dumps({name: round(value, 1) for name, value in asdict(rates).items()}))
-    print(table(rates, arguments.cpus_per_node))
+    for part in tables(rates, asked.cpus_per_node):
+        print(f"\n{part}")
+
+
+def tables(rates: Rates, cpus: int = 16) -> list[str]:
+    """All tables of docs/scale.md."""
+    return [table(rates, cpus), teacher_table(rates), memory_table(rates, cpus), sampling_table(rates)]
 
 
 if __name__ == "__main__":
