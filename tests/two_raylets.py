@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import ray
@@ -40,6 +41,7 @@ from codeplan.on_ray.local_cluster import isolated_environment
 from codeplan.on_ray.tune import Monitor, Search, run_trials
 from codeplan.on_ray.tune_search import early_stopping
 from codeplan.preflight import PreflightError, check
+from codeplan.preflight import sandbox as preflight_sandbox
 from codeplan.sweeps.run import concurrent_trials, run
 from codeplan.sweeps.sweep import Sweep
 from codeplan.sweeps.trial_run import PipelineWork
@@ -209,18 +211,28 @@ def checks(folder: Path, nodes: list[str]) -> dict[str, Any]:
     del nodes
     found: dict[str, Any] = {}
     for name, resource in (("without", ""), ("with", "sandbox")):
-        settings = (("execution.home", str(folder)), ("execution.judge_resource", resource))
-        output = io.StringIO()
-        with ExitStack() as stack:
-            try:
-                check(parse(changed(*settings)), "report", Console(file=output, width=400), stack, before_run=True)
-            except PreflightError as error:
-                output.write(str(error))
-        found[name] = output.getvalue()
+        found[name] = _checked(folder, resource)
     until = time.monotonic() + 20
     while (free := ray.available_resources().get("sandbox", 0.0)) < 2 and time.monotonic() < until:
         time.sleep(0.1)
+    holder = ray.remote(Event).options(num_cpus=0, resources={"sandbox": 2}).remote()  # an actor that only holds them
+    ray.get(holder.is_set.remote())
+    preflight_sandbox._ROOM_S = 1.0
+    found["full"] = _checked(folder, "sandbox")
+    ray.kill(holder)
     return {**found, "free": free}
+
+
+def _checked(folder: Path, resource: str) -> str:
+    """What the check before a run prints or raises."""
+    settings = (("execution.home", str(folder)), ("execution.judge_resource", resource))
+    output = io.StringIO()
+    with ExitStack() as stack:
+        try:
+            check(parse(changed(*settings)), "report", Console(file=output, width=400), stack, before_run=True)
+        except PreflightError as error:
+            output.write(str(error))
+    return output.getvalue()
 
 
 def main() -> None:

@@ -73,4 +73,6 @@ def test_where_nodes_are_kept_for_sandboxes_the_check_uses_one_and_refuses_other
     assert "set execution.judge_resource=sandbox" in str(checks["without"])
     assert "passed" in str(checks["with"])
     assert "failed" not in str(checks["with"])
+    assert "had no room for one within 1 s" in str(checks["full"])
+    assert "passed" in str(checks["full"])
     assert checks["free"] == 2, "its sandbox is gone before the stages start theirs"

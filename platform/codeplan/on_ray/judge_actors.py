@@ -21,6 +21,7 @@ import ray
 from ray.exceptions import ActorUnavailableError, ObjectLostError, RayActorError
 
 from codeplan.config import ExecutionConfig
+from codeplan.errors import UserError
 from codeplan.on_ray.metrics import watch_worker
 from codeplan.watching import UNWATCHED, Watch
 from codeplan.watching.metrics import FAILURES
@@ -38,6 +39,10 @@ UNAVAILABLE_S = 900.0
 """How long no batch may come back while actors are away: a cluster may have to start another machine for them."""
 PAUSE_S = 1.0
 """Pause before an actor that was away gets a batch again. The death of its node is noticed after some 20 s."""
+
+
+class NoRoomError(UserError):
+    """The cluster had no room for judging actors in time."""
 
 
 class JudgeActor:
@@ -80,16 +85,20 @@ class JudgeActors:
     actors: tuple[Any, ...]
 
     @classmethod
-    def start(cls, execution: ExecutionConfig, limits: Limits, watch: Watch = UNWATCHED) -> JudgeActors:
+    def start(
+        cls, execution: ExecutionConfig, limits: Limits, watch: Watch = UNWATCHED, *, within_s: float | None = None
+    ) -> JudgeActors:
         """Start the actors, and wait until every actor's sandbox has started.
 
         Args:
             execution: how many actors, one per CPU that is available for judging, and on which nodes.
             limits: limits per program.
             watch: where restarts and failures of sandboxes are counted.
+            within_s: seconds that the cluster has to find room for them; None waits without a limit.
 
         Raises:
             SandboxError: a machine of the cluster has no isolation tier that is strong enough.
+            NoRoomError: they were not all up in time.
         """
         remote = ray.remote(JudgeActor).options(
             num_cpus=execution.cpus_per_judge,
@@ -103,8 +112,11 @@ class JudgeActors:
         actors = [remote.remote(limits, watch) for _ in range(execution.judge_actors)]
         judges = cls(tuple(actors))
         try:
+            up = [actor.tier.remote() for actor in actors]
+            if within_s is not None and len(ray.wait(up, num_returns=len(up), timeout=within_s)[0]) < len(up):
+                raise NoRoomError(f"not all of {len(up)} sandboxes found room in the cluster within {within_s:.0f} s")
             judges.tiers()
-        except SandboxError:
+        except (SandboxError, NoRoomError):
             judges.stop()
             raise
         return judges

@@ -8,6 +8,8 @@ from codeplan.preflight.context import CheckContext
 from codeplan.preflight.findings import Finding, failed, ok, skipped, warning
 from codeplan_sandbox import TIERS, Judge, SandboxError, survey
 
+_ROOM_S = 60.0
+"""How long a check waits for a sandbox. The stages wait without a limit."""
 _DOCTOR = "programs are never run without a sandbox; for details: python -m codeplan_sandbox doctor"
 
 
@@ -39,10 +41,18 @@ def _here(context: CheckContext) -> Iterator[Finding]:
 
 
 def _on_a_node(context: CheckContext) -> Iterator[Finding]:
-    from codeplan.preflight.reference import started_judges
+    from codeplan.on_ray.judge_actors import JudgeActors, NoRoomError
 
     execution = context.config.execution.model_copy(update={"judge_actors": 1})
-    context.judges = started_judges(context, execution)
+    limits = context.config.judging.hidden_tests.limits()
+    try:
+        context.judges = JudgeActors.start(execution, limits, within_s=_ROOM_S)
+    except NoRoomError:  # Another run has them all, or their nodes are being started.
+        yield warning(
+            f"not checked: the nodes that are kept for sandboxes had no room for one within {_ROOM_S:g} s",
+            "the stages that judge wait for room, and say what they wait for",
+        )
+        return
     context.while_checking.callback(context.judges.stop)
     (context.tier,) = context.judges.tiers()
     yield ok(f"tier {context.tier} on a node that is kept for sandboxes, every layer verified from inside")
