@@ -125,7 +125,7 @@ def driver(problems: Sequence[Problem], folder: Path) -> tuple[float, float]:
         for number in range(PROGRAMS)
         if problem.hidden_tests is not None
     }
-    judges = JudgeActors(tuple(ray.remote(ReadyActor).options(num_cpus=0.5).remote() for _ in range(2)))
+    judges = JudgeActors(tuple(ray.remote(ReadyActor).options(num_cpus=0.5).remote() for _ in range(2)), up={0, 1})
     verdicts = VerdictPool(Pool(folder))
     with Bar(Console(quiet=True), "judging", len(programs), "programs").shown() as bar:
         judge_block(0, dict(list(programs.items())[:256]), judges, verdicts, bar)  # now the actors are up

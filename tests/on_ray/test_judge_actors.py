@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 
 import pytest
 import ray
 
 from codeplan.config import ExecutionConfig
-from codeplan.on_ray.judge_actors import BATCH_RETRIES, JudgeActor, JudgeActors
+from codeplan.on_ray.judge_actors import BATCH_RETRIES, JudgeActor, JudgeActors, NoRoomError
 from codeplan_sandbox import Case, Limits, Outcome, SandboxError, Suite, SuiteVerdict
 
 SUITE = Suite("stdin", cases=tuple(Case(input=f"{n}\n", output=f"{n + 1}\n") for n in range(3)))
@@ -72,6 +73,32 @@ def test_stopped_judges_raise_and_give_no_verdict(ray_cluster: None) -> None:
     stopped.stop()
     with pytest.raises(SandboxError):
         list(stopped.judge_many([(RIGHT, SUITE)]))
+
+
+def test_those_that_have_room_judge_and_the_others_join_later(ray_cluster: None) -> None:
+    # Half a CPU each, of two CPUs: the first of 20 start, and the rest once other sandboxes are gone.
+    first = JudgeActors.start(ExecutionConfig(judge_actors=1), Limits())
+    many = JudgeActors.start(ExecutionConfig(judge_actors=20), Limits())
+    try:
+        assert outcomes(many, [RIGHT, WRONG] * 40) == [Outcome.PASSED, Outcome.WRONG_ANSWER] * 40
+        before = len(many.up)
+        assert 0 < before < 4
+        first.stop()
+        until = time.monotonic() + 60
+        while len(many.up) == before:
+            assert time.monotonic() < until
+            assert outcomes(many, [RIGHT]) == [Outcome.PASSED]
+    finally:
+        many.stop()
+
+
+def test_where_no_sandbox_has_room_in_time_the_caller_is_told(ray_cluster: None) -> None:
+    with pytest.raises(NoRoomError, match=r"within 0\.5 s"):
+        JudgeActors.start(ExecutionConfig(judge_actors=2, judge_resource="absent"), Limits(), within_s=0.5)
+
+
+def test_verdicts_are_not_waited_for_after_the_time_that_was_given(judges: JudgeActors) -> None:
+    assert list(judges.judge_many([("while True: pass", SUITE)], within_s=0.0)) == []
 
 
 class FaultyActor(JudgeActor):

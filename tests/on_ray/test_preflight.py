@@ -8,6 +8,7 @@ import yaml
 from typer.testing import CliRunner
 
 from codeplan.cli.main import app
+from codeplan_sandbox import Judge
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 CORRECT, WRONG, SLOW = "print(int(input()) + 1)", "print(int(input()) - 1)", "while True: pass"
@@ -63,6 +64,20 @@ def test_run_stops_at_a_failed_check_and_shows_only_that(tmp_path: Path) -> None
     assert "test: 0 of 2 sampled reference solutions pass" in line
     assert not (tmp_path / "runs" / "stages").exists()
     assert not (tmp_path / "runs" / "answers").exists()
+
+
+def test_a_run_that_leaves_nodes_for_sandboxes_out_is_refused_before_any_program_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = experiment(tmp_path, [CORRECT], [CORRECT])
+    judged = []
+    monkeypatch.setattr(Judge, "judge", lambda *_, **__: judged.append(1))
+    monkeypatch.setenv("CODEPLAN_JUDGE_RESOURCE", "kept")  # of the cluster's nodes, also while no such node is alive
+    result = CliRunner().invoke(app, ["run", str(path), "-s", "execution.ray_address=127.0.0.1:1"])
+    assert result.exit_code == 1
+    assert "the resource 'kept', and execution.judge_resource is empty" in result.stderr
+    assert "set execution.judge_resource=kept" in result.stderr
+    assert judged == []
 
 
 def test_sandboxes_that_no_node_takes_are_refused(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from codeplan.config import ExecutionConfig
 from codeplan.on_ray import waiting
-from codeplan.stages.run import StageRun
+from codeplan.stages.run import Observer, StageRun
 from codeplan.watching.metrics import WAITING, Metric
 from codeplan.watching.watch import export_to
 
@@ -40,7 +40,15 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def stage_run(output: io.StringIO) -> StageRun:
+class Follower(Observer):
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def waits_for_room(self, text: str) -> None:
+        self.told.append(text)
+
+
+def stage_run(output: io.StringIO, observer: Observer | None = None) -> StageRun:
     return StageRun(
         stage=None,  # type: ignore[arg-type]
         title="judge",
@@ -49,13 +57,14 @@ def stage_run(output: io.StringIO) -> StageRun:
         tracked=None,  # type: ignore[arg-type]
         console=Console(file=output, width=200),
         exit_stack=None,  # type: ignore[arg-type]
+        observer=observer or Observer(),
     )
 
 
 def test_a_stage_without_room_says_what_it_waits_for_and_when_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "SECONDS", 0.3)
-    output = io.StringIO()
-    run = stage_run(output)
+    output, observer = io.StringIO(), Follower()
+    run = stage_run(output, observer)
     holder = Holder.remote()
     ray.get(holder.ready.remote())
     try:
@@ -69,6 +78,8 @@ def test_a_stage_without_room_says_what_it_waits_for_and_when_it_goes_on(monkeyp
     finally:
         ray.kill(holder)
     assert "for 2 x 1 CPU; free in the cluster: 0 of 2 CPUs" in output.getvalue()
+    assert "for 2 x 1 CPU; free" in observer.told[0], "a sweep's terminal shows it"
+    assert observer.told[-1] == ""
 
 
 def test_a_stage_that_ends_while_it_waits_no_longer_counts_as_waiting(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from codeplan.config.loading import parse
 from codeplan.status import status_of
+from codeplan.sweeps.live import _summary
 from codeplan.sweeps.money_left import distillations, dollars_left
 from codeplan.sweeps.sweep import Sweep
 from codeplan.sweeps.time_left import seconds_left
@@ -38,6 +39,12 @@ def trial(steps: int, plans: int, state: str, **seconds: float) -> Trial:
     }
     values = {"training.steps": steps, "sampling.plans": plans}
     return Trial(values, 0, "", state=state, seconds=sum(seconds.values()), stages=stages)  # type: ignore[arg-type]
+
+
+def test_a_trial_without_room_is_in_the_line_of_the_sweep(sweep: Sweep) -> None:
+    waits = trial(10, 1, "running").with_(label="steps=10", now="sample", waits="has waited 1 min for 1 x 1 GPU")
+    assert ", 1 without room (steps=10: sample has waited 1 min for 1 x 1 GPU)" in _summary(sweep, 60.0, {}, [waits])
+    assert "without room" not in _summary(sweep, 60.0, {}, [waits.with_(waits="")])
 
 
 def test_trainings_that_are_shared_count_once(sweep: Sweep) -> None:

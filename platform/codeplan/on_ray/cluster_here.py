@@ -1,7 +1,7 @@
 """A Ray cluster of several nodes on this machine, for trying out what runs on a real one.
 
 Each node is a `ray start --block` process of its own, which the kernel ends when this process dies, however it dies;
-so nothing is ended that was not started here, and nothing stays. Everything listens on the loopback address.
+so nothing is ended that was not started here, and no process stays. Everything listens on the loopback address.
 """
 
 from __future__ import annotations

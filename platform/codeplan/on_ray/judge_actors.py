@@ -3,18 +3,20 @@
 Two kinds of failure are distinguished: a program that fails gets a verdict, a sandbox or a machine that fails never
 yields one. A batch whose actor is away, because it or its machine died, goes to an actor that is free; the actor starts
 again where there is room for it. A batch whose sandbox failed is judged again a limited number of times; then the error
-is raised.
+is raised. Actors that the cluster has no room for yet get no batches, so that two stages that each hold a part of the
+sandboxes both go on.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import os
 import socket
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import ray
@@ -80,15 +82,17 @@ class JudgeActors:
 
     Attributes:
         actors: handles of `JudgeActor` actors.
+        up: those that have been seen running, by position; grows as they are used.
     """
 
     actors: tuple[Any, ...]
+    up: set[int] = field(default_factory=set)
 
     @classmethod
     def start(
         cls, execution: ExecutionConfig, limits: Limits, watch: Watch = UNWATCHED, *, within_s: float | None = None
     ) -> JudgeActors:
-        """Start the actors, and wait until every actor's sandbox has started.
+        """Start the actors, and wait until the first one's sandbox has started; the others join when there is room.
 
         Args:
             execution: how many actors, one per CPU that is available for judging, and on which nodes.
@@ -97,8 +101,8 @@ class JudgeActors:
             within_s: seconds that the cluster has to find room for them; None waits without a limit.
 
         Raises:
-            SandboxError: a machine of the cluster has no isolation tier that is strong enough.
-            NoRoomError: they were not all up in time.
+            SandboxError: the first machine that had room has no isolation tier that is strong enough.
+            NoRoomError: none was up in time.
         """
         remote = ray.remote(JudgeActor).options(
             num_cpus=execution.cpus_per_judge,
@@ -111,28 +115,32 @@ class JudgeActors:
         )
         actors = [remote.remote(limits, watch) for _ in range(execution.judge_actors)]
         judges = cls(tuple(actors))
+        starting = {actor.tier.remote(): position for position, actor in enumerate(actors)}
+        ready, _ = ray.wait(list(starting), num_returns=1, timeout=within_s)
         try:
-            up = [actor.tier.remote() for actor in actors]
-            if within_s is not None and len(ray.wait(up, num_returns=len(up), timeout=within_s)[0]) < len(up):
-                raise NoRoomError(f"not all of {len(up)} sandboxes found room in the cluster within {within_s:.0f} s")
-            judges.tiers()
+            if not ready:
+                raise NoRoomError(f"no sandbox found room in the cluster within {within_s:g} s")
+            for reference in ready:
+                _tier(actors[starting[reference]])
+                judges.up.add(starting[reference])
         except (SandboxError, NoRoomError):
             judges.stop()
             raise
         return judges
 
     def tiers(self) -> list[str]:
-        """Name of the isolation tier, per actor."""
+        """Name of the isolation tier, per actor, once all are up."""
         return [_tier(actor) for actor in self.actors]
 
     def judge_many(
-        self, programs: Sequence[tuple[str, Suite]], *, stop_at_failure: bool = False
+        self, programs: Sequence[tuple[str, Suite]], *, stop_at_failure: bool = False, within_s: float = math.inf
     ) -> Iterator[tuple[int, SuiteVerdict]]:
         """Judge programs on all actors, with a limited number of batches in flight.
 
         Args:
             programs: each with its suite. Within a batch, programs that share the suite object serialize it once.
             stop_at_failure: skip a program's remaining tests after its first failure.
+            within_s: seconds after which no further verdicts are waited for.
 
         Yields:
             The index of a program and its verdict, batch by batch as they finish.
@@ -140,10 +148,11 @@ class JudgeActors:
         Raises:
             SandboxError: a batch could not be judged after all retries.
         """
+        until = time.monotonic() + within_s
         size = max(1, min(BATCH_PROGRAMS, len(programs) // (len(self.actors) * BATCHES_IN_FLIGHT)))
         starts = range(0, len(programs), size)
-        dispatch = _Dispatch(self.actors, [range(start, min(start + size, len(programs))) for start in starts])
-        while dispatch.unfinished:
+        dispatch = _Dispatch(self, [range(start, min(start + size, len(programs))) for start in starts])
+        while dispatch.unfinished and time.monotonic() < until:
             dispatch.send(lambda actor, batch: actor.judge.remote([programs[i] for i in batch], stop_at_failure))
             for batch, verdicts in dispatch.collect():
                 yield from zip(batch, verdicts, strict=True)
@@ -157,9 +166,14 @@ class JudgeActors:
 class _Dispatch:
     """The batches of one call: which wait, which are where, and which go to another actor because theirs is away."""
 
-    def __init__(self, actors: Sequence[Any], batches: Sequence[range]) -> None:
+    def __init__(self, judges: JudgeActors, batches: Sequence[range]) -> None:
         self._queued = deque(batches)
-        self._free = deque(actor for _ in range(BATCHES_IN_FLIGHT) for actor in actors)
+        self._judges = judges
+        up = [actor for position, actor in enumerate(judges.actors) if position in judges.up]
+        self._free = deque(actor for _ in range(BATCHES_IN_FLIGHT) for actor in up)
+        self._starting = {
+            actor.tier.remote(): position for position, actor in enumerate(judges.actors) if position not in judges.up
+        }
         self._resting: deque[tuple[float, Any]] = deque()
         self._in_flight: dict[Any, tuple[Any, range]] = {}
         self._sandbox_failures: Counter[range] = Counter()
@@ -171,12 +185,35 @@ class _Dispatch:
         return bool(self._queued or self._in_flight)
 
     def send(self, judge: Callable[[Any, range], Any]) -> None:
-        """Send queued batches to free actors; ``judge`` starts a call."""
+        """Send queued batches to free actors; ``judge`` starts a call.
+
+        Raises:
+            SandboxError: the sandbox of an actor that has just come up did not start.
+        """
+        self._take_up()
         while self._resting and self._resting[0][0] <= time.monotonic():
             self._free.append(self._resting.popleft()[1])
         while self._queued and self._free:
             actor, batch = self._free.popleft(), self._queued.popleft()
             self._in_flight[judge(actor, batch)] = actor, batch
+
+    def _take_up(self) -> None:
+        """Count the actors that have come up as free."""
+        ready, _ = (
+            ray.wait(list(self._starting), num_returns=len(self._starting), timeout=0) if self._starting else ([], [])
+        )
+        for reference in ready:
+            position = self._starting.pop(reference)
+            actor = self._judges.actors[position]
+            try:
+                ray.get(reference)
+            except ActorUnavailableError:
+                self._starting[actor.tier.remote()] = position
+            except RayActorError as error:
+                raise _gone(error) from error
+            else:
+                self._judges.up.add(position)
+                self._free.extend([actor] * BATCHES_IN_FLIGHT)
 
     def collect(self) -> list[tuple[range, list[SuiteVerdict]]]:
         """The batches that came back within `PAUSE_S`, at most one.
@@ -186,7 +223,7 @@ class _Dispatch:
                 `UNAVAILABLE_S`.
         """
         if not self._in_flight:
-            time.sleep(PAUSE_S / 10)  # All actors are resting.
+            time.sleep(PAUSE_S / 10)  # All actors are resting, or have no room yet.
             return []
         ready, _ = ray.wait(list(self._in_flight), num_returns=1, timeout=PAUSE_S)
         found = []

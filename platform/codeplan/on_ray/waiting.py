@@ -68,6 +68,15 @@ def waited_for() -> str:
                 labels.update(wanted.items())
     if not asked:
         return ""
+    asked_for = ", ".join(f"{count} x {bundle}" for bundle, count in sorted(asked.items()))
+    try:
+        return f"{asked_for}; free in the cluster: {_room(kinds, labels)}"
+    except Exception:  # as above
+        return asked_for
+
+
+def _room(kinds: set[str], labels: set[tuple[str, str]]) -> str:
+    """What the cluster has of these resources, and how many nodes have these labels."""
     has, free = ray.cluster_resources(), ray.available_resources()
     room = [
         f"{free.get(kind, 0.0):g} of {has.get(kind, 0.0):g} {kind}{'s' if kind in _COUNTED else ''}"
@@ -78,8 +87,7 @@ def waited_for() -> str:
         f"{sum(node.get(name) == value for node in nodes)} of {len(nodes)} nodes have {name}={value}"
         for name, value in sorted(labels)
     ]
-    asked_for = ", ".join(f"{count} x {bundle}" for bundle, count in sorted(asked.items()))
-    return f"{asked_for}; free in the cluster: {', '.join(room)}"
+    return ", ".join(room)
 
 
 def _pending() -> Iterator[tuple[Any, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,25 +17,27 @@ if TYPE_CHECKING:
 
 SANDBOX_RESOURCE = "sandbox"
 """The custom resource of nodes that are kept for untrusted programs, in cluster/ and docs/cluster.md."""
+KEPT_RESOURCE = "CODEPLAN_JUDGE_RESOURCE"
+"""Environment variable of a cluster's nodes: the resource of nodes that are kept for untrusted programs, which counts
+also while none of these nodes is alive."""
 
 
 def check(context: CheckContext) -> Iterator[Finding]:
     """Connect to the configured cluster, and compare its resources with those that the stages request.
 
     Before a run a local cluster is started where none is configured. A check alone does not start one, as that takes
-    seconds: it reads off this machine what a local cluster would have. It connects to a cluster whose sandboxes have
-    nodes of their own, to judge there.
+    seconds: it reads off this machine what a local cluster would have.
     """
     from codeplan.on_ray.cluster import cluster, connected, probe
 
     execution = context.config.execution
-    connects = context.before_run or bool(execution.ray_address and execution.sandboxes_apart)
+    connects = context.before_run or bool(execution.ray_address)
     if connects:
         context.exit_stack.enter_context(cluster(execution))
     available = connected(execution) if connects else probe(execution)
     yield ok(str(available))
-    findings = list(_sandbox_nodes(execution)) if connects else []
-    if context.before_run and available.nodes > 1:
+    findings = list(_sandbox_nodes(context)) if connects else []
+    if connects and available.nodes > 1 and context.home_usable:
         findings += _shared_home(context)
     findings += _room(context, available)
     yield from findings
@@ -54,15 +57,18 @@ def _room(context: CheckContext, available: ClusterResources) -> Iterator[Findin
             yield failed(missing)
 
 
-def _sandbox_nodes(execution: ExecutionConfig) -> Iterator[Finding]:
+def _sandbox_nodes(context: CheckContext) -> Iterator[Finding]:
     """Whether any node takes the sandboxes, and those that the cluster keeps for them are used."""
     from codeplan.on_ray.cluster import nodes_with, total_of
 
-    if not execution.sandboxes_apart and total_of(SANDBOX_RESOURCE):
+    execution = context.config.execution
+    kept = os.environ.get(KEPT_RESOURCE) or (SANDBOX_RESOURCE if total_of(SANDBOX_RESOURCE) else "")
+    if kept and not execution.sandboxes_apart:
+        context.sandbox_nodes_unused = True
         yield failed(
-            f"the cluster keeps nodes for untrusted programs, which offer the resource {SANDBOX_RESOURCE!r}, and "
+            f"the cluster keeps nodes for untrusted programs, which offer the resource {kept!r}, and "
             "execution.judge_resource is empty, so that programs would run on the other nodes",
-            f"set execution.judge_resource={SANDBOX_RESOURCE}, or execution.judge_labels to choose other nodes",
+            f"set execution.judge_resource={kept}, or execution.judge_labels to choose other nodes",
         )
     if execution.judge_labels and not nodes_with(execution.judge_labels):
         missing = f"no node of the cluster has the labels of execution.judge_labels, {execution.judge_labels}"

@@ -35,6 +35,7 @@ class CheckContext:
         while_checking: keeps open what the checks alone use, such as a sandbox.
         home_usable: whether the run's home is writable; if not, no paid answer could be kept.
         connected: whether this process is connected to a cluster that has what the stages request.
+        sandbox_nodes_unused: whether the cluster keeps nodes for sandboxes, and the configuration names none.
         judge: a sandbox on this machine; None where it has no isolation tier, or sandboxes have nodes of their own.
         judges: a sandbox on a node of their own; None where they have none.
         tier: the isolation tier of the sandbox; empty without one.
@@ -52,6 +53,7 @@ class CheckContext:
     while_checking: ExitStack
     home_usable: bool = True
     connected: bool = False
+    sandbox_nodes_unused: bool = False
     judge: Judge | None = None
     judges: JudgeActors | None = None
     tier: str = ""

@@ -141,12 +141,15 @@ def _judge_sample(context: CheckContext, programs: Programs, deadline: float) ->
     for key, (code, suite) in programs.items():
         if time.monotonic() > deadline:
             break
-        if context.judges:
-            ((_, verdict),) = context.judges.judge_many([(code, suite)], stop_at_failure=True)
+        if context.judge is not None:
+            verdicts = [context.judge.judge(code, suite, stop_at_failure=True)]
         else:
-            assert context.judge is not None
-            verdict = context.judge.judge(code, suite, stop_at_failure=True)
-        attempts[key] = Attempt(verdict.outcome, verdict.message)
+            assert context.judges is not None
+            left = deadline - time.monotonic()  # its node may have died, and be replaced
+            judged = context.judges.judge_many([(code, suite)], stop_at_failure=True, within_s=left)
+            verdicts = [verdict for _, verdict in judged]
+        for verdict in verdicts:
+            attempts[key] = Attempt(verdict.outcome, verdict.message)
     return attempts
 
 

@@ -19,6 +19,9 @@ def check(context: CheckContext) -> Iterator[Finding]:
     It runs on this machine, or, where sandboxes have nodes of their own, on one of these.
     """
     apart = context.config.execution.sandboxes_apart
+    if context.sandbox_nodes_unused:
+        yield skipped("not checked: sandboxes belong on nodes that the configuration does not name")
+        return
     if apart and not context.connected:
         yield skipped("not checked: sandboxes run on nodes of their own, and no usable cluster is connected")
         return
@@ -58,5 +61,8 @@ def _on_a_node(context: CheckContext) -> Iterator[Finding]:
     yield ok(f"tier {context.tier} on a node that is kept for sandboxes, every layer verified from inside")
     if context.tier != TIERS[0]:
         yield warning(
-            f"the stronger tier {TIERS[0]} is not available there", "on the node: python -m codeplan_sandbox doctor"
+            f"the nodes that are kept for sandboxes have tier {context.tier}, and not the stronger {TIERS[0]}",
+            "for the reason, on such a node: python -m codeplan_sandbox doctor",
         )
+    if context.all_solutions:  # All sandboxes are started for those.
+        context.judges.stop()

@@ -40,6 +40,9 @@ class Observer:
     def stage_finished(self, stage: Stage, result: StageResult, seconds: float, *, computed: bool) -> None:
         """A stage is done: computed by this run in so many seconds, or reused."""
 
+    def waits_for_room(self, text: str) -> None:
+        """The stage waits for resources of the cluster, and for which; an empty text: it waits no longer."""
+
     def report(self, metrics: Mapping[str, float]) -> None:
         """The training workers reported; ``step`` is among the metrics. Called in a thread of its own."""
 
@@ -118,6 +121,7 @@ class StageRun:
 
     def _tell_waiting_for_room(self, text: str, waits: bool) -> None:
         self.note(text)
+        self.observer.waits_for_room(text if waits else "")
         self.watch.record(WAITING, float(waits))
         level = logging.WARNING if waits else logging.INFO
         self.watch.event("waiting_for_resources" if waits else "waits_no_longer", level=level, message=text)

@@ -57,7 +57,7 @@ def _table(sweep: Sweep, seconds: float, costs: Mapping[str, float]) -> Group:
             if trial.now.startswith("finetune") and "step" in trial.metrics
             else ""
         )
-        table.add_row(trial.label, f"{trial.now}{step}", f"{trial.seconds:.0f} s")
+        table.add_row(trial.label, f"{trial.now}{step} {trial.waits}".rstrip(), f"{trial.seconds:.0f} s")
     return Group(table, Text(_summary(sweep, seconds, costs, trials)))
 
 
@@ -71,6 +71,7 @@ def _summary(sweep: Sweep, seconds: float, costs: Mapping[str, float], trials: S
     stages = [stage for trial in trials for stage in trial.stages.values()]
     computed = len({(stage.name, stage.fingerprint) for stage in stages if stage.computed})
     line += f", {computed} stages computed, {sum(not stage.computed for stage in stages)} reused"
+    line += _waits(trials)
     line += _best(sweep, trials)
     cost, more = sum(trial.cost_usd for trial in trials), dollars_left(costs, trials)
     if cost or more:
@@ -78,6 +79,12 @@ def _summary(sweep: Sweep, seconds: float, costs: Mapping[str, float], trials: S
     line += f", {_duration(seconds)}"
     left = seconds_left(sweep, trials)
     return line if left is None else f"{line}, about {_duration(left)} left"
+
+
+def _waits(trials: Sequence[Trial]) -> str:
+    """How many trials wait for room in the cluster, and for what one of them does."""
+    waits = [trial for trial in trials if trial.state == "running" and trial.waits]
+    return f", {len(waits)} without room ({waits[0].label}: {waits[0].now} {waits[0].waits})" if waits else ""
 
 
 def _best(sweep: Sweep, trials: Sequence[Trial]) -> str:

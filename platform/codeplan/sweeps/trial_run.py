@@ -200,13 +200,13 @@ class Recorder(Observer):
         try:
             yield
         except StopRequested:
-            self._keep(state="interrupted" if self._stop_file.exists() else "stopped", now="")
+            self._keep(state="interrupted" if self._stop_file.exists() else "stopped", now="", waits="")
             raise
         except Exception as error:
             message = explain(error) or f"{type(error).__name__}: {error}"
-            self._keep(state="failed", error=one_line(message, 2000), now="")
+            self._keep(state="failed", error=one_line(message, 2000), now="", waits="")
             raise TrialFailedError(f"trial {self.trial.label}: {one_line(message)}") from error
-        self._keep(state=final, now="")
+        self._keep(state=final, now="", waits="")
 
     def run_started(self, run_id: str) -> None:
         """The trial's MLflow run."""
@@ -214,7 +214,11 @@ class Recorder(Observer):
 
     def stage_started(self, title: str) -> None:
         """Say which stage it works on."""
-        self._keep(now=title)
+        self._keep(now=title, waits="")
+
+    def waits_for_room(self, text: str) -> None:
+        """Say what it waits for: the trial's own console is a file."""
+        self._keep(waits=text)
 
     def stage_finished(self, stage: Stage, result: StageResult, seconds: float, *, computed: bool) -> None:
         """Keep the stage's numbers; the oracle's do not hide those of the plans for training."""

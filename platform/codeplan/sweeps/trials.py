@@ -47,6 +47,7 @@ class Trial:
         state: ``stopped`` is ended early by the scheduler, ``interrupted`` by a signal.
         error: why it failed; else empty.
         now: title of the stage that it works on; else empty.
+        waits: what that stage waits for where the cluster has no room for it; else empty.
         seconds: wall-clock time since it was started.
         metrics: the numbers of all of its finished stages by name, and the last ones of an unfinished training.
         stages: by role, those that are finished.
@@ -61,6 +62,7 @@ class Trial:
     state: TrialState = "waiting"
     error: str = ""
     now: str = ""
+    waits: str = ""
     seconds: float = 0.0
     metrics: Mapping[str, float] = field(default_factory=dict)
     stages: Mapping[str, TrialStage] = field(default_factory=dict)
