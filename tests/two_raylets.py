@@ -198,6 +198,7 @@ def placement(folder: Path, nodes: list[str]) -> dict[str, Any]:
     for name, settings in (("labels", {"judge_labels": LABELS}), ("resource", {"judge_resource": "sandbox"})):
         judges = JudgeActors.start(ExecutionConfig(judge_actors=2, **settings), Limits())
         try:
+            judges.tiers()  # now both are up
             alive = [("class_name", "=", "JudgeActor"), ("state", "=", "ALIVE")]
             actors = list_actors(ray.get_runtime_context().gcs_address, filters=alive)
             found[name] = [labels[actor.node_id] for actor in actors]
