@@ -7,7 +7,10 @@ These dashboards are scripted, because no other version of Ray, nor one that is 
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -184,6 +187,17 @@ def test_a_token_is_sent_and_one_that_is_missing_or_wrong_is_named(dashboard, mo
     assert "wrong-word" not in str(error.value)
     monkeypatch.setenv("RAY_AUTH_TOKEN", "right")
     JobApi(address)
+
+
+def test_a_token_that_ray_is_told_to_use_and_is_not_there_is_named(tmp_path: Path) -> None:
+    """In a process of its own, as Ray reads RAY_AUTH_MODE once."""
+    command = [sys.executable, "-m", "codeplan.cli.main", "jobs", "--address", "http://127.0.0.1:9"]
+    variables = {**os.environ, "RAY_AUTH_MODE": "token", "HOME": str(tmp_path)}
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("codeplan: RAY_AUTH_MODE is token here, but no token was found")
+    assert "unset RAY_AUTH_MODE" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_an_unknown_job_is_named_with_the_newest_ones(dashboard) -> None:

@@ -52,6 +52,8 @@ class JobApi(JobSubmissionClient):
         with _overriding(_SERVER_ADDRESS, self.address):  # Ray prefers its variables to the argument
             try:
                 super().__init__(self.address, headers=headers)
+            except AuthenticationError as error:  # before the first request; those of an answer are `_do_request`'s
+                raise errors.no_token(os.environ.get("RAY_AUTH_MODE", "")) from error
             except requests.HTTPError as error:
                 raise errors.of_version_request(self.address, error) from error
             except (ValueError, KeyError, TypeError, RuntimeError) as error:

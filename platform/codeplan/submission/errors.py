@@ -76,6 +76,15 @@ def refused(address: str, status: int, token_from: str) -> SubmissionError:
     )
 
 
+def no_token(mode: str) -> SubmissionError:
+    """``RAY_AUTH_MODE`` says that there is a token, and there is none; nothing was sent."""
+    return SubmissionError(
+        f"RAY_AUTH_MODE is {one_line(mode, 40)} here, but no token was found; set RAY_AUTH_TOKEN_PATH to "
+        "a file with the cluster's token, or RAY_AUTH_TOKEN to the token, or store it in "
+        "~/.ray/auth_token; for a cluster without a token, unset RAY_AUTH_MODE"
+    )
+
+
 def of_response(address: str, status: int, text: str) -> SubmissionError:
     """Any other answer that is not a success."""
     if "No available agent" in text or "Failed to get head node agent" in text:
