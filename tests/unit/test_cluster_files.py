@@ -142,6 +142,11 @@ def test_launcher_files_satisfy_rays_schema(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", LAUNCHERS, ids=lambda file: file.stem)
+def test_launcher_files_copy_no_files_of_keys(file: Path) -> None:
+    assert ".env*" in yaml.safe_load(file.read_text())["rsync_exclude"]
+
+
+@pytest.mark.parametrize("file", LAUNCHERS, ids=lambda file: file.stem)
 def test_launcher_files_start_ray_with_a_token_and_on_loopback(file: Path) -> None:
     config = yaml.safe_load(file.read_text())
     assert "~/.ray/auth_token" in config["file_mounts"]

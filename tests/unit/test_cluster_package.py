@@ -19,11 +19,16 @@ EXCLUDED = (
     "tests/unit/test_one.py",
     "docs/figure.png",
     ".mypy_cache/one.json",
+    ".env",
+    ".env.local",
+    "jobs/.envrc",
+    "cluster/.env",
     "platform/codeplan/__pycache__/one.pyc",
 )
 INCLUDED = (
     "jobs/codeplan_job.py",
     "jobs/configs/demo.yaml",
+    "cluster/compose.env.example",
     "platform/codeplan/data/words.txt",  # a package's own folder of that name
     "platform/codeplan/runs/__init__.py",
     "sandbox/codeplan_sandbox/__init__.py",

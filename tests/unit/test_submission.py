@@ -13,9 +13,10 @@ from ray.job_submission import JobDetails
 from codeplan.cli import main as cli
 from codeplan.on_ray.package import packaged_files
 from codeplan.submission import COMMANDS, SubmissionError, end_of
-from codeplan.submission.credentials import dashboard_address, find_token, require_no_secrets, travels_openly
+from codeplan.submission.credentials import dashboard_address, find_token, travels_openly
 from codeplan.submission.log_stream import LogView
 from codeplan.submission.request import JobRequest, new_job_id, terminal_variables
+from codeplan.submission.secrets import require_no_secret_names, require_no_secrets, require_no_secrets_in_files
 from codeplan.submission.staging import staged
 
 pytestmark = pytest.mark.usefixtures("no_cluster")
@@ -142,6 +143,8 @@ def test_a_token_is_found_where_ray_would_find_it(tmp_path: Path, monkeypatch: p
         ("MLFLOW_TRACKING_PASS", "planted-9f3c"),
         ("GH_PAT", "planted-9f3c"),
         ("MY_CREDENTIALS", "planted-9f3c"),
+        ("OPENAI_API_KEYS", "planted-9f3c"),
+        ("HF_TOKENS", "planted-9f3c"),
         ("OF_THE_TEACHER", "planted-9f3c"),
     ],
 )
@@ -162,6 +165,44 @@ def test_a_secret_is_found_whatever_quoting_makes_of_it(
 def test_a_file_of_a_secret_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", "/shared/ray_token")
     require_no_secrets(["token at /shared/ray_token"])
+
+
+@pytest.mark.parametrize("name", ["OPENAI_API_KEY", "hf_token", "API_KEYS", "DB_PASSWORD", "OF_THE_TEACHER"])
+def test_a_secret_in_env_vars_is_refused_by_its_name(name: str) -> None:
+    with pytest.raises(SubmissionError, match=rf"env_vars set {name}, .*environment of the cluster's nodes") as error:
+        require_no_secret_names({"X": "1", name: "sk-only-there"}, named=["OF_THE_TEACHER"])
+    assert "sk-only" not in str(error.value)
+
+
+def test_settings_that_are_named_like_secrets_are_none() -> None:
+    settings = {"MAX_TOKENS": "4096", "HF_HUB_DISABLE_IMPLICIT_TOKEN": "true", "HF_TOKEN_PATH": "/a/b", "A_KEY": ""}
+    require_no_secret_names({**settings, "TOKENIZERS_PARALLELISM": "false", "CREDENTIALS_FILE": "/a/b"})
+
+
+def test_a_secret_in_a_file_that_travels_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_KEY", "sk-planted-9f3c")
+    monkeypatch.setenv("ANY_KEY", "not-needed")
+    (tmp_path / "keys.py").write_bytes(b"\xff KEY = 'sk-planted-9f3c'")
+    (tmp_path / "code.py").write_text("not-needed")
+    require_no_secrets_in_files({"code.py": tmp_path / "code.py"})
+    message = r"value of the environment variable A_KEY, in sub/keys\.py, .*list the file in \.rayignore"
+    with pytest.raises(SubmissionError, match=message) as error:
+        require_no_secrets_in_files({"sub/keys.py": tmp_path / "keys.py"})
+    assert "planted" not in str(error.value)
+    monkeypatch.delenv("A_KEY")
+    with pytest.raises(SubmissionError, match=r"the cluster's token, in sub/keys\.py"):
+        require_no_secrets_in_files({"sub/keys.py": tmp_path / "keys.py"}, token="sk-planted-9f3c")
+
+
+def test_files_of_keys_never_travel(job_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("env.yaml", "own.py", ".env", "sub/.env.local"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("working_dir: .")
+    with staged(job_config, tmp_path / "env.yaml") as stage:
+        assert set(stage.files) == {"env.yaml", "own.py", "toy.yaml"}
+        travelling = {path.name for path in Path(stage.runtime_env["working_dir"]).rglob("*")}
+        assert travelling == {"env.yaml", "own.py", "toy.yaml"}
 
 
 def test_a_configuration_travels_from_somebody_elses_project(

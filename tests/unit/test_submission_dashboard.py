@@ -90,6 +90,32 @@ def test_a_secret_of_this_machine_is_never_sent(job_config: Path, dashboard, mon
     assert {path for _, path in sent} == {"/api/version"}
 
 
+def test_a_secret_in_a_project_is_never_sent(
+    job_config: Path, dashboard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = []
+
+    def respond(method: str, path: str, headers: dict[str, str]) -> Answer:
+        sent.append((method, path))
+        return 200, VERSION
+
+    address = dashboard(respond)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MY_KEY", "sk-planted-1234")
+    (tmp_path / "env.yaml").write_text("env_vars: {OPENAI_API_KEY: sk-only-there}")
+    with pytest.raises(SubmissionError, match="env_vars set OPENAI_API_KEY"):
+        submit("run", job_config, address=address, runtime_env="env.yaml")
+    (tmp_path / "env.yaml").write_text("env_vars: {TEACHER: sk-only-there}")
+    with pytest.raises(SubmissionError, match="env_vars set TEACHER"):
+        submit("run", job_config, address=address, runtime_env="env.yaml", settings=["teacher.api_key_env=TEACHER"])
+    (tmp_path / "env.yaml").write_text("working_dir: code")
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "own.py").write_text("key = 'sk-planted-1234'")
+    with pytest.raises(SubmissionError, match=r"value of the environment variable MY_KEY, in code/own\.py"):
+        submit("run", job_config, address=address, runtime_env="env.yaml")
+    assert {path for _, path in sent} == {"/api/version"}
+
+
 def test_another_version_of_ray_is_refused(job_config: Path, dashboard) -> None:
     address = dashboard(lambda *_: (200, {**VERSION, "ray_version": "2.52.1"}))
     with pytest.raises(

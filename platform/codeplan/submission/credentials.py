@@ -1,22 +1,17 @@
-"""Where the client finds a cluster's address and token, and what must not leave this machine."""
+"""Where the client finds a cluster's address and token."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from codeplan.submission.errors import SubmissionError
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 _ADDRESSES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
-_MIN_SECRET = 8
-"""Characters: shorter values are found in ordinary text."""
 
 
 @dataclass(frozen=True)
@@ -102,44 +97,3 @@ def travels_openly(address: str) -> bool:
         return not ipaddress.ip_address(parts.hostname or "").is_loopback
     except ValueError:
         return parts.hostname != "localhost"
-
-
-_SECRET = re.compile(
-    r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)(_(?!PATH$|FILE$)|\d*$)|(^|_)(PASS|PAT)(_|$)", re.IGNORECASE
-)
-"""Names of variables that hold secrets, not of those that name a file with one."""
-
-
-def require_no_secrets(sent: Iterable[Any], named: Iterable[str] = (), token: str = "") -> None:
-    """Refuse to send what holds the cluster's token or the value of a variable that is a secret by its name.
-
-    Args:
-        sent: all that is sent, but for the code: texts, and mappings and sequences of them, none of them quoted for a
-            shell or as JSON, which would change a secret.
-        named: further variables that hold secrets.
-        token: the cluster's.
-
-    Raises:
-        SubmissionError: naming the variable, never its value.
-    """
-    whole = "\n".join(_texts(sent))
-    if len(token) >= _MIN_SECRET and token in whole:
-        raise SubmissionError("the job would contain the cluster's token, where everybody could read it; leave it out")
-    for name, value in os.environ.items():
-        secret = bool(_SECRET.search(name)) or name in set(named)
-        if secret and len(value.strip()) >= _MIN_SECRET and value.strip() in whole:
-            raise SubmissionError(
-                f"the job would contain the value of the environment variable {name}, where everybody on the cluster "
-                "could read it; leave it out, and set the variable in the environment of the cluster's nodes"
-            )
-
-
-def _texts(sent: Any) -> Iterator[str]:
-    if isinstance(sent, Mapping):
-        for key, value in sent.items():
-            yield from (*_texts(key), *_texts(value))
-    elif isinstance(sent, Iterable) and not isinstance(sent, str | bytes):
-        for value in sent:
-            yield from _texts(value)
-    else:
-        yield str(sent)

@@ -1,37 +1,30 @@
-"""Jobs on a cluster: submit one, follow it, stop it, list them."""
+"""A job on a cluster: submit it, follow it, stop it."""
 
 from __future__ import annotations
 
-import asyncio
-import re
 import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 from ray.job_submission import JobDetails, JobStatus
 
 from codeplan.config import Config
 from codeplan.errors import one_line
 from codeplan.submission.api import JobApi
-from codeplan.submission.credentials import require_no_secrets, travels_openly
+from codeplan.submission.credentials import travels_openly
 from codeplan.submission.errors import NotReadyError, SubmissionError, UnknownJobError, UnreachableError
-from codeplan.submission.log_stream import follow, log_chunks
+from codeplan.submission.log_stream import follow
 from codeplan.submission.request import JobRequest, new_job_id, teacher_key_note, terminal_variables
+from codeplan.submission.secrets import require_no_secret_names, require_no_secrets, require_no_secrets_in_files
 from codeplan.submission.staging import STOP_WAIT_S, Staged, staged
 
 _RETRY_S = 45.0
 """How long the agent that starts jobs is waited for."""
 _STOP_POLL_S = 0.5
-_RUN = re.compile(r"^MLflow run (\w+)", re.MULTILINE)
-_RUN_WITHIN_S = 3.0
-_RUN_WITHIN = 200_000
-"""Characters of a job's log in which its MLflow run is looked for."""
 
 Notify = Callable[[str], object]
 
@@ -171,7 +164,7 @@ def submit(
     terminal = terminal_variables(terminal_width) if terminal_width else {}
     with staged(request.config, Path(runtime_env) if runtime_env else None) as stage:
         sent = _content(request, loaded, job_id, stage, terminal)
-        _require_no_secrets(request, loaded, sent, api)
+        _require_no_secrets(request, loaded, sent, stage, api.token.value)
         # With 0 instead of None, Ray takes any node.
         _send(api, job_id, {**sent, "entrypoint_num_cpus": driver_cpus or None}, notify)
     return Job(api, api.get_job_info(job_id), notify)
@@ -188,11 +181,15 @@ def _content(
     }
 
 
-def _require_no_secrets(request: JobRequest, config: Config, sent: Mapping[str, Any], api: JobApi) -> None:
+def _require_no_secrets(
+    request: JobRequest, config: Config, sent: Mapping[str, Any], stage: Staged, token: str
+) -> None:
+    named = [config.teacher.api_key_env]
+    require_no_secret_names(stage.runtime_env["env_vars"], named)
     # Settings as they are given: the entrypoint has them quoted.
     text = request.config.read_text(encoding="utf-8", errors="replace")
-    named = [config.teacher.api_key_env]
-    require_no_secrets([text, request.settings, sent], named=named, token=api.token.value)
+    require_no_secrets([text, request.settings, sent], named=named, token=token)
+    require_no_secrets_in_files(stage.files, named=named, token=token)
 
 
 def _send(api: JobApi, job_id: str, sent: dict[str, Any], notify: Notify) -> None:
@@ -216,56 +213,6 @@ def _send(api: JobApi, job_id: str, sent: dict[str, Any], notify: Notify) -> Non
             except UnknownJobError:
                 raise error from None
             return
-
-
-def find(job: str, address: str = "", notify: Notify = notify_on_stderr) -> Job:
-    """The job of this id, or of the only one that starts with it.
-
-    Raises:
-        SubmissionError: the cluster cannot be reached, or does not know it.
-    """
-    api = JobApi(address)
-    return Job(api, api.find(job), notify)
-
-
-def unfinished(address: str = "", notify: Notify = notify_on_stderr) -> list[Job]:
-    """The submitted jobs of a cluster that have not ended, newest first.
-
-    Raises:
-        SubmissionError: the cluster cannot be reached.
-    """
-    api = JobApi(address)
-    jobs = [Job(api, found, notify) for found in api.submitted()]
-    return [job for job in jobs if not job.is_over]
-
-
-def newest(limit: int, address: str = "") -> list[tuple[JobDetails, str]]:
-    """The newest submitted jobs of a cluster, newest first, each with its MLflow run's id; empty where it has none yet.
-
-    Raises:
-        SubmissionError: the cluster cannot be reached.
-    """
-    api = JobApi(address)
-    found = api.submitted()[:limit]
-
-    async def all_runs() -> list[str]:
-        return await asyncio.gather(*(_mlflow_run(api, job) for job in found))
-
-    return list(zip(found, asyncio.run(all_runs()), strict=True))
-
-
-async def _mlflow_run(api: JobApi, job: JobDetails) -> str:
-    """The MLflow run that the job's log names: Ray keeps nothing that a job says about itself later."""
-    log = ""
-    if "codeplan" not in (job.metadata or {}) or job.status == JobStatus.PENDING:
-        return ""
-    with suppress(aiohttp.ClientError, OSError, TimeoutError):
-        async with asyncio.timeout(_RUN_WITHIN_S):
-            async for chunk in log_chunks(api, str(job.submission_id), _RUN_WITHIN_S):
-                log += chunk
-                if (run := _RUN.search(log)) or len(log) > _RUN_WITHIN:
-                    return run[1] if run else ""
-    return ""
 
 
 def end_of(job: JobDetails) -> JobEnd:

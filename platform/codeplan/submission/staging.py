@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,8 @@ OWN_FOLDER = "submitted"
 """Folder in the job's working directory for a configuration that is not in the package."""
 STOP_WAIT_S = 60
 """Seconds between SIGTERM and SIGKILL when a job is stopped; Ray's own 3 s end a run before it is marked as such."""
+_NEVER_SENT = ("__pycache__/", ".env*")
+"""In addition to ``excludes``: keys are usually kept in files such as .env and .envrc."""
 _STOP_WAIT = "RAY_JOB_STOP_WAIT_TIME_S"
 
 
@@ -34,11 +36,13 @@ class Staged:
         runtime_env: Ray's; its paths are absolute.
         config: the configuration's path in the job's working directory.
         code: the folder of the code that travels, whose commit is noted.
+        files: what travels beside the configuration, by the name that the runtime environment gives it.
     """
 
     runtime_env: dict[str, Any]
     config: str
     code: Path
+    files: Mapping[str, Path]
 
 
 @contextmanager
@@ -58,8 +62,8 @@ def staged(config: Path, runtime_env: Path | None = None) -> Iterator[Staged]:
     root = Path.cwd()
     source = runtime_env or (RUNTIME_ENV if RUNTIME_ENV.is_file() else None)
     plain = _read(source) if source else _own()
-    plain["excludes"] = [*(plain.get("excludes") or []), "__pycache__/"]
-    check(plain, root)
+    plain["excludes"] = [*(plain.get("excludes") or []), *_NEVER_SENT]
+    files = {str(file.path): root / file.path for file in check(plain, root)}
     with tempfile.TemporaryDirectory(prefix="codeplan-job-") as folder:
         stage = Path(folder) / "working_dir"
         stage.mkdir()
@@ -72,7 +76,7 @@ def staged(config: Path, runtime_env: Path | None = None) -> Iterator[Staged]:
                 f"{config} would be left out of the job's package by `excludes` in {source}; change it"
             )
         modules = [Path(module) for module in shipped["py_modules"] if Path(module).name == "codeplan"]
-        yield Staged(shipped, name, next((module for module in modules if module.is_dir()), _package(codeplan)))
+        yield Staged(shipped, name, next((module for module in modules if module.is_dir()), _package(codeplan)), files)
 
 
 def _read(path: Path) -> dict[str, Any]:
