@@ -112,6 +112,19 @@ def test_invalid_values_are_named_with_their_key(sections: dict[str, object], me
         parse(MINIMAL | sections)
 
 
+@pytest.mark.parametrize(
+    "key", ["sk-abcdef123456", "gsk_0aB1cD2eF3gH4iJ5kL6m", "Bearer abcdef", "1abcdef", "schlüssel", ""]
+)
+def test_a_key_in_place_of_its_variables_name_is_refused_and_not_shown(key: str) -> None:
+    message = r"teacher: api_key_env must be the name of an environment variable .* such as OPENAI_API_KEY, and never"
+    with pytest.raises(ConfigError, match=message) as error:
+        parse(MINIMAL | {"teacher": {"api_key_env": key}})
+    assert "got" not in str(error.value)
+    assert not key or key not in str(error.value)
+    for name in ("OPENAI_API_KEY", "_key2", "MY_TEACHERS_API_KEY_FOR_2025", "my_teachers_api_key_for_2025"):
+        assert parse(MINIMAL | {"teacher": {"api_key_env": name}}).teacher.api_key_env == name
+
+
 def test_override_of_an_empty_section(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump({**MINIMAL, "teacher": None}))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
 from codeplan.config.base import Address, Settings
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_KEY = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d).{20,}")
+"""Keys that could be names: long, and a mixture of lower case, upper case and digits, as no variable's name is."""
 
 
 class TeacherConfig(Settings):
@@ -41,6 +46,16 @@ class TeacherConfig(Settings):
     """Finish the stage with the plans that are paid for when ``execution.budget_usd`` is exhausted; by default it
     fails. Which plans are missing depends on the budget, so another budget renews the plans and the student; plans that
     are paid for are not asked for again, neither then nor with ``false`` and a budget for all."""
+
+    @model_validator(mode="after")
+    def _api_key_env_is_a_name(self) -> TeacherConfig:
+        # The message never repeats the value, which may be the key.
+        if not _VARIABLE.fullmatch(self.api_key_env) or _KEY.fullmatch(self.api_key_env):
+            raise ValueError(
+                "api_key_env must be the name of an environment variable (letters, digits and underscores), such as "
+                "OPENAI_API_KEY, and never the key itself; put the key into that variable"
+            )
+        return self
 
     @model_validator(mode="after")
     def _base_url_is_an_address(self) -> TeacherConfig:
