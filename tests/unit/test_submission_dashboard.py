@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 import ray
 
-from codeplan.submission import SubmissionError, UnknownJobError, UnreachableError, jobs, submit
+from codeplan.submission import SubmissionError, UnknownJobError, UnreachableError, find, jobs, log_stream, submit
 from codeplan.submission import api as apis
 from codeplan.submission.api import JobApi
 
@@ -246,6 +246,53 @@ def test_an_unknown_job_is_named_with_the_newest_ones(dashboard) -> None:
     for strange in ("", "..", "a/b", "../../version", "run-a-1?x"):
         with pytest.raises(UnknownJobError, match="knows no job"):
             api.find(strange)
+
+
+LOG = "Running entrypoint for job run-a-1: x\n"
+
+
+def test_where_no_websocket_passes_the_log_is_asked_for(dashboard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through a proxy that forwards requests alone, and that the environment names."""
+    log: list[str] = [LOG + "one\n"]
+    reached: list[str] = []
+    shown: list[str] = []
+    said: list[str] = []
+
+    def respond(method: str, path: str, headers: dict[str, str]) -> Answer:
+        path = path.removeprefix("http://head.example:8265")
+        reached.append(path)
+        if path == "/api/version":
+            return 200, VERSION
+        if path.endswith("/logs/tail"):
+            return 400, "No WebSocket UPGRADE hdr"
+        if path.endswith("/logs"):
+            return 200, {"logs": "".join(log)}
+        state = "RUNNING" if "three" not in shown[-1:] else "SUCCEEDED"
+        return 200, {"type": "SUBMISSION", "submission_id": "run-a-1", "status": state, "entrypoint": "x"}
+
+    def write(text: str) -> None:
+        shown.extend(text.split())
+        following = {"one": "two\n", "two": "three\n"}
+        log.extend(following[word] for word in shown[-1:] if word in following)
+
+    for name in ("no_proxy", "NO_PROXY", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", dashboard(respond))
+    for name in ("_POLL_S", "_LOG_POLL_S"):
+        monkeypatch.setattr(log_stream, name, 0.01)
+    monkeypatch.setattr(log_stream, "_MAX_FAILURES", 2)
+    assert find("run-a-1", "http://head.example:8265", notify=said.append).wait(write) == 0
+    assert shown == ["one", "two", "three"]
+    assert len(said) == 1
+    assert "HTTP 400 for a WebSocket" in said[0]
+    assert "it is asked for every" in said[0]
+    assert reached.count("/api/jobs/run-a-1/logs/tail") == 2
+
+
+def test_certificates_that_are_not_there_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "nowhere.pem"))
+    with pytest.raises(UnreachableError, match=r"CA certificate bundle, invalid path: .*nowhere\.pem"):
+        JobApi("https://127.0.0.1:9")
 
 
 def test_what_speaks_no_http_is_named_so() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import re
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -14,6 +16,7 @@ import ray
 import requests
 from ray.exceptions import AuthenticationError
 from ray.job_submission import JobDetails, JobSubmissionClient
+from requests.utils import get_environ_proxies, select_proxy
 
 from codeplan.submission import errors
 from codeplan.submission.credentials import dashboard_address, find_token
@@ -70,9 +73,14 @@ class JobApi(JobSubmissionClient):
             raise errors.other_version(self.address, there, here)
 
     def websocket(self, session: aiohttp.ClientSession, path: str) -> Any:
-        """A connection to a path of the dashboard: an asynchronous context manager."""
+        """A connection to a path of the dashboard: an asynchronous context manager.
+
+        It takes the same proxy and trusts the same certificates as the requests do.
+        """
+        url = f"{self.address}{path}"
+        proxy = select_proxy(url, get_environ_proxies(url))
         # Without a heartbeat: the dashboard never reads, and so never answers a ping.
-        return session.ws_connect(f"{self.address}{path}", headers=self._headers, ssl=self._ssl_context or True)
+        return session.ws_connect(url, headers=self._headers, proxy=proxy, ssl=_certificates())
 
     def find(self, job: str) -> JobDetails:
         """The job of this submission id, or of the only one that starts with it.
@@ -115,10 +123,21 @@ class JobApi(JobSubmissionClient):
             if "BadStatusLine" in repr(error):
                 raise errors.no_http(self.address) from error
             raise errors.unreachable(self.address, _innermost(error)) from error
+        except OSError as error:  # a bundle of certificates that is not there
+            raise errors.unreachable(self.address, error) from error
         return response
 
     def _raise_error(self, r: requests.Response) -> None:
         raise errors.of_response(self.address, r.status_code, r.text)
+
+
+def _certificates() -> ssl.SSLContext | bool:
+    """The certificate authorities that requests trusts; True for the usual ones."""
+    bundle = Path(os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or "")
+    if bundle == Path():
+        return True
+    folder = bundle.is_dir()
+    return ssl.create_default_context(cafile=None if folder else bundle, capath=bundle if folder else None)
 
 
 def _innermost(error: BaseException) -> str:

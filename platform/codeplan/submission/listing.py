@@ -60,7 +60,7 @@ async def _mlflow_run(api: JobApi, job: JobDetails) -> str:
     log = ""
     if "codeplan" not in (job.metadata or {}) or job.status == JobStatus.PENDING:
         return ""
-    with suppress(aiohttp.ClientError, OSError, TimeoutError):
+    with suppress(aiohttp.ClientError, OSError, TimeoutError, ValueError):
         async with asyncio.timeout(_RUN_WITHIN_S):
             async for chunk in log_chunks(api, str(job.submission_id), _RUN_WITHIN_S):
                 log += chunk

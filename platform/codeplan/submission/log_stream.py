@@ -6,11 +6,11 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 
 import aiohttp
 from ray.job_submission import JobDetails, JobStatus
 
+from codeplan.errors import one_line
 from codeplan.submission.api import JobApi
 from codeplan.submission.errors import NotReadyError, SubmissionError, UnknownJobError, UnreachableError
 
@@ -21,6 +21,12 @@ OUTAGE_S = 45.0
 PENDING_S = 30.0
 """After how long a job that has not started is said to be waiting."""
 _POLL_S = 0.5
+_LOG_POLL_S = 5.0
+"""How often the log is asked for where no connection brings it; each answer is the whole log."""
+_MAX_FAILURES = 3
+"""Connections in a row that bring nothing until the log is asked for instead."""
+_CONNECT_AGAIN_S = 120.0
+"""After how long a connection is tried again: a proxy may have been replaced, or the head restarted."""
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _UNFINISHED_ESCAPE = re.compile(r"\x1b(\[[0-9;?]*)?$")
 
@@ -98,6 +104,7 @@ def follow(
     job_id = str(job.submission_id)
     view = LogView(job, write, coloured=coloured)
     outage = _Outage(api.address, job_id, notify)
+    source = _LogSource(api, job_id, view, notify)
     pending_since = time.monotonic()
     said_pending = False
     while True:
@@ -116,8 +123,7 @@ def follow(
                 said_pending = True
             time.sleep(_POLL_S)
             continue
-        asyncio.run(_attach(api, job_id, view))
-        time.sleep(_POLL_S)
+        source.show()
 
 
 def _state(api: JobApi, job_id: str) -> JobDetails:
@@ -178,13 +184,69 @@ class _Outage:
         time.sleep(_POLL_S)
 
 
-async def _attach(api: JobApi, job_id: str, view: LogView) -> None:
-    """Show the log from where it was left, while the connection holds and is not quiet for long."""
-    view.restart()
-    # However it ends, the job's state says what comes next.
-    with suppress(aiohttp.ClientError, OSError, TimeoutError):
-        async for chunk in log_chunks(api, job_id, QUIET_S):
-            view.feed(chunk)
+class _LogSource:
+    """Where a running job's log comes from: a connection, or requests where no connection brings anything."""
+
+    def __init__(self, api: JobApi, job_id: str, view: LogView, notify: Callable[[str], object]) -> None:
+        self._api = api
+        self._job_id = job_id
+        self._view = view
+        self._notify = notify
+        self._failures = 0
+        self._connect_after = 0.0
+        self._said_polling = False
+        self._said_unreadable = False
+
+    def show(self) -> None:
+        """Show the log from where it was left; returns after a moment, or when the connection ends or is quiet."""
+        if time.monotonic() < self._connect_after:
+            time.sleep(_LOG_POLL_S)
+            self._poll()
+            return
+        reason = asyncio.run(self._attach())
+        self._failures = self._failures + 1 if reason else 0
+        if reason:
+            self._poll()
+        if self._failures >= _MAX_FAILURES:
+            self._connect_after = time.monotonic() + _CONNECT_AGAIN_S
+            if not self._said_polling:
+                self._notify(
+                    f"the log does not arrive as it is written ({reason}): WebSockets may not pass a proxy in between; "
+                    f"it is asked for every {_LOG_POLL_S:.0f} s instead"
+                )
+                self._said_polling = True
+        time.sleep(_POLL_S)
+
+    async def _attach(self) -> str:
+        """Show the log while the connection holds and is not quiet for long; why it brought nothing, else empty."""
+        self._view.restart()
+        brought = False
+        reason = "it ended at once"
+        # However it ends, the job's state says what comes next.
+        try:
+            async for chunk in log_chunks(self._api, self._job_id, QUIET_S):
+                self._view.feed(chunk)
+                brought = True
+        except aiohttp.WSServerHandshakeError as error:
+            reason = f"HTTP {error.status} for a WebSocket"
+        except TimeoutError:
+            reason = f"nothing came for {QUIET_S:.0f} s"
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            reason = one_line(error, 200) or type(error).__name__
+        return "" if brought else reason
+
+    def _poll(self) -> None:
+        try:
+            whole = self._api.get_job_logs(self._job_id)
+        except (UnreachableError, NotReadyError):  # the job's state is asked for next, and says so
+            return
+        except SubmissionError as error:
+            if not self._said_unreadable:
+                self._notify(f"the log cannot be read now: {error}")
+                self._said_unreadable = True
+            return
+        self._view.restart()
+        self._view.feed(whole)
 
 
 async def log_chunks(api: JobApi, job_id: str, quiet_s: float) -> AsyncIterator[str]:
@@ -193,6 +255,7 @@ async def log_chunks(api: JobApi, job_id: str, quiet_s: float) -> AsyncIterator[
     Raises:
         TimeoutError: nothing came for ``quiet_s`` seconds.
         OSError, aiohttp.ClientError: there is no connection.
+        ValueError: it would need a proxy of a kind that cannot be used, such as SOCKS.
     """
     async with aiohttp.ClientSession() as session, api.websocket(session, f"/api/jobs/{job_id}/logs/tail") as log:
         while True:
