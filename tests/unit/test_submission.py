@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ray.job_submission import JobDetails
 
 from codeplan.cli import main as cli
@@ -49,6 +50,13 @@ def test_what_cannot_work_in_a_job_is_refused(job_config: Path, command: str, se
     with pytest.raises(Exception, match=message) as error:
         JobRequest(command, job_config, settings).validated()
     assert "hunter22" not in str(error.value)
+
+
+def test_an_empty_section_is_as_if_it_were_not_there(job_config: Path) -> None:
+    plain = yaml.safe_load(job_config.read_text())
+    job_config.write_text(yaml.safe_dump({**plain, "execution": None}))
+    with pytest.raises(SubmissionError, match=r"execution\.home is runs, a relative path"):
+        JobRequest("run", job_config).validated()
 
 
 def test_a_job_uses_its_own_cluster_whatever_the_configuration_says(job_config: Path) -> None:
@@ -245,12 +253,36 @@ def test_a_project_travels_without_what_git_ignores_but_with_its_configuration(
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("- a", "must be a mapping"), ("a: [", "cannot be read"), ("working_dir: s3://b/x.zip", "name a folder")],
+    [
+        ("- a", "must be a mapping"),
+        ("1: a", "must be a mapping"),
+        ("a: [", "cannot be read"),
+        ("working_dir: s3://b/x.zip", "name a folder"),
+        ("working_dir: 5", r"working_dir in .*env\.yaml must be a folder's path"),
+        ("working_dir: [.]", r"working_dir in .*env\.yaml must be a folder's path"),
+        ("working_dir: env.yaml", r"working_dir in .*env\.yaml is env\.yaml, which is a file; name a folder"),
+        ("working_dir: nowhere", r"working_dir in .*env\.yaml is nowhere, which is missing; name a folder"),
+        ("py_modules: mod", r"py_modules in .*env\.yaml must be a list of paths"),
+        ("excludes: '*.txt'", r"excludes in .*env\.yaml must be a list of patterns"),
+        ("env_vars: {A: 1}", r"env_vars in .*env\.yaml must be a mapping of names to texts, with numbers .* quoted"),
+        ("env_vars: {1: a}", r"env_vars in .*env\.yaml must be a mapping of names to texts"),
+        ("env_vars: [A]", r"env_vars in .*env\.yaml must be a mapping of names to texts"),
+    ],
 )
-def test_an_unusable_runtime_environment(job_config: Path, tmp_path: Path, content: str, message: str) -> None:
+def test_an_unusable_runtime_environment(
+    job_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "env.yaml").write_text(content)
     with pytest.raises(SubmissionError, match=message), staged(job_config, tmp_path / "env.yaml"):
         pass
+
+
+def test_empty_fields_of_a_runtime_environment_are_as_if_they_were_not_there(job_config: Path, tmp_path: Path) -> None:
+    (tmp_path / "env.yaml").write_text("working_dir:\npy_modules:\nexcludes:\nenv_vars:\npip:\n")
+    with staged(job_config, tmp_path / "env.yaml") as stage:
+        assert stage.runtime_env["py_modules"] == []
+        assert "pip" not in stage.runtime_env
 
 
 # What a job's end means

@@ -90,6 +90,23 @@ def test_a_secret_of_this_machine_is_never_sent(job_config: Path, dashboard, mon
     assert {path for _, path in sent} == {"/api/version"}
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("pip: [numpy]\nconda: base", "The 'pip' field, 'uv' field, and 'conda' field"),
+        ("pip: 5", "runtime_env.* must be"),
+        ("config: {setup_timeout_seconds: soon}", "setup_timeout_seconds"),
+    ],
+)
+def test_a_runtime_environment_that_ray_refuses_is_an_error(
+    job_config: Path, dashboard, tmp_path: Path, content: str, message: str
+) -> None:
+    (tmp_path / "env.yaml").write_text(content)
+    address = dashboard(lambda *_: (200, VERSION))
+    with pytest.raises(SubmissionError, match=f"Ray does not accept the runtime environment: .*{message}"):
+        submit("run", job_config, address=address, runtime_env=tmp_path / "env.yaml")
+
+
 def test_a_secret_in_a_project_is_never_sent(
     job_config: Path, dashboard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """Jobs of the `codeplan` command on a Ray cluster, over Ray's job API: submit, follow, list and stop them.
 
-request, staging      what is asked for, and what travels
+request, runtime_env  what is asked for
+staging               what travels
 credentials, secrets  the cluster's address and token, and what must not leave this machine
 api, errors           Ray's client with limits on every wait, and a message for every failure
 log_stream            a log that survives broken connections

@@ -6,7 +6,7 @@ import logging
 import os
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from ray.exceptions import AuthenticationError
 from ray.job_submission import JobDetails, JobSubmissionClient
 from requests.utils import get_environ_proxies, select_proxy
 
+from codeplan.errors import one_line
 from codeplan.submission import errors
 from codeplan.submission.credentials import dashboard_address, find_token
 
@@ -71,6 +72,23 @@ class JobApi(JobSubmissionClient):
         there, here = str(self._server_ray_version), ray.__version__
         if errors.minor(there) != errors.minor(here):
             raise errors.other_version(self.address, there, here)
+
+    def submit(self, job_id: str, sent: Mapping[str, Any]) -> None:
+        """Upload the code, and submit the job.
+
+        Args:
+            job_id: the job's id.
+            sent: further arguments of Ray's ``submit_job``.
+
+        Raises:
+            SubmissionError: the cluster, or Ray here, does not accept it.
+        """
+        try:
+            self.submit_job(submission_id=job_id, **sent)
+        except requests.RequestException as error:  # an answer that is not JSON
+            raise errors.not_a_dashboard(self.address) from error
+        except (TypeError, ValueError) as error:
+            raise errors.SubmissionError(f"Ray does not accept the runtime environment: {one_line(error)}") from error
 
     def websocket(self, session: aiohttp.ClientSession, path: str) -> Any:
         """A connection to a path of the dashboard: an asynchronous context manager.

@@ -198,7 +198,7 @@ def _send(api: JobApi, job_id: str, sent: dict[str, Any], notify: Notify) -> Non
     waiting = False
     while True:
         try:
-            api.submit_job(submission_id=job_id, **sent)
+            api.submit(job_id, sent)
             return
         except NotReadyError as error:
             if time.monotonic() > until:

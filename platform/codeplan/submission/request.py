@@ -52,7 +52,7 @@ class JobRequest:
         config = load(self.config, self.settings)
         if any(setting.partition("=")[0].strip() == _ADDRESS for setting in self.settings):
             raise SubmissionError(f"leave out {_ADDRESS}: a job uses the cluster that it is submitted to (--address)")
-        written = load_plain(self.config, self.settings).get("execution", {}).get("home", "")
+        written = (load_plain(self.config, self.settings).get("execution") or {}).get("home", "")
         if written.startswith("~"):  # `load` has replaced it by this machine's
             raise SubmissionError(
                 "execution.home begins with ~, which is another folder on the cluster; name a folder that all nodes "

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import codeplan
 import codeplan_sandbox
 from codeplan.on_ray.package import check, packaged_files
 from codeplan.submission.errors import SubmissionError
+from codeplan.submission.runtime_env import read_runtime_env
 
 RUNTIME_ENV = Path("cluster/runtime_env.yaml")
 """Used where the current folder has it."""
@@ -61,7 +60,7 @@ def staged(config: Path, runtime_env: Path | None = None) -> Iterator[Staged]:
     """
     root = Path.cwd()
     source = runtime_env or (RUNTIME_ENV if RUNTIME_ENV.is_file() else None)
-    plain = _read(source) if source else _own()
+    plain = read_runtime_env(source, root) if source else _own()
     plain["excludes"] = [*(plain.get("excludes") or []), *_NEVER_SENT]
     files = {str(file.path): root / file.path for file in check(plain, root)}
     with tempfile.TemporaryDirectory(prefix="codeplan-job-") as folder:
@@ -77,23 +76,6 @@ def staged(config: Path, runtime_env: Path | None = None) -> Iterator[Staged]:
             )
         modules = [Path(module) for module in shipped["py_modules"] if Path(module).name == "codeplan"]
         yield Staged(shipped, name, next((module for module in modules if module.is_dir()), _package(codeplan)), files)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        plain = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise SubmissionError(f"the runtime environment {path} cannot be read: {reason}") from error
-    if not isinstance(plain, dict):
-        raise SubmissionError(f"the runtime environment {path} must be a mapping, such as cluster/runtime_env.yaml")
-    working_dir = str(plain.get("working_dir", ""))
-    if "://" in working_dir or working_dir.endswith(".zip"):
-        raise SubmissionError(
-            f"working_dir in {path} is {working_dir}, to which no configuration can be added; name a folder, or use "
-            "ray job submit"
-        )
-    return plain
 
 
 def _own() -> dict[str, Any]:
