@@ -209,9 +209,36 @@ def test_a_lost_answer_submits_nothing_twice(
     if taken:
         assert submit("run", job_config, address=address).job_id.startswith("run-toy-")
     else:
-        with pytest.raises(UnreachableError, match=r"is not available \(HTTP 504\)"):
+        message = r"is not available \(HTTP 504\); the cluster does not know run-toy-\w+: submit it again"
+        with pytest.raises(UnreachableError, match=message):
             submit("run", job_config, address=address)
     assert len(posts) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (503, "(run-toy-.*) may have been submitted: .*codeplan logs -f {job} .*, or says that there is none"),
+        (200, "(run-toy-.*) was submitted: .*codeplan logs -f {job} follows the job$"),
+    ],
+)
+def test_a_cluster_that_goes_away_during_submission_leaves_the_jobs_id(
+    job_config: Path, dashboard, status: int, message: str
+) -> None:
+    posted = False
+
+    def respond(method: str, path: str, headers: dict[str, str]) -> Answer:
+        nonlocal posted
+        if method == "POST":
+            posted = True
+            return status, {"job_id": "x", "submission_id": "x"}
+        if posted:
+            return 503, "upstream"
+        return (200, VERSION) if path == "/api/version" else (200, "")
+
+    message = message.replace("{job}", r"\1")
+    with pytest.raises(UnreachableError, match=rf"is not available \(HTTP 503\); {message}"):
+        submit("run", job_config, address=dashboard(respond))
 
 
 def test_a_token_is_sent_and_one_that_is_missing_or_wrong_is_named(dashboard, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,6 +290,13 @@ def test_an_unknown_job_is_named_with_the_newest_ones(dashboard) -> None:
     for strange in ("", "..", "a/b", "../../version", "run-a-1?x"):
         with pytest.raises(UnknownJobError, match="knows no job"):
             api.find(strange)
+
+
+def test_a_driver_that_was_not_submitted_is_named_so(dashboard) -> None:
+    driver = {"type": "DRIVER", "submission_id": None, "job_id": "01000000", "status": "RUNNING", "entrypoint": "x"}
+    address = dashboard(lambda _, path, __: (200, VERSION if path == "/api/version" else driver))
+    with pytest.raises(SubmissionError, match=r"01000000 is a program that joined the cluster .* was not submitted"):
+        find("01000000", address)
 
 
 LOG = "Running entrypoint for job run-a-1: x\n"

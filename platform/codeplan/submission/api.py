@@ -108,7 +108,10 @@ class JobApi(JobSubmissionClient):
         """
         with suppress(errors.UnknownJobError):
             if _ID.fullmatch(job):  # anything else would be another path of Ray's API
-                return self.get_job_info(job)
+                found = self.get_job_info(job)
+                if not found.submission_id:
+                    raise errors.not_submitted(self.address, job)
+                return found
         submitted = self.submitted()
         matches = [found for found in submitted if job and str(found.submission_id).startswith(job)]
         if len(matches) == 1:

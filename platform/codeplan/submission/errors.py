@@ -101,6 +101,14 @@ def of_response(address: str, status: int, text: str) -> SubmissionError:
     return SubmissionError(f"the cluster at {address} refused a request (HTTP {status}): {one_line(last)}")
 
 
+def not_submitted(address: str, job: str) -> SubmissionError:
+    """The id is a driver's: of a program that joined the cluster by itself."""
+    return SubmissionError(
+        f"{job} is a program that joined the cluster at {address} by itself, and was not submitted; it has no log, "
+        "and is stopped where it was started. codeplan jobs lists the jobs that were submitted"
+    )
+
+
 def other_version(address: str, there: str, here: str) -> SubmissionError:
     """The cluster runs another minor version of Ray."""
     return SubmissionError(

@@ -166,8 +166,8 @@ def submit(
         sent = _content(request, loaded, job_id, stage, terminal)
         _require_no_secrets(request, loaded, sent, stage, api.token.value)
         # With 0 instead of None, Ray takes any node.
-        _send(api, job_id, {**sent, "entrypoint_num_cpus": driver_cpus or None}, notify)
-    return Job(api, api.get_job_info(job_id), notify)
+        details = _send(api, job_id, {**sent, "entrypoint_num_cpus": driver_cpus or None}, notify)
+    return Job(api, details, notify)
 
 
 def _content(
@@ -192,14 +192,13 @@ def _require_no_secrets(
     require_no_secrets_in_files(stage.files, named=named, token=token)
 
 
-def _send(api: JobApi, job_id: str, sent: dict[str, Any], notify: Notify) -> None:
+def _send(api: JobApi, job_id: str, sent: dict[str, Any], notify: Notify) -> JobDetails:
     """Submit it, as soon as the cluster can take it; an answer that was lost is no reason to submit it twice."""
     until = time.monotonic() + _RETRY_S
     waiting = False
     while True:
         try:
             api.submit(job_id, sent)
-            return
         except NotReadyError as error:
             if time.monotonic() > until:
                 raise
@@ -208,11 +207,25 @@ def _send(api: JobApi, job_id: str, sent: dict[str, Any], notify: Notify) -> Non
                 waiting = True
             time.sleep(1.0)
         except UnreachableError as error:
-            try:
-                api.get_job_info(job_id)
-            except UnknownJobError:
-                raise error from None
-            return
+            return _submitted(api, job_id, error)
+        else:
+            return _submitted(api, job_id)
+
+
+def _submitted(api: JobApi, job_id: str, lost: UnreachableError | None = None) -> JobDetails:
+    """The job that was sent; ``lost`` is what came instead of an answer."""
+    try:
+        return api.get_job_info(job_id)
+    except UnknownJobError as error:
+        if lost is None:
+            raise
+        raise UnreachableError(f"{lost}; the cluster does not know {job_id}: submit it again") from error
+    except SubmissionError as error:
+        has, otherwise = ("was", "") if lost is None else ("may have been", ", or says that there is none")
+        raise UnreachableError(
+            f"{error}; {job_id} {has} submitted: once the cluster answers, codeplan logs -f {job_id} follows the "
+            f"job{otherwise}"
+        ) from error
 
 
 def end_of(job: JobDetails) -> JobEnd:
