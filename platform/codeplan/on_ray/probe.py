@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import sys
 
@@ -33,13 +34,26 @@ def ask(address: str) -> dict[str, float | str]:
         total = ray.cluster_resources()
         nodes = sum(bool(node["Alive"]) for node in ray.nodes())
     except Exception as error:  # Ray raises errors of many kinds here, some of them bare
-        message = " ".join(str(error).split())[:300] or type(error).__name__
-        hint = (
-            "a cluster that requires a token needs RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH, the port must be that "
-            "of Ray's GCS, and this machine must belong to the cluster"
-        )
-        return {"error": f"{message} ({hint})"}
+        return {"error": explained(error)}
     return {"nodes": nodes, "cpus": total.get("CPU", 0.0), "gpus": total.get("GPU", 0.0)}
+
+
+def explained(error: Exception) -> str:
+    """Why Ray could not connect, and what to do, in one line."""
+    message = " ".join(str(error).split())
+    versions = re.findall(r"Ray: (\S+) Python: (\S+)", message)
+    if "Version mismatch" in message and len(versions) == 2:
+        (ray_there, python_there), (ray_here, python_here) = versions
+        return (
+            f"the cluster runs Ray {ray_there} on Python {python_there}, and this process Ray {ray_here} on Python "
+            f"{python_here}; both must be the same: install the cluster's versions here, or run the command on the "
+            "cluster with codeplan submit"
+        )
+    hint = (
+        "a cluster that requires a token needs RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH, the port must be that "
+        "of Ray's GCS, and this machine must belong to the cluster"
+    )
+    return f"{message[:300] or type(error).__name__} ({hint})"
 
 
 def _answers_without_token(address: str) -> bool:
