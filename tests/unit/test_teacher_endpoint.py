@@ -10,7 +10,9 @@ from pydantic import SecretStr
 from codeplan.config import ExecutionConfig, TeacherConfig
 from codeplan.config.loading import ConfigError, parse
 from codeplan.records import Problem
+from codeplan.stage import StageError
 from codeplan.teacher.cached_teacher import CachedTeacher, Reply, TeacherSetup
+from codeplan.teacher.configured_endpoint import endpoint_of
 from codeplan.teacher.endpoint import Endpoint, EndpointError, is_loopback, proxy_for
 from codeplan.teacher.plan_requests import build_plan_requests
 
@@ -139,6 +141,17 @@ def test_certificates_of_the_environment_are_used(tmp_path, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", trusted)
     monkeypatch.setenv("SSLKEYLOGFILE", "/nowhere/keys")
     assert ask("https://127.0.0.1:9/v1", tmp_path).status == "stopped"  # it came as far as to connect
+
+
+def test_a_missing_key_is_named_with_the_nodes_that_need_it(monkeypatch):
+    monkeypatch.delenv("A_KEY", raising=False)
+    teacher = TeacherConfig(model="m", base_url="https://127.0.0.1:9/v1", api_key_env="A_KEY")
+    with pytest.raises(StageError, match=r"A_KEY, .*is empty or not set; set it to the teacher's key \(any word"):
+        endpoint_of(teacher)
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", '{"metadata": {"job_submission_id": "run-a-1"}}')
+    nodes = "key in the environment of the cluster's nodes that run the command and, in a sweep, its trials"
+    with pytest.raises(StageError, match=nodes):
+        endpoint_of(teacher)
 
 
 def test_openai_environment_variables_never_replace_the_key(scripted_teacher, tmp_path, monkeypatch):

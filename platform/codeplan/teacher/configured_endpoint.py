@@ -42,7 +42,8 @@ def endpoint_of(teacher: TeacherConfig) -> AbstractContextManager[Endpoint]:
     key = os.environ.get(teacher.api_key_env, "").strip()
     if not key or not key.isascii() or not key.isprintable():
         problem = "contains characters that no API key has" if key else "is empty or not set"
-        where = " in the environment of the cluster's head node, where a submitted job runs" if ray_job() else ""
+        nodes = " in the environment of the cluster's nodes that run the command and, in a sweep, its trials"
+        where = nodes if ray_job() else ""
         raise StageError(
             f"the environment variable {teacher.api_key_env}, named by teacher.api_key_env, {problem}; set it to the "
             f"teacher's key{where} (any word will do for an endpoint that needs none)"
