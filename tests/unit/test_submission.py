@@ -5,15 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
 from ray.job_submission import JobDetails
 
 from codeplan.cli import main as cli
+from codeplan.cli import submit as commands
 from codeplan.on_ray.package import packaged_files
-from codeplan.submission import COMMANDS, SubmissionError, end_of
+from codeplan.submission import COMMANDS, Job, SubmissionError, end_of
 from codeplan.submission.credentials import dashboard_address, find_token, travels_openly
 from codeplan.submission.log_stream import LogView
 from codeplan.submission.request import JobRequest, new_job_id, terminal_variables
@@ -306,6 +307,21 @@ def test_exit_codes_are_those_of_the_command(state: str, driver: int | None, cod
     assert end.code == code
     assert message in end.message
     assert bool(message) == bool(end.message)
+
+
+def test_ctrl_c_ends_the_following_alone_and_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+    class Interrupted:
+        job_id = "run-a-1"
+
+        def wait(self) -> int:
+            raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as end:
+        commands._follow(cast(Job, Interrupted()), "http://head:8265")
+    assert end.value.code == 130
+    said = capsys.readouterr().err
+    assert "run-a-1 goes on" in said
+    assert "codeplan logs -f run-a-1 --address http://head:8265" in said
 
 
 def shown(chunks: list[str], *, coloured: bool = False, restarts: tuple[int, ...] = ()) -> str:

@@ -6,6 +6,8 @@ These dashboards are scripted, because no other version of Ray, nor one that is 
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import socket
@@ -21,7 +23,16 @@ from typing import Any
 import pytest
 import ray
 
-from codeplan.submission import SubmissionError, UnknownJobError, UnreachableError, find, jobs, log_stream, submit
+from codeplan.submission import (
+    SubmissionError,
+    UnknownJobError,
+    UnreachableError,
+    find,
+    jobs,
+    log_stream,
+    newest,
+    submit,
+)
 from codeplan.submission import api as apis
 from codeplan.submission.api import JobApi
 
@@ -34,18 +45,35 @@ pytestmark = pytest.mark.usefixtures("no_cluster")
 
 @pytest.fixture
 def dashboard() -> Iterator[Callable[[Respond], str]]:
-    """Starts servers that answer a method, a path and headers as a function says; gives their addresses."""
+    """Starts servers that answer a method, a path and headers as a function says; gives their addresses.
+
+    Status 101 answers a WebSocket.
+    """
 
     def start(respond: Respond) -> str:
         class Handler(BaseHTTPRequestHandler):
             def answer(self) -> None:
                 self.rfile.read(int(self.headers.get("content-length") or 0))
                 status, said = respond(self.command, self.path, {k.lower(): v for k, v in self.headers.items()})
+                if status == 101:
+                    self.log_line(said)
+                    return
                 raw = said.encode() if isinstance(said, str) else json.dumps(said).encode()
                 self.send_response(status)
                 self.send_header("content-length", str(len(raw)))
                 self.end_headers()
                 self.wfile.write(raw)
+
+            def log_line(self, text: str) -> None:
+                """A WebSocket that brings one short text and ends (RFC 6455)."""
+                key = self.headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+                self.protocol_version = "HTTP/1.1"
+                self.send_response(101)
+                self.send_header("upgrade", "websocket")
+                self.send_header("connection", "Upgrade")
+                self.send_header("sec-websocket-accept", base64.b64encode(hashlib.sha1(key.encode()).digest()).decode())
+                self.end_headers()
+                self.wfile.write(bytes((0x81, len(text))) + text.encode() + b"\x88\x00")
 
             do_GET = do_POST = do_PUT = answer  # noqa: N815  # as http.server wants them
 
@@ -297,6 +325,18 @@ def test_a_driver_that_was_not_submitted_is_named_so(dashboard) -> None:
     address = dashboard(lambda _, path, __: (200, VERSION if path == "/api/version" else driver))
     with pytest.raises(SubmissionError, match=r"01000000 is a program that joined the cluster .* was not submitted"):
         find("01000000", address)
+
+
+def test_runs_of_jobs_that_others_submitted_are_listed(dashboard) -> None:
+    known = [{"type": "SUBMISSION", "submission_id": "rayjob-1", "status": "RUNNING", "entrypoint": "x"}]
+
+    def respond(method: str, path: str, headers: dict[str, str]) -> Answer:
+        if path.endswith("/logs/tail"):
+            return 101, f"hello\nMLflow run {'0123abcd' * 4} of toy\n"
+        return 200, VERSION if path == "/api/version" else known
+
+    ((job, run),) = newest(5, dashboard(respond))
+    assert (job.submission_id, run) == ("rayjob-1", "0123abcd" * 4)
 
 
 LOG = "Running entrypoint for job run-a-1: x\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -125,13 +126,13 @@ def _find(job: str, address: str) -> Job:
 
 
 def _follow(job: Job, address: str) -> None:
-    """Show the job's output and end with its exit code; Ctrl-C ends only this."""
+    """Show the job's output and end with its exit code; Ctrl-C ends only this, with 130 as the job has not ended."""
     try:
         code = job.wait()
     except KeyboardInterrupt:
         sys.stdout.flush()
         print(f"\ndetached; {job.job_id} goes on\n{_how_to_come_back(job.job_id, address)}", file=sys.stderr)
-        return
+        raise SystemExit(128 + signal.SIGINT) from None
     if code:
         raise SystemExit(code)
 

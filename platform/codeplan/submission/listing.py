@@ -13,7 +13,7 @@ from codeplan.submission.api import JobApi
 from codeplan.submission.jobs import Job, Notify, notify_on_stderr
 from codeplan.submission.log_stream import log_chunks
 
-_RUN = re.compile(r"^MLflow run (\w+)", re.MULTILINE)
+_RUN = re.compile(r"^MLflow run ([0-9a-f]{32})\b", re.MULTILINE)
 _RUN_WITHIN_S = 3.0
 _RUN_WITHIN = 200_000
 """Characters of a job's log in which its MLflow run is looked for."""
@@ -56,9 +56,12 @@ def newest(limit: int, address: str = "") -> list[tuple[JobDetails, str]]:
 
 
 async def _mlflow_run(api: JobApi, job: JobDetails) -> str:
-    """The MLflow run that the job's log names: Ray keeps nothing that a job says about itself later."""
+    """The MLflow run that the job's log names: Ray keeps nothing that a job says about itself later.
+
+    Jobs that ``ray job submit`` or a RayJob started have no metadata of ours, so every log is looked into.
+    """
     log = ""
-    if "codeplan" not in (job.metadata or {}) or job.status == JobStatus.PENDING:
+    if job.status == JobStatus.PENDING:
         return ""
     with suppress(aiohttp.ClientError, OSError, TimeoutError, ValueError):
         async with asyncio.timeout(_RUN_WITHIN_S):
