@@ -74,10 +74,10 @@ class ReportConfig(Settings):
     itself. All are computed from one pool."""
     pass_k: tuple[Annotated[int, Field(gt=0)], ...] = (1, 5)
     """The k of pass@k for directly sampled programs."""
-    resamples: int = Field(default=2000, gt=0)
-    """Bootstrap resamples of the paired differences between arms."""
+    resamples: int = Field(default=2000, ge=50)
+    """Bootstrap resamples of the paired differences between arms, and random exchanges of their tests."""
     seed: int = Field(default=0, ge=0)
-    """Seed of the bootstrap."""
+    """Seed of the bootstrap and of the tests."""
 
     def counts(self, plans: int) -> tuple[int, ...]:
         """The plan counts to report, ascending, ending with ``plans``, the number that was sampled."""
