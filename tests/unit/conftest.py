@@ -188,8 +188,9 @@ class SweepExample:
             comparisons=(
                 Comparison("codeplan", "control", int(point.values.get("sampling.plans", 10)), difference, 9),
             ),
+            regrets=(),
             outcomes={},
-            quality=PlanQuality(0.2, 0.4, 0.5, None, 0.9, None, None, None, None, None),
+            quality=PlanQuality(0.2, 0.4, 0.3, 0.5, 0.5, None, 0.9, None, None, None, None, None),
             conclusions=(),
             notes=(),
         )

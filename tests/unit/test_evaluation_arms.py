@@ -197,7 +197,12 @@ def test_plan_quality(records: Records) -> None:
     found = plan_quality(records.gather(), teachers, records.oracle_plans)
     assert found.own_plan == pytest.approx(0.5)
     assert found.best_plan == pytest.approx((1 / 2 + 1) / 2)
+    # Of "tested" each plan passes one of two trials: whichever is chosen for a pass fails the other trial. Only where
+    # neither first half has the pass, in one of four pairs of splits, the second half has it.
+    assert found.cross_fitted_best_plan == pytest.approx((1 / 4 + 1) / 2)
     assert found.any_trial == 1.0
+    # As many as there are trials, 4 of the 7 samples: C(5, 4) and C(4, 4) of C(7, 4) subsets hold failures alone.
+    assert found.any_sampled == pytest.approx(((1 - 5 / 35) + (1 - 1 / 35)) / 2)
     assert found.oracle_plan == 1.0
     assert found.distinct == pytest.approx((1 + 1 / 2) / 2)
     # {sort, the, list} and {sort, the, numbers} have 2 of 4 words in common; the other problem's plans are equal.

@@ -45,7 +45,7 @@ def made(
     given = problems or [problem(f"t/{start + number}") for number in range(len(solved))]
     by_plans = [dict.fromkeys(counts, rate) for rate in solved]
     solve_rates = [
-        SolveRates(item.problem_id, item.level, round(rate), every, every, every, None, {}, {})
+        SolveRates(item.problem_id, item.level, round(rate), every, every, every, None, every, {}, {}, {})
         for item, rate, every in zip(given, solved, by_plans, strict=True)
     ]
     return rates.collect(given, solve_rates, SampleSettings(plans=plans, trials=2), judging)

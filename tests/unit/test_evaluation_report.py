@@ -15,10 +15,13 @@ from synthetic_experiment import SAMPLING, experiment
 
 from codeplan.config import ReportConfig
 from codeplan.evaluation import problem_page
+from codeplan.evaluation.conclusions import ONE_SEED, WORDINGS, PoolSizes, conclude
+from codeplan.evaluation.estimators import Estimate
 from codeplan.evaluation.figures import arms_figure
+from codeplan.evaluation.permutation import holm
 from codeplan.evaluation.report import build, load, write
-from codeplan.evaluation.results import Report, ordered_levels
-from codeplan.evaluation.tables import table
+from codeplan.evaluation.results import Comparison, Report, ordered_levels
+from codeplan.evaluation.tables import as_csv, as_markdown, table
 from codeplan.stage import Account
 
 SETTINGS = ReportConfig(plan_counts=(1, 2), pass_k=(1, 5), resamples=200)
@@ -80,18 +83,18 @@ def test_outcomes_are_fractions_of_all_answers(report: Report) -> None:
 
 @pytest.mark.parametrize(
     ("effect", "words"),
-    [(-0.3, "this way, do not help here."), (0.5, "this way, help here."), (0.2, "does not show whether")],
+    [(-0.3, "this way, do not help this student."), (0.5, "help this student."), (0.2, "does not show whether")],
 )
 def test_first_conclusion_follows_the_effect_of_plans(effect: float, words: str) -> None:
     found = report_of(experiment(plan_effect=effect, seed=3))
     assert found.conclusions[0].startswith("With 5 plans CodePLAN solves ")
-    assert "the equal-budget control (95 % interval " in found.conclusions[0]
+    assert "the equal-budget control, the best of 16 programs (95 % interval over problems " in found.conclusions[0]
     assert words in found.conclusions[0]
 
 
 def test_nothing_is_concluded_from_few_problems() -> None:
     found = report_of(experiment(problems=12, plan_effect=0.5))
-    assert all("too few to conclude anything" in sentence for sentence in found.conclusions)
+    assert all("too few to conclude anything" in sentence for sentence in found.conclusions[:-1])
     assert "With only 12 problems nothing is concluded; at least 30 are needed." in found.notes
 
 
@@ -99,9 +102,12 @@ def test_nothing_is_concluded_where_no_problem_distinguishes_the_arms(records: d
     unjudged = [verdict for verdict in records["verdicts"] if verdict.suite == "example"]
     found = report_of({**records, "verdicts": unjudged})
     assert found.conclusions[0] == (
-        "With 5 plans CodePLAN solves as much as the equal-budget control (95 % interval +0.0 to +0.0): "
-        "no problem distinguishes them, too few to conclude anything."
+        "With 5 plans CodePLAN solves as much as the equal-budget control, the best of 16 programs (the same on all 90 "
+        "problems, so that no interval can be estimated): no problem distinguishes them, too few to conclude anything."
     )
+    assert "+0.0 to +0.0" not in as_markdown(found, {})
+    differences = [line for line in as_csv(found).splitlines() if line.startswith("difference,")]
+    assert all(line.endswith(",0.000000,,") for line in differences)
 
 
 def test_notes_name_the_limits_of_the_numbers(records: dict[str, Any]) -> None:
@@ -143,6 +149,61 @@ def test_no_note_on_shown_hidden_tests_where_none_is_shown(records: dict[str, An
     shown = [0] * len(records["problems"])
     found, _ = build(**records, sampling=SAMPLING, report=SETTINGS, shown_hidden_tests=shown)
     assert not any("hidden_without_examples" in note for note in found.notes)
+
+
+def test_every_report_says_that_it_is_about_one_student(report: Report) -> None:
+    assert report.conclusions[-1] == ONE_SEED
+    assert len(report.conclusions) == len(WORDINGS) + 1
+
+
+def test_claims_need_a_p_value_that_survives_the_correction() -> None:
+    sizes = PoolSizes(10, 16)
+    found = Estimate(90, 0.05, 0.01, 0.09)
+    pair = Comparison("codeplan", "direct", 5, found, 30, p=0.02, corrected=0.02)
+    claimed, doubted = (conclude([one], sizes)[0] for one in (pair, replace(pair, corrected=0.12)))
+    assert claimed.endswith("only the equal-budget control shows what plans add.")
+    assert "does not show whether plan sampling beats" in doubted
+    assert doubted.endswith("(p = 0.120 after correction for several comparisons).")
+    untested = replace(pair, plans=1, p=None, corrected=None)
+    assert conclude([untested], sizes) == (ONE_SEED,)
+
+
+def test_p_values_are_corrected_for_all_pairs_at_the_largest_count(report: Report) -> None:
+    tested = [pair for pair in report.comparisons if pair.p is not None]
+    assert [(pair.left, pair.right) for pair in tested] == list(WORDINGS)
+    assert {pair.plans for pair in tested} == {5}
+    values = [pair.p for pair in tested if pair.p is not None]
+    assert [pair.corrected for pair in tested] == holm(values)
+
+
+def test_regret_is_what_the_selection_leaves(records: dict[str, Any], report: Report) -> None:
+    passed = {(v.problem_id, v.program_key) for v in records["verdicts"] if v.suite == "hidden" and v.passed}
+    trials = [p for p in records["programs"] if (p.arm, p.phase) == ("codeplan", "trial")]
+    solvable = {p.problem_id for p in trials if (p.problem_id, p.key) in passed}
+    row = next(row for row in report.regrets if (row.arm, row.level) == ("best_trial", "all"))
+    selected = report.row("best_trial")
+    assert selected is not None
+    assert (row.programs, row.available.mean) == (10, pytest.approx(len(solvable) / 90))
+    assert row.regret.mean == pytest.approx(row.available.mean - selected.mean)
+    assert {(row.arm, row.level) for row in report.regrets} == {
+        (arm, level) for arm in ("control", "best_trial") for level in report.levels
+    }
+    assert report.metrics()["regret.best_trial.all"] == row.regret.mean
+    assert f"of {100 * row.available.mean:.1f} %" in as_markdown(report, {})
+
+
+def test_candidates_with_and_without_plans_are_compared_from_pools_of_one_size() -> None:
+    # As a plan changes nothing here, equally many candidates are equally good.
+    found = report_of(experiment(problems=300, seed=1))
+    pairs = {(pair.left, pair.right): pair.difference for pair in found.comparisons_at(5)}
+    equal = pairs["best_trial", "equal_pool"]
+    assert equal.low < 0 < equal.high
+    assert equal.mean != pairs["best_trial", "control"].mean
+    assert abs(found.quality.any_sampled - found.quality.any_trial) < 0.06
+    control = next(row for row in found.regrets if (row.arm, row.level) == ("control", "all"))
+    assert control.programs == 16
+    assert found.quality.any_sampled < control.available.mean
+    assert any("the best of 10 programs sampled without plans" in sentence for sentence in found.conclusions)
 
 
 def test_no_oracle_row_without_oracle_plans(records: dict[str, Any]) -> None:

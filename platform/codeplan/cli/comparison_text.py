@@ -12,15 +12,14 @@ from rich.table import Table
 
 from codeplan.errors import one_line
 from codeplan.evaluation.arms import TITLES
-from codeplan.evaluation.conclusions import MIN_DIFFERING, MIN_PROBLEMS, points
+from codeplan.evaluation.conclusions import MIN_DIFFERING, MIN_PROBLEMS, SIGNIFICANT, points
+from codeplan.evaluation.estimators import Estimate
 from codeplan.evaluation.lineage import SEEDS, differing_keys, shared_roles
 from codeplan.evaluation.permutation import RESAMPLES
 from codeplan.evaluation.run_comparison import Difference, RunComparison
 
 if TYPE_CHECKING:
     from codeplan.cli.compare import ComparedRun
-
-SIGNIFICANT = 0.05
 
 
 def show(console: Console, runs: Sequence[ComparedRun], results: Sequence[RunComparison]) -> None:
@@ -137,18 +136,22 @@ def _differences_table(reference: ComparedRun, run: ComparedRun, result: RunComp
         table.add_column(name, justify="right", no_wrap=True)
     for found in result.differences:
         problems = f"\n(of {found.difference.n:,})" if found.difference.n < result.problems else ""
-        interval = f"{points(found.difference.mean)} [{points(found.difference.low)}, {points(found.difference.high)}]"
         table.add_row(
             TITLES[found.arm] + problems,
             _plans(found),
             f"{100 * found.reference:.1f}",
             f"{100 * found.compared:.1f}",
-            interval,
+            _with_interval(found.difference),
             _p(found.p.value),
             _p(found.corrected) if found.p.differing else "-",
             f"{found.p.differing:,}",
         )
     return table
+
+
+def _with_interval(found: Estimate) -> str:
+    ends = "all equal" if found.degenerate else f"{points(found.low)}, {points(found.high)}"
+    return f"{points(found.mean)} [{ends}]"
 
 
 def _plans(found: Difference) -> str:
@@ -183,8 +186,8 @@ def _notes(runs: Sequence[ComparedRun], results: Sequence[RunComparison]) -> Ite
     differences = [found for result in results for found in result.differences]
     tested = sum(found.p.differing > 0 for found in differences)
     yield (
-        "Differences are in percentage points, paired by problem. Intervals: bootstrap over problems, not corrected "
-        "for being several, and with few problems too narrow; where an interval and p disagree, go by p."
+        "Differences are in percentage points, paired by problem. Intervals: bootstrap over problems (BCa), not "
+        "corrected for being several, and with few problems too narrow; where an interval and p disagree, go by p."
     )
     exact = all(found.p.exact for found in differences)
     drawn = "" if exact else f", by {RESAMPLES:,} random exchanges where there are too many to count"

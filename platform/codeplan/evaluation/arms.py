@@ -28,6 +28,11 @@ from codeplan.evaluation.judged_problems import IncompleteSamplesError, JudgedPr
 from codeplan.inference.settings import SampleSettings
 
 ArmName = Literal["direct", "control", "codeplan", "best_trial", "oracle"]
+Compared = ArmName | Literal["equal_pool"]
+"""What comparisons have on their sides: the arms, and the best of as many programs without plans as there are trials.
+
+That is not an arm: the plans themselves cost sequences, which its budget leaves out.
+"""
 
 TITLES: dict[ArmName, str] = {
     "direct": "direct",
@@ -37,6 +42,14 @@ TITLES: dict[ArmName, str] = {
     "oracle": "oracle plan",
 }
 """The arms' names in tables and figures, in the order shown."""
+
+CHOOSING: tuple[Literal["control", "best_trial"], ...] = ("control", "best_trial")
+"""The arms whose answer is one of the programs that were run on the example tests."""
+
+
+def compared_title(side: Compared) -> str:
+    """The name of one side of a comparison."""
+    return "as many programs without plans" if side == "equal_pool" else TITLES[side]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +64,10 @@ class SolveRates:
         codeplan: by plan count.
         best_trial: by plan count.
         oracle: None where the problem has no oracle plan.
+        equal_pool: by plan count, the best-scored of as many programs sampled without plans as the plans have trial
+            programs.
+        available: by arm that chooses among programs, at the largest plan count: 1.0 where some program of its pool
+            solves the problem, else 0.0.
         pass_at_k: by k, from the programs sampled without plans.
         outcomes: by arm, the probability of each outcome of the arm's answer at the largest plan count.
     """
@@ -62,13 +79,22 @@ class SolveRates:
     codeplan: Mapping[int, float]
     best_trial: Mapping[int, float]
     oracle: float | None
+    equal_pool: Mapping[int, float]
+    available: Mapping[ArmName, float]
     pass_at_k: Mapping[int, float]
     outcomes: Mapping[ArmName, Mapping[str, float]]
 
-    def rate(self, arm: ArmName, plans: int) -> float | None:
+    def rate(self, arm: Compared, plans: int) -> float | None:
         """The arm's probability at a plan count; ``direct`` and ``oracle`` do not depend on the count."""
         value: float | Mapping[int, float] | None = getattr(self, arm)
         return value[plans] if isinstance(value, Mapping) else value
+
+    def known_rate(self, arm: Compared, plans: int) -> float:
+        """The same for an arm that must have one; raises ValueError where it has none."""
+        rate = self.rate(arm, plans)
+        if rate is None:
+            raise ValueError(f"{self.problem_id} has no value for arm {arm}")
+        return rate
 
 
 def solve_rates(
@@ -98,6 +124,8 @@ def solve_rates(
         codeplan={count: _final_rate(judged, count) for count in counts},
         best_trial=dict(zip(counts, best_trials, strict=True)),
         oracle=_mean([program.solved for program in judged.oracle]) if judged.oracle else None,
+        equal_pool={count: expected_best(scores, passed, count * sampling.trials) for count in counts},
+        available={"control": max(passed), "best_trial": max(map(max, trial_values))},
         pass_at_k={k: pass_at_k(len(passed), int(sum(passed)), k) for k in pass_k},
         outcomes=_outcomes(judged),
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from codeplan.evaluation.arms import ArmName
+from codeplan.evaluation.arms import ArmName, Compared
 from codeplan.evaluation.estimators import Estimate
 from codeplan.evaluation.results import Comparison
+from codeplan.inference.settings import SampleSettings
 
 MIN_PROBLEMS = 30
 """With fewer problems a bootstrap interval is too narrow to be trusted, and nothing is concluded."""
@@ -15,6 +16,36 @@ MIN_PROBLEMS = 30
 MIN_DIFFERING = 6
 """Nor is anything concluded where the two arms differ on fewer problems: the bootstrap sees no variance where it saw no
 failure, while under the sign test even 5 to 0 could be chance (2 * 0.5**5 = 0.0625)."""
+
+SIGNIFICANT = 0.05
+"""Nor where the corrected p-value is not below this: a report makes several claims, and the probability that any of
+them is false must stay below it, not only that of each."""
+
+ONE_SEED = (
+    "All of this is about this student, trained with one seed: training another changes the numbers too, and an "
+    "interval over problems cannot know by how much (sweep.repeats trains several)."
+)
+"""The last sentence of every report on one student."""
+
+THIS_STUDENT = "this student"
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSizes:
+    """How many programs per problem an arm chooses from, at the largest plan count.
+
+    Attributes:
+        trials: the plans' trial programs.
+        control: the programs sampled without plans.
+    """
+
+    trials: int
+    control: int
+
+    @classmethod
+    def of(cls, sampling: SampleSettings) -> PoolSizes:
+        """The sizes that follow from the sampling settings."""
+        return cls(sampling.plans * sampling.trials, sampling.budget(sampling.plans))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,50 +63,61 @@ class Wording:
     inconclusive: str
 
 
-WORDINGS: dict[tuple[ArmName, ArmName], Wording] = {
+WORDINGS: dict[tuple[ArmName, Compared], Wording] = {
     ("codeplan", "control"): Wording(
-        positive="plans, used this way, help here",
-        negative="plans, used this way, do not help here",
-        inconclusive="this run does not show whether plans, used this way, help",
+        positive="plans, used this way, help {student}",
+        negative="plans, used this way, do not help {student}",
+        inconclusive="this does not show whether plans, used this way, help {student}",
     ),
     ("codeplan", "direct"): Wording(
         positive="but CodePLAN generates many times the sequences; only the equal-budget control shows what plans add",
-        negative="plan sampling costs more and solves less here",
-        inconclusive="this run does not show whether plan sampling beats one greedy program",
+        negative="for {student}, plan sampling costs more and solves less",
+        inconclusive="this does not show whether plan sampling beats one greedy program of {student}",
     ),
     ("control", "direct"): Wording(
-        positive="that much is gained by sampling and example tests alone, without any plan",
-        negative="sampling and choosing by example tests does harm here",
-        inconclusive="this run does not show whether sampling and example tests alone gain anything",
+        positive="that much {student} gains by sampling and example tests alone, without any plan",
+        negative="sampling and choosing by example tests does harm to {student}",
+        inconclusive="this does not show whether {student} gains anything by sampling and example tests alone",
     ),
     ("best_trial", "control"): Wording(
-        positive="chosen by the same rule, programs that follow plans are the better candidates",
-        negative="chosen by the same rule, programs that follow plans are the worse candidates",
-        inconclusive="this run does not show which candidates are better, programs with plans or without",
+        positive="the same number of sequences is worth more to {student} with plans than without",
+        negative="the same number of sequences is worth less to {student} with plans than without",
+        inconclusive="this does not show whether the same number of sequences is worth more to {student} with plans",
+    ),
+    ("best_trial", "equal_pool"): Wording(
+        positive="chosen by the same rule from equally many, programs of {student} that follow plans are the better "
+        "candidates",
+        negative="chosen by the same rule from equally many, programs of {student} that follow plans are the worse "
+        "candidates",
+        inconclusive="this does not show which candidates of {student} are better, programs with plans or without",
     ),
     ("codeplan", "best_trial"): Wording(
-        positive="a new program from the chosen plan beats the best trial program",
-        negative="a new program from the chosen plan fails problems that the best trial program had solved",
-        inconclusive="this run does not show whether a new program from the chosen plan beats the best trial program",
+        positive="a new program of {student} from the chosen plan beats the best trial program",
+        negative="a new program of {student} from the chosen plan fails problems that the best trial program had "
+        "solved",
+        inconclusive="this does not show whether a new program of {student} from the chosen plan beats the best trial "
+        "program",
     ),
     ("oracle", "direct"): Wording(
-        positive="the student can follow a plan made from the solution, so better plans could help it",
-        negative="even a plan made from the solution does harm, so look at how well the student follows plans",
-        inconclusive="this run does not show whether even a plan made from the solution helps this student",
+        positive="{student} can follow a plan made from the solution, so better plans could help",
+        negative="even a plan made from the solution does harm to {student}, so look at how well plans are followed",
+        inconclusive="this does not show whether even a plan made from the solution helps {student}",
     ),
 }
-"""The pairs of arms that are compared, and the conclusion for each possible result."""
-
-_RIGHT_ARMS: Mapping[ArmName, str] = {
-    "direct": "one greedy program",
-    "control": "the equal-budget control",
-    "best_trial": "its plans' best trial program",
-}
+"""The pairs that are compared, and the conclusion for each possible result."""
 
 
-def conclude(comparisons: Sequence[Comparison]) -> tuple[str, ...]:
-    """One sentence per comparison."""
-    return tuple(_sentence(comparison) for comparison in comparisons)
+def conclude(comparisons: Sequence[Comparison], sizes: PoolSizes) -> tuple[str, ...]:
+    """One sentence per comparison at the largest plan count, and `ONE_SEED`.
+
+    A sentence claims a direction where the interval over problems excludes zero and the corrected p-value agrees.
+
+    Args:
+        comparisons: of one report; those without a p-value are left out.
+        sizes: how many programs its arms choose from.
+    """
+    tested = [comparison for comparison in comparisons if comparison.p is not None]
+    return (*(_sentence(comparison, sizes) for comparison in tested), ONE_SEED)
 
 
 def points(difference: float) -> str:
@@ -85,38 +127,80 @@ def points(difference: float) -> str:
 
 def interval(difference: Estimate) -> str:
     """The interval of a difference in percentage points, as part of a sentence."""
-    return f"95 % interval {points(difference.low)} to {points(difference.high)}"
+    if difference.degenerate:
+        return f"the same on {_every(difference.n)}, so that no interval can be estimated"
+    return f"95 % interval over problems {points(difference.low)} to {points(difference.high)}"
 
 
-def _sentence(comparison: Comparison) -> str:
-    found = comparison.difference
+def direction(found: Estimate, differing: int) -> int:
+    """1 where the interval is above zero, -1 where it is below, else 0; also 0 where there is too little data."""
+    if too_little(found, differing):
+        return 0
+    return (found.low > 0) - (found.high < 0)
+
+
+def too_little(found: Estimate, differing: int) -> str:
+    """Why a difference is not concluded from, as a sentence's end; empty where it is."""
+    if found.n < MIN_PROBLEMS:
+        return f"{_many(found.n, 'problem')} {'are' if found.n > 1 else 'is'} too few to conclude anything"
+    if differing < MIN_DIFFERING:
+        named = f"only {differing} of {found.n:,} problems" if differing else "no problem"
+        verb = "distinguish" if differing > 1 else "distinguishes"
+        return f"{named} {verb} them, too few to conclude anything"
+    return ""
+
+
+def fact(left: ArmName, right: Compared, found: Estimate, plans: int, sizes: PoolSizes) -> str:
+    """How much more or less one side solves than the other."""
     amount = points(found.mean)
     compared = f"{amount[1:]} points {'less' if amount[0] == '-' else 'more'} than"
     if amount == points(0.0):
         compared = "as much as"
-    fact = f"{_left_arm(comparison)} solves {compared} {_RIGHT_ARMS[comparison.right]} ({interval(found)})"
-    return f"{fact}: {_conclusion(comparison)}."
+    return f"{_left_arm(left, found, plans, sizes)} solves {compared} {_right_arm(right, sizes)}"
+
+
+def _sentence(comparison: Comparison, sizes: PoolSizes) -> str:
+    found = comparison.difference
+    stated = fact(comparison.left, comparison.right, found, comparison.plans, sizes)
+    return f"{stated} ({interval(found)}): {_conclusion(comparison)}."
 
 
 def _conclusion(comparison: Comparison) -> str:
     found, wording = comparison.difference, WORDINGS[comparison.left, comparison.right]
-    if found.n < MIN_PROBLEMS:
-        return f"{found.n} problem{'s are' if found.n > 1 else ' is'} too few to conclude anything"
-    if comparison.differing < MIN_DIFFERING:
-        differing = f"only {comparison.differing} of {found.n:,} problems" if comparison.differing else "no problem"
-        verb = "distinguish" if comparison.differing > 1 else "distinguishes"
-        return f"{differing} {verb} them, too few to conclude anything"
-    if found.low > 0:
-        return wording.positive
-    return wording.negative if found.high < 0 else wording.inconclusive
+    if reason := too_little(found, comparison.differing):
+        return reason
+    claimed = direction(found, comparison.differing)
+    said = {1: wording.positive, -1: wording.negative, 0: wording.inconclusive}
+    if claimed and comparison.corrected is not None and comparison.corrected >= SIGNIFICANT:
+        doubt = f" (p = {comparison.corrected:.3f} after correction for several comparisons)"
+        return f"{wording.inconclusive}{doubt}".format(student=THIS_STUDENT)
+    return said[claimed].format(student=THIS_STUDENT)
 
 
-def _left_arm(comparison: Comparison) -> str:
-    plans = f"{comparison.plans} plan{'s' if comparison.plans > 1 else ''}"
+def _every(problems: int) -> str:
+    return f"all {problems:,} problems" if problems > 1 else "the only problem"
+
+
+def _many(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'s' if count > 1 else ''}"
+
+
+def _left_arm(left: ArmName, found: Estimate, plans: int, sizes: PoolSizes) -> str:
+    counted = _many(plans, "plan")
     named: Mapping[ArmName, str] = {
-        "codeplan": f"With {plans} CodePLAN",
-        "control": f"With the budget of {plans} the equal-budget control",
-        "best_trial": f"With {plans} the best trial program",
-        "oracle": f"On the {comparison.difference.n} problems with an oracle plan, the program from that plan",
+        "codeplan": f"With {counted} CodePLAN",
+        "control": f"With the budget of {counted} the equal-budget control",
+        "best_trial": f"With {counted} the best of {_many(sizes.trials, 'trial program')}",
+        "oracle": f"On the {found.n} problems with an oracle plan, the program from that plan",
     }
-    return named[comparison.left]
+    return named[left]
+
+
+def _right_arm(right: Compared, sizes: PoolSizes) -> str:
+    named: Mapping[Compared, str] = {
+        "direct": "one greedy program",
+        "control": f"the equal-budget control, the best of {_many(sizes.control, 'program')}",
+        "equal_pool": f"the best of {_many(sizes.trials, 'program')} sampled without plans",
+        "best_trial": f"the best of its {_many(sizes.trials, 'trial program')}",
+    }
+    return named[right]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from codeplan.evaluation.conclusions import MIN_PROBLEMS
+from codeplan.evaluation.conclusions import MIN_PROBLEMS, SIGNIFICANT, PoolSizes
 from codeplan.evaluation.judged_problems import JudgedProblem
 from codeplan.inference.settings import SampleSettings
 from codeplan.stage import Account
@@ -43,19 +43,14 @@ def notes(
         given: what the records do not say.
     """
     shown_hidden_tests = given.shown_hidden_tests
-    size = sampling.budget(sampling.plans)
+    size = PoolSizes.of(sampling).control
     total = len(judged_problems)
     programs = [program for judged in judged_problems for program in judged.programs]
     without_examples = sum(not judged.has_examples for judged in judged_problems)
     with_oracle = sum(bool(judged.oracle) for judged in judged_problems)
     not_judged = sum(program.hidden is None for program in programs)
     unfinished = sum(not judged.program.finished for judged in programs) / len(programs)
-    plans = f"{sampling.plans} plan{'s' if sampling.plans > 1 else ''}"
     applicable = {
-        f"The equal-budget control chooses, by the same example tests, from {size:,} programs sampled without a plan: "
-        f"as many sequences as {plans}, their trial programs and one final program.": True,
-        "Numbers for fewer plans are exact expectations over all subsets of the one pool. Intervals of fractions are "
-        "Wilson intervals over problems; intervals of differences are a paired bootstrap over problems.": True,
         f"{without_examples:,} of {total:,} problems have no example test; there every choice is uniform.": True,
         f"The questions of {sum(map(bool, shown_hidden_tests)):,} of {total:,} problems show hidden tests as example "
         f"tests, {sum(shown_hidden_tests):,} in total, as MBPP does with the first assert; "
@@ -77,7 +72,36 @@ def notes(
         ),
         f"With only {total} problems nothing is concluded; at least {MIN_PROBLEMS} are needed.": total < MIN_PROBLEMS,
     }
-    return (*(note for note, applies in applicable.items() if applies), *_missing_plans(given.plan_requests))
+    about_data = (note for note, applies in applicable.items() if applies)
+    return (*_how_counted(sampling), *about_data, *_missing_plans(given.plan_requests))
+
+
+def _how_counted(sampling: SampleSettings) -> Iterator[str]:
+    """What the numbers are, whatever the data."""
+    sizes = PoolSizes.of(sampling)
+    plans = f"{sampling.plans} plan{'s' if sampling.plans > 1 else ''}"
+    yield (
+        f"The equal-budget control chooses, by the same example tests, from {sizes.control:,} programs sampled without "
+        f"a plan: as many sequences as {plans}, their trial programs and one final program."
+    )
+    yield (
+        f"The plans' best trial is chosen from {sizes.trials:,} programs; it is compared with the control, which has "
+        "the same number of sequences, and with as many programs without plans."
+    )
+    yield (
+        "Numbers for fewer plans are exact expectations over all subsets of the one pool. Intervals of fractions are "
+        "Wilson intervals over problems; intervals of differences are a paired bootstrap over problems (BCa)."
+    )
+    yield (
+        "A sentence above claims a direction where the interval excludes zero and the p-value of a paired permutation "
+        f"test, corrected by Holm's method for all such comparisons, is below {SIGNIFICANT}, so that a report rarely "
+        "makes any false claim."
+    )
+    if sampling.trials > 1:
+        yield (
+            "The value of each problem's best plan is biased upward where the same programs choose and score it; the "
+            "cross-fitted value chooses by half of its trial programs and scores by the other half, over all splits."
+        )
 
 
 def _missing_plans(plan_requests: Mapping[str, Account]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from codeplan.evaluation.estimators import cross_fitted_best, pass_at_k
 from codeplan.evaluation.judged_problems import JudgedProblem, JudgedProgram
 from codeplan.records import Plan
 
@@ -21,10 +22,14 @@ class PlanQuality:
 
     Attributes:
         own_plan: fraction of a plan's trial programs that pass the hidden tests, mean over the student's plans.
-        best_plan: the same fraction for the best plan per problem, chosen by the hidden tests: the success rate of one
-            trial program if the choice of the plan were perfect.
+        best_plan: the largest such fraction per problem: the best plan by the hidden tests, chosen and scored by the
+            same programs. Higher than any plan is worth, as what is chosen for its score was also lucky.
+        cross_fitted_best_plan: the same without that bias: the best plan by the hidden tests of one half of the trial
+            programs, scored by the other half; the mean over all splits. None for one trial program per plan. It is
+            what a choice by that half is worth, so somewhat less than a perfect choice would be.
         any_trial: fraction of problems that at least one trial program solves: the success rate if the choice of the
             program were perfect.
+        any_sampled: the same for as many programs sampled without plans; its expectation over all such subsets.
         oracle_plan: fraction of programs from the teacher's plan for the problem's own solution that pass, over the
             problems that have such a plan.
         distinct: number of distinct plan texts divided by the number of plans.
@@ -39,7 +44,9 @@ class PlanQuality:
 
     own_plan: float
     best_plan: float
+    cross_fitted_best_plan: float | None
     any_trial: float
+    any_sampled: float
     oracle_plan: float | None
     distinct: float
     distance: float | None
@@ -69,7 +76,11 @@ def plan_quality(
     return PlanQuality(
         own_plan=_mean([_mean(of_problem) for of_problem in rates]),
         best_plan=_mean([max(of_problem) for of_problem in rates]),
+        cross_fitted_best_plan=_optional_mean(
+            [_cross_fitted(judged) for judged in judged_problems if len(judged.trials[0]) > 1]
+        ),
         any_trial=_mean([float(max(of_problem) > 0.0) for of_problem in rates]),
+        any_sampled=_mean([_any_sampled(judged) for judged in judged_problems]),
         oracle_plan=_optional_mean([_mean([program.solved for program in programs]) for programs in oracles]),
         distinct=_mean([len(set(of_problem)) / len(of_problem) for of_problem in texts]),
         distance=_optional_mean([mean_distance(of_problem) for of_problem in texts if len(of_problem) > 1]),
@@ -121,6 +132,16 @@ def within_problem_correlation(problems: Sequence[Sequence[JudgedProgram]]) -> f
     if min(score_variance, success_variance) < 1e-12:
         return None
     return covariance / math.sqrt(score_variance * success_variance)
+
+
+def _cross_fitted(judged: JudgedProblem) -> float:
+    passed = [sum(int(trial.solved) for trial in trials) for trials in judged.trials]
+    return cross_fitted_best(passed, len(judged.trials[0]))
+
+
+def _any_sampled(judged: JudgedProblem) -> float:
+    passed = sum(int(program.solved) for program in judged.sampled)
+    return pass_at_k(len(judged.sampled), passed, sum(map(len, judged.trials)))
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -8,14 +8,15 @@ from pathlib import Path
 
 from codeplan.config import ReportConfig
 from codeplan.evaluation import figures
-from codeplan.evaluation.arms import TITLES, ArmName, SolveRates, solve_rates
-from codeplan.evaluation.conclusions import WORDINGS, conclude
-from codeplan.evaluation.estimators import estimate, paired_difference
+from codeplan.evaluation.arms import CHOOSING, TITLES, ArmName, SolveRates, solve_rates
+from codeplan.evaluation.comparisons import compare_arms
+from codeplan.evaluation.conclusions import PoolSizes, conclude
+from codeplan.evaluation.estimators import estimate
 from codeplan.evaluation.judged_problems import JudgedProblem, gather
 from codeplan.evaluation.notes import GivenData, notes
 from codeplan.evaluation.plan_quality import plan_quality
 from codeplan.evaluation.rates import BY_PLANS
-from codeplan.evaluation.results import ALL, ArmRow, Comparison, CurvePoint, PassAtKRow, Report, ordered_levels
+from codeplan.evaluation.results import ALL, ArmRow, CurvePoint, PassAtKRow, RegretRow, Report, ordered_levels
 from codeplan.evaluation.tables import as_csv, as_markdown
 from codeplan.files import write_text
 from codeplan.inference.settings import SampleSettings
@@ -89,7 +90,7 @@ def _evaluate(
     pass_k = [k for k in sorted(set(report.pass_k)) if 1 <= k <= size]
     counts = report.counts(sampling.plans)
     rates = [solve_rates(judged, sampling, counts, pass_k) for judged in judged_problems]
-    comparisons = _comparisons(rates, sampling, report)
+    comparisons = compare_arms(rates, sampling.plans, report)
     excluded_k = [k for k in report.pass_k if k not in pass_k]
     made = Report(
         problems=len(judged_problems),
@@ -101,9 +102,10 @@ def _evaluate(
         pass_at_k=_pass_at_k(rates, pass_k),
         curve=_curve(rates, sampling, counts),
         comparisons=comparisons,
+        regrets=_regrets(rates, sampling),
         outcomes=_outcomes(rates),
         quality=plan_quality(judged_problems, plans, oracle_plans),
-        conclusions=conclude([comparison for comparison in comparisons if comparison.plans == sampling.plans]),
+        conclusions=conclude(comparisons, PoolSizes.of(sampling)),
         notes=notes(judged_problems, sampling, excluded_k, given),
     )
     return made, rates
@@ -161,32 +163,25 @@ def _by_level(rates: Sequence[SolveRates]) -> list[tuple[str, Sequence[SolveRate
 
 def _curve(rates: Sequence[SolveRates], sampling: SampleSettings, counts: Sequence[int]) -> tuple[CurvePoint, ...]:
     return tuple(
-        CurvePoint(arm, count, sampling.budget(count), estimate([_rate(problem, arm, count) for problem in rates]))
+        CurvePoint(arm, count, sampling.budget(count), estimate([problem.known_rate(arm, count) for problem in rates]))
         for arm in BY_PLANS
         for count in counts
     )
 
 
-def _comparisons(
-    rates: Sequence[SolveRates], sampling: SampleSettings, settings: ReportConfig
-) -> tuple[Comparison, ...]:
-    comparisons = []
-    for left, right in WORDINGS:
-        both = [problem for problem in rates if problem.rate(left, sampling.plans) is not None]
-        counts = settings.counts(sampling.plans) if left in BY_PLANS else (sampling.plans,)
-        for count in counts if both else ():
-            a, b = ([_rate(problem, arm, count) for problem in both] for arm in (left, right))
-            difference = paired_difference(a, b, resamples=settings.resamples, seed=settings.seed)
-            differing = sum(not math.isclose(x, y, abs_tol=1e-9) for x, y in zip(a, b, strict=True))
-            comparisons.append(Comparison(left, right, count, difference, differing))
-    return tuple(comparisons)
-
-
-def _rate(problem: SolveRates, arm: ArmName, count: int) -> float:
-    rate = problem.rate(arm, count)
-    if rate is None:
-        raise ValueError(f"{problem.problem_id} has no value for arm {arm}")
-    return rate
+def _regrets(rates: Sequence[SolveRates], sampling: SampleSettings) -> tuple[RegretRow, ...]:
+    sizes = PoolSizes.of(sampling)
+    programs = {"control": sizes.control, "best_trial": sizes.trials}
+    rows = []
+    for arm in CHOOSING:
+        for level, of_level in _by_level(rates):
+            available = [problem.available[arm] for problem in of_level]
+            # Rounding must not make a regret negative.
+            regrets = [
+                max(0.0, problem.available[arm] - problem.known_rate(arm, sampling.plans)) for problem in of_level
+            ]
+            rows.append(RegretRow(arm, level, programs[arm], estimate(available), estimate(regrets)))
+    return tuple(rows)
 
 
 def _outcomes(rates: Sequence[SolveRates]) -> dict[ArmName, dict[str, float]]:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 from pydantic import TypeAdapter
 
-from codeplan.evaluation.arms import ArmName
+from codeplan.evaluation.arms import ArmName, Compared
 from codeplan.evaluation.estimators import Estimate
 from codeplan.evaluation.plan_quality import PlanQuality
 
@@ -52,17 +52,40 @@ class Comparison:
 
     Attributes:
         left: the arm that is compared.
-        right: the arm that it is compared with.
+        right: what it is compared with.
         plans: the plan count.
-        difference: the mean, -1 to 1, and its interval.
-        differing: number of problems on which the two arms differ.
+        difference: the mean, -1 to 1, and its interval; degenerate where it is the same on every problem.
+        differing: number of problems on which the two differ.
+        p: p-value of the paired permutation test; None at smaller plan counts, where nothing is concluded.
+        corrected: the same, corrected by Holm's method for all comparisons of the report that have one.
     """
 
     left: ArmName
-    right: ArmName
+    right: Compared
     plans: int
     difference: Estimate
     differing: int
+    p: float | None = None
+    corrected: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RegretRow:
+    """What choosing among programs by example tests leaves unsolved, at the largest plan count.
+
+    Attributes:
+        arm: the arm that chooses.
+        level: the problems' level.
+        programs: number of programs that it chooses from, per problem.
+        available: fraction of problems that at least one of these programs solves.
+        regret: ``available`` minus the fraction that the selected program solves.
+    """
+
+    arm: ArmName
+    level: str
+    programs: int
+    available: Estimate
+    regret: Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +101,8 @@ class Report:
         rows: by arm and level, ``all`` last; a level without problems for an arm has no row.
         pass_at_k: by k and level.
         curve: by arm and plan count.
-        comparisons: by pair of arms and plan count.
+        comparisons: by pair and plan count.
+        regrets: by arm that chooses among programs, and level.
         outcomes: by arm, the fraction of its problems per outcome of the answer, most frequent outcome first.
         quality: quality of the plans.
         conclusions: the comparisons in sentences.
@@ -94,6 +118,7 @@ class Report:
     pass_at_k: tuple[PassAtKRow, ...]
     curve: tuple[CurvePoint, ...]
     comparisons: tuple[Comparison, ...]
+    regrets: tuple[RegretRow, ...]
     outcomes: Mapping[ArmName, Mapping[str, float]]
     quality: PlanQuality
     conclusions: tuple[str, ...]
@@ -128,6 +153,7 @@ class Report:
         named |= {f"pass_at_1.{row.arm}.{row.level}": row.solved.mean for row in self.rows}
         named |= {f"pass_at_{row.k}.sampled.{row.level}": row.solved.mean for row in self.pass_at_k}
         named |= {f"gain.{pair.left}-{pair.right}": pair.difference.mean for pair in self.comparisons_at(self.plans)}
+        named |= {f"regret.{row.arm}.{row.level}": row.regret.mean for row in self.regrets}
         quality = {f"plan_quality.{name}": value for name, value in asdict(self.quality).items() if value is not None}
         return named | quality | {"sequences": float(self.sequences)}
 

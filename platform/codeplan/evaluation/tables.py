@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from codeplan.evaluation.arms import TITLES
+from codeplan.evaluation.arms import TITLES, compared_title
 from codeplan.evaluation.conclusions import interval, points
 from codeplan.evaluation.estimators import Estimate
 from codeplan.evaluation.results import ALL, Report, level_title
@@ -33,8 +33,10 @@ OUTCOME_TITLES: dict[str, str] = {
 
 QUALITY_TITLES: dict[str, str] = {
     "own_plan": "trial programs that pass, mean over the student's plans",
-    "best_plan": "trial programs that pass, for the best plan per problem",
+    "best_plan": "trial programs that pass, best plan per problem, chosen by the same programs (biased upward)",
+    "cross_fitted_best_plan": "trial programs that pass, best plan per problem, chosen by others (cross-fitted)",
     "any_trial": "problems that at least one trial program solves",
+    "any_sampled": "problems that at least one of as many programs sampled without plans solves",
     "oracle_plan": "programs from the oracle plan that pass",
     "distinct": "distinct plan texts among the student's plans",
     "distance": "mean Jaccard distance of words between two plans for a problem",
@@ -75,7 +77,10 @@ def table(report: Report) -> Table:
 
 
 def as_csv(report: Report) -> str:
-    """All estimates, one per line: pass@1 by arm and level, pass@k, the curve, and the differences between arms."""
+    """All estimates, one per line: pass@1 by arm and level, pass@k, the curve, regrets, and differences between arms.
+
+    The ends of an interval that cannot be estimated are empty.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["kind", "arm", "level", "plans", "problems", "mean", "low", "high"])
@@ -83,14 +88,15 @@ def as_csv(report: Report) -> str:
         *(("pass@1", row.arm, row.level, report.plans, row.solved) for row in report.rows),
         *((f"pass@{row.k}", "sampled", row.level, "", row.solved) for row in report.pass_at_k),
         *(("curve", point.arm, ALL, point.plans, point.solved) for point in report.curve),
+        *(("regret", row.arm, row.level, report.plans, row.regret) for row in report.regrets),
         *(
             ("difference", f"{pair.left} - {pair.right}", ALL, pair.plans, pair.difference)
             for pair in report.comparisons
         ),
     ]
     for kind, arm, level, plans, found in named:
-        numbers = (f"{number:.6f}" for number in (found.mean, found.low, found.high))
-        writer.writerow([kind, arm, level, plans, found.n, *numbers])
+        ends = ("", "") if found.degenerate else (f"{found.low:.6f}", f"{found.high:.6f}")
+        writer.writerow([kind, arm, level, plans, found.n, f"{found.mean:.6f}", *ends])
     return text.getvalue()
 
 
@@ -108,6 +114,8 @@ def as_markdown(report: Report, figures: Mapping[str, str]) -> str:
         _by_plans(report),
         "## Differences between arms, paired by problem",
         _differences(report),
+        "## Regret of selection",
+        _regrets(report),
         "## Programs sampled without plans",
         _pass_at_k(report),
         "## Outcomes of the answers",
@@ -154,11 +162,23 @@ def _by_plans(report: Report) -> str:
 
 def _differences(report: Report) -> str:
     rows = []
-    for comparison in report.comparisons:
-        found = comparison.difference
-        arms = f"{TITLES[comparison.left]} - {TITLES[comparison.right]}"
-        rows.append([arms, str(comparison.plans), f"{points(found.mean)} points", interval(found), f"{found.n:,}"])
-    return _markdown_table(["difference", "plans", "mean", "interval", "problems"], rows)
+    for pair in report.comparisons:
+        found = pair.difference
+        sides = f"{compared_title(pair.left)} - {compared_title(pair.right)}"
+        p = "-" if pair.corrected is None else f"{pair.corrected:.3f}"
+        rows.append([sides, str(pair.plans), f"{points(found.mean)} points", interval(found), p, f"{found.n:,}"])
+    return _markdown_table(["difference", "plans", "mean", "interval", "p (Holm)", "problems"], rows)
+
+
+def _regrets(report: Report) -> str:
+    cells = {(row.arm, row.level): f"{cell(row.regret)} of {100 * row.available.mean:.1f} %" for row in report.regrets}
+    sizes = {row.arm: row.programs for row in report.regrets}
+    rows = [[TITLES[arm], f"{size:,}", *(cells[arm, level] for level in report.levels)] for arm, size in sizes.items()]
+    about = (
+        "Problems that some program of the pool solves but the selected one does not, and after *of* all that some "
+        "program solves: what the example tests leave to a better choice."
+    )
+    return f"{about}\n\n{_markdown_table(['choice', 'programs', *map(level_title, report.levels)], rows)}"
 
 
 def _pass_at_k(report: Report) -> str:
@@ -182,7 +202,8 @@ def _quality(report: Report) -> str:
         value = getattr(report.quality, name)
         shown = "-" if value is None else f"{value:.2f}" if name == "score_correlation" else f"{100 * value:.1f} %"
         rows.append([title, shown])
-    return _markdown_table(["measure", "value"], rows)
+    sizes = f"Trial programs per problem: {report.plans * report.trials:,}, {report.trials:,} for each plan."
+    return f"{sizes}\n\n{_markdown_table(['measure', 'value'], rows)}"
 
 
 def _denominator(report: Report, level: str) -> str:

@@ -23,7 +23,7 @@ from codeplan.tracking import Run, flatten
 if TYPE_CHECKING:
     from codeplan.evaluation.results import Report
 
-VERSION = 4
+VERSION = 5
 FILES = {".png", ".md", ".html", ".json", ".csv"}
 """The kinds of files that go to MLflow."""
 FIRST = "pass_at_1.codeplan.all"
