@@ -149,6 +149,7 @@ def test_paired_difference_cancels_problem_difficulty() -> None:
 VALUES = st.sampled_from([0.0, 0.25, 0.5, 1.0])
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(VALUES, VALUES), min_size=2, max_size=30), st.integers(0, 5))
 def test_paired_difference_equals_scipys_paired_bootstrap(pairs: list[tuple[float, float]], seed: int) -> None:
     a, b = (np.array(side) for side in zip(*pairs, strict=True))
@@ -166,7 +167,7 @@ def test_paired_difference_equals_scipys_paired_bootstrap(pairs: list[tuple[floa
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(-3, 3), min_size=2, max_size=5).filter(lambda differences: len(set(differences)) > 1))
 def test_paired_difference_agrees_with_the_bca_formula_over_all_resamples(differences: list[int]) -> None:
     """Efron 1987, equations 2.8 and 6.6, on the exact distribution of the resampled mean."""
@@ -186,6 +187,7 @@ def test_paired_difference_agrees_with_the_bca_formula_over_all_resamples(differ
         assert np.mean(sums <= n * end + 1e-6) >= level - tolerance
 
 
+@settings(deadline=None)
 @given(st.lists(VALUES, min_size=1, max_size=40), st.sampled_from([-0.3, 0.0, 0.1, 1 / 3]))
 def test_equal_differences_have_no_interval(b: list[float], shift: float) -> None:
     found = paired_difference([value + shift for value in b], b, resamples=100, seed=0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from codeplan.evaluation.arms import ArmName, Compared
 from codeplan.evaluation.estimators import Estimate
+from codeplan.evaluation.over_seeds import SeedsEstimate
 from codeplan.evaluation.results import Comparison
 from codeplan.inference.settings import SampleSettings
 
@@ -28,6 +29,8 @@ ONE_SEED = (
 """The last sentence of every report on one student."""
 
 THIS_STUDENT = "this student"
+ANY_STUDENT = "a student trained like this"
+"""Whom a conclusion is about: one training seed says nothing about another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class Wording:
     """The conclusion about a pair of arms, by where the interval of their difference lies.
 
     Attributes:
-        positive: the whole interval is above zero.
+        positive: the whole interval is above zero; in all three ``{student}`` is whom it is about.
         negative: the whole interval is below zero.
         inconclusive: the interval includes zero.
     """
@@ -61,6 +64,10 @@ class Wording:
     positive: str
     negative: str
     inconclusive: str
+
+    def of(self, claimed: int, student: str) -> str:
+        """The conclusion about a student where the interval is above zero (1), below (-1), or includes it (0)."""
+        return {1: self.positive, -1: self.negative, 0: self.inconclusive}[claimed].format(student=student)
 
 
 WORDINGS: dict[tuple[ArmName, Compared], Wording] = {
@@ -120,6 +127,33 @@ def conclude(comparisons: Sequence[Comparison], sizes: PoolSizes) -> tuple[str, 
     return (*(_sentence(comparison, sizes) for comparison in tested), ONE_SEED)
 
 
+def conclude_over_seeds(left: ArmName, right: Compared, plans: int, found: SeedsEstimate, sizes: PoolSizes) -> str:
+    """The sentence about a pair of `WORDINGS` over several training seeds, concluded from the widest interval.
+
+    Where a single seed is given, it is about that student.
+
+    Args:
+        left: the arm that is compared.
+        right: what it is compared with.
+        plans: the plan count.
+        found: the difference, left minus right.
+        sizes: how many programs the arms choose from.
+    """
+    if found.seeds == 1:
+        shown, student = interval(found.over_problems), THIS_STUDENT
+    else:
+        widest = found.widest
+        shown = f"95 % interval over seeds and problems {points(widest.low)} to {points(widest.high)}"
+        if not found.over_problems.degenerate:
+            shown += f", over problems alone {points(found.over_problems.low)} to {points(found.over_problems.high)}"
+        student = ANY_STUDENT
+    stated = fact(left, right, found.widest, plans, sizes)
+    seeds = f"the mean of {found.seeds} training seeds" if found.seeds > 1 else "one training seed"
+    reason = too_little(found.widest, found.differing)
+    wording = WORDINGS[left, right].of(direction(found.widest, found.differing), student)
+    return f"{stated} ({seeds}; {shown}): {reason or wording}."
+
+
 def points(difference: float) -> str:
     """A difference of fractions in percentage points, signed, with one decimal; a rounded zero has no minus sign."""
     return f"{round(100 * difference, 1) + 0.0:+.1f}"
@@ -170,11 +204,10 @@ def _conclusion(comparison: Comparison) -> str:
     if reason := too_little(found, comparison.differing):
         return reason
     claimed = direction(found, comparison.differing)
-    said = {1: wording.positive, -1: wording.negative, 0: wording.inconclusive}
     if claimed and comparison.corrected is not None and comparison.corrected >= SIGNIFICANT:
         doubt = f" (p = {comparison.corrected:.3f} after correction for several comparisons)"
-        return f"{wording.inconclusive}{doubt}".format(student=THIS_STUDENT)
-    return said[claimed].format(student=THIS_STUDENT)
+        return f"{wording.of(0, THIS_STUDENT)}{doubt}"
+    return wording.of(claimed, THIS_STUDENT)
 
 
 def _every(problems: int) -> str:
