@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 import random
@@ -17,11 +19,13 @@ from codeplan.config import SweepConfig
 from codeplan.sweeps.axes import INACTIVE, bands
 from codeplan.sweeps.importance import importance
 from codeplan.sweeps.notes import seed_lift
+from codeplan.sweeps.outputs import as_json
 from codeplan.sweeps.pareto import front
 from codeplan.sweeps.points import Point
 from codeplan.sweeps.space import points
 from codeplan.sweeps.spread import Spread
 from codeplan.sweeps.summary import Summary, summarize
+from codeplan.sweeps.tables import as_csv, as_markdown, best_sentence
 from codeplan.sweeps.trials import Trial
 
 METRIC = "pass_at_1.codeplan.all"
@@ -188,6 +192,44 @@ def test_intervals_over_problems_equal_those_of_the_mean_over_seeds(sweep_exampl
     assert (difference.mean, difference.low, difference.high) == pytest.approx(
         (expected.mean, expected.low, expected.high)
     )
+
+
+def test_differences_of_several_seeds_have_an_interval_over_seeds_and_problems(sweep_example: Any) -> None:
+    from codeplan.evaluation.over_seeds import difference_over_seeds
+    from codeplan.evaluation.rates import read
+
+    sweep = sweep_of(objective=["codeplan - control", "control - codeplan", "codeplan"], repeats=3)
+    trials = sweep_example.trials(sweep, points(sweep, sweep_example.base)[:1], lambda _: 0.4, noise=0.1)
+    summary = summarize(trials, sweep, sweep_example.base, name="toy", home=sweep_example.home)
+    point = summary.points[0]
+    rates = [read(sweep_example.home / trial.report) for trial in trials]
+    plans = point.point.values["sampling.plans"]
+    a, b = ([list(found.of(arm, plans)) for found in rates] for arm in ("codeplan", "control"))
+    spread = point.objectives["codeplan - control"]
+    assert spread.both == difference_over_seeds(a, b, resamples=2000, seed=0)
+    assert spread.both is not None
+    assert spread.both.widest.mean == pytest.approx(spread.mean)
+    assert spread.plain()["seeds_and_problems_interval"] == spread.widest
+    assert spread.widest is not None
+    assert spread.interval is not None
+    assert spread.widest[0] <= spread.interval[0] < spread.interval[1] <= spread.widest[1]
+    assert point.objectives["codeplan"].both is None
+    (sentence,) = point.conclusions  # control - codeplan is no comparison that has words of its own
+    assert "the mean of 3 training seeds; 95 % interval over seeds and problems" in sentence
+    assert f"- {point.label}: {sentence}" in as_markdown(summary, {}, "")
+    assert as_json(summary, [])["points"][0]["conclusions"] == [sentence]
+    assert "95 % interval over seeds and problems [" in best_sentence(summary)
+    row = next(csv.DictReader(io.StringIO(as_csv(summary))))
+    assert float(row["codeplan - control.both_low"]) == pytest.approx(spread.widest[0])
+    assert row["codeplan.both_low"] == ""
+
+
+def test_one_seed_has_no_interval_over_seeds(sweep_example: Any) -> None:
+    sweep = sweep_of(objective="codeplan - control", repeats=1)
+    trials = sweep_example.trials(sweep, points(sweep, sweep_example.base)[:1], lambda _: 0.4)
+    point = summarize(trials, sweep, sweep_example.base, name="toy", home=sweep_example.home).points[0]
+    assert point.objectives["codeplan - control"].both is None
+    assert point.conclusions == ()
 
 
 def test_without_rates_a_difference_has_the_mean_of_the_seeds_intervals(sweep_example: Any) -> None:

@@ -96,9 +96,15 @@ def _intervals(having: Sequence[PointSummary], objective: Objective) -> str:
     missing = sum(point.objectives[objective.name].problems is None for point in having)
     shown = " or ".join(f"{count:,}" for count in counts) or "an unknown number of"
     left = f" It is missing for {_many(missing, 'point')} whose report is gone." if missing else ""
+    both = ""
+    if any(point.objectives[objective.name].both for point in having):
+        both = (
+            " The interval over both is that of the mean for other seeds and other problems: a hierarchical bootstrap "
+            "that draws seeds, and problems for all of them, and the t interval over seeds where that is wider."
+        )
     return (
         f"The interval over problems is the 95 % interval of the mean over seeds for {shown} problems, which all "
-        f"points share; the range over seeds is beside it, and neither contains the other.{left}"
+        f"points share; the range over seeds is beside it, and neither contains the other.{both}{left}"
     )
 
 

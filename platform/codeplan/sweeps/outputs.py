@@ -100,6 +100,7 @@ def _point_json(point: PointSummary) -> dict[str, Any]:
         "values": dict(point.point.values),
         "seeds": {"planned": point.planned, **point.states},
         "objectives": {name: spread.plain() for name, spread in point.objectives.items()},
+        "conclusions": list(point.conclusions),
         "metrics": {name: spread.plain() for name, spread in point.metrics.items()},
         "trials": [
             {

@@ -1,4 +1,4 @@
-"""The interval over problems of a point's number, from the reports of its seeds."""
+"""The intervals of a point's number over problems, and over seeds and problems, from the reports of its seeds."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ from pydantic import TypeAdapter, ValidationError
 
 from codeplan.config import ReportConfig
 from codeplan.evaluation.arms import ArmName
+from codeplan.evaluation.conclusions import WORDINGS, PoolSizes, conclude_over_seeds
 from codeplan.evaluation.estimators import Estimate, paired_difference, wilson
+from codeplan.evaluation.over_seeds import SeedsEstimate, difference_over_seeds
 from codeplan.evaluation.rates import Rates, RatesError, read
 from codeplan.evaluation.report import REPORT
 from codeplan.evaluation.results import Report
+from codeplan.sweeps.spread import Spread
 from codeplan.sweeps.trials import Trial
 
 _PREFIX = "pass_at_1."
+_BySeed = tuple[tuple[float, ...], ...]
 _READER = TypeAdapter(Report)  # made once: it takes longer to make than a report to read
 
 
@@ -100,6 +104,55 @@ def over_problems(
     return _averaged([_difference(found.report, arm, other) for found in of_seeds])
 
 
+def over_seeds_and_problems(
+    metrics: Sequence[str], values: Mapping[int, float], judged: Mapping[int, Judged], bootstrap: ReportConfig
+) -> SeedsEstimate | None:
+    """A difference between two arms with its intervals over problems, over seeds, and over both.
+
+    Args:
+        metrics: two of ``pass_at_1.<arm>.all``, whose difference the number is.
+        values: the number by repeat.
+        judged: the reports by repeat.
+        bootstrap: resamples and seed.
+
+    Returns:
+        None where the number is not of this kind, there are fewer than two seeds, some seed's rates by problem are
+        gone, or the seeds have different problems.
+    """
+    if len(metrics) != 2 or len(values) < 2 or not set(values) <= set(judged):
+        return None
+    rates = [found for repeat in values if (found := judged[repeat].rates)]
+    if len(rates) < len(values) or len({found.problem_ids for found in rates}) > 1:
+        return None
+    names = [cast(ArmName, name.removeprefix(_PREFIX).partition(".")[0]) for name in metrics]
+    sides = [[found.of(arm, found.plan_counts[-1]) for found in rates] for arm in names]
+    answered = [index for index, rate in enumerate(zip(*sides[0], *sides[1], strict=True)) if None not in rate]
+    if not answered:
+        return None
+    left, right = (
+        tuple(tuple(cast(float, of_seed[index]) for index in answered) for of_seed in side) for side in sides
+    )
+    return _over_seeds(left, right, bootstrap.resamples, bootstrap.seed)
+
+
+def conclusion(metrics: Sequence[str], spread: Spread, judged: Mapping[int, Judged]) -> str:
+    """What a difference between two arms shows over several seeds, in a sentence; empty where nothing is to be said.
+
+    Args:
+        metrics: of the difference.
+        spread: its numbers.
+        judged: the reports by repeat.
+    """
+    if spread.both is None:
+        return ""
+    left, right = (cast(ArmName, name.removeprefix(_PREFIX).partition(".")[0]) for name in metrics)
+    if (left, right) not in WORDINGS:
+        return ""
+    report = next(iter(judged.values())).report
+    sizes = PoolSizes(report.plans * report.trials, report.sequences)
+    return conclude_over_seeds(left, right, report.plans, spread.both, sizes)
+
+
 def _fraction(mean: float, rows: Sequence[Estimate | None]) -> Estimate | None:
     counts = {row.n if row else 0 for row in rows}
     if len(counts) != 1 or counts == {0}:
@@ -123,6 +176,12 @@ def _paired(left: ArmName, right: ArmName, rates: Sequence[Rates], bootstrap: Re
 def _bootstrap(a: tuple[float, ...], b: tuple[float, ...], resamples: int, seed: int) -> Estimate:
     """Cached, as the summary of a running sweep is made again and again from mostly the same trials."""
     return paired_difference(a, b, resamples=resamples, seed=seed)
+
+
+@lru_cache(maxsize=1024)
+def _over_seeds(a: _BySeed, b: _BySeed, resamples: int, seed: int) -> SeedsEstimate:
+    """Cached for the same reason."""
+    return difference_over_seeds(a, b, resamples=resamples, seed=seed)
 
 
 def _means(of_seeds: Sequence[Sequence[float | None]]) -> list[float | None]:

@@ -175,7 +175,7 @@ def _variant(objective: Objective, which: str) -> str:
 def _points_head(summary: Summary) -> list[str]:
     head = [axis.title for axis in summary.axes]
     for objective in summary.objectives:
-        head += [title(objective), "95 % over problems", "range over seeds", "95 % t over seeds"]
+        head += [title(objective), *tables.UNCERTAINTIES]
     return [*head, *tables.arm_metrics(summary).values(), "seeds done", "sequences", "cost ($)"]
 
 
@@ -188,6 +188,7 @@ def _points_row(summary: Summary, point: PointSummary) -> dict[str, Any]:
             (tables.over_problems(objective, spread), spread.problems.low if spread.problems else None),
             (tables.over_seeds(objective, spread), spread.low if spread.n else None),
             (tables.t_over_seeds(objective, spread), spread.deviation if spread.n else None),
+            (tables.over_both(objective, spread), spread.widest[0] if spread.widest else None),
         ]
         cells.append(_Cell(number(objective, mean), mean, is_number=True))
         cells += [_Cell(text, key, is_number=True) for text, key in over]

@@ -34,8 +34,10 @@ def hover(point: PointSummary, objective: Objective) -> str:
     if spread.n > 1:
         said.append(f"{spread.n} seeds: {interval(objective, (spread.low, spread.high))[1:-1].replace(',', ' to')}")
         said.append(f"95 % t interval over seeds: {interval(objective, spread.interval)}")
-    if found:
+    if found and not found.degenerate:
         said.append(f"95 % interval over {found.n:,} problems: {interval(objective, (found.low, found.high))}")
+    if spread.both:
+        said.append(f"95 % interval over seeds and problems: {interval(objective, spread.widest)}")
     return "<br>".join([*said, f"seeds done: {point.seeds}"])
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from codeplan.evaluation.estimators import Estimate
+from codeplan.evaluation.over_seeds import SeedsEstimate, t_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +22,13 @@ class Spread:
         values: by repeat, in order; finite numbers only.
         problems: the mean over seeds with its 95 % interval over problems; None for a number that is not a fraction of
             problems, or whose report is gone.
+        both: the difference between two arms with its intervals over problems, over seeds, and over both together; None
+            for any other number, for one seed, and where the rates by problem are gone.
     """
 
     values: Mapping[int, float] = field(default_factory=dict)
     problems: Estimate | None = None
+    both: SeedsEstimate | None = None
 
     @property
     def n(self) -> int:
@@ -59,17 +63,13 @@ class Spread:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Student's 95 % t interval of the mean over seeds; None for fewer than two seeds.
+        """Student's 95 % t interval of the mean over seeds; None for fewer than two seeds."""
+        return t_interval(list(self.values.values()))
 
-        It assumes that the seeds' values are about normally distributed. Of two seeds it is 12.7 standard errors wide
-        to either side, and may leave the range that the number can have: two seeds say little, and it shows.
-        """
-        if (deviation := self.deviation) is None:
-            return None
-        from scipy.special import stdtrit
-
-        half = float(stdtrit(self.n - 1, 0.975)) * deviation / math.sqrt(self.n)
-        return self.mean - half, self.mean + half
+    @property
+    def widest(self) -> tuple[float, float] | None:
+        """The interval over seeds and problems that a difference is concluded from; see `SeedsEstimate.widest`."""
+        return (self.both.widest.low, self.both.widest.high) if self.both else None
 
     def plain(self) -> dict[str, Any]:
         """All of it as JSON data."""
@@ -84,6 +84,7 @@ class Spread:
             "deviation": self.deviation,
             "seeds_interval": self.interval,
             "problems_interval": (problems.low, problems.high) if problems else None,
+            "seeds_and_problems_interval": self.widest,
             "problems": problems.n if problems else None,
             "by_repeat": {str(repeat): value for repeat, value in self.values.items()},
         }

@@ -12,7 +12,7 @@ from typing import Any
 from codeplan.config import ReportConfig, SweepConfig
 from codeplan.sweeps.axes import Axis, axes
 from codeplan.sweeps.objective import Objective, objectives
-from codeplan.sweeps.over_problems import Reports, over_problems
+from codeplan.sweeps.over_problems import Reports, conclusion, over_problems, over_seeds_and_problems
 from codeplan.sweeps.pareto import front
 from codeplan.sweeps.points import Point
 from codeplan.sweeps.spread import Spread
@@ -38,6 +38,7 @@ class PointSummary:
         repeats: seeds that the sweep asks for.
         objectives: by name.
         metrics: all other numbers of its trials, by name.
+        conclusions: a sentence for each objective that is a difference between arms and that several seeds have.
     """
 
     point: Point
@@ -46,6 +47,7 @@ class PointSummary:
     repeats: int
     objectives: Mapping[str, Spread]
     metrics: Mapping[str, Spread]
+    conclusions: tuple[str, ...]
 
     @property
     def planned(self) -> int:
@@ -181,23 +183,27 @@ def _point(
         finite = {
             repeat: float(value) for repeat, value in values.items() if value is not None and math.isfinite(value)
         }
-        return Spread(finite, over_problems(metrics, finite, found, bootstrap))
+        both = over_seeds_and_problems(metrics, finite, found, bootstrap)
+        return Spread(finite, over_problems(metrics, finite, found, bootstrap), both)
 
     names = sorted({name for trial in done.values() for name in trial.metrics})
+    of_objectives = {
+        objective.name: spread(
+            objective.metrics, {repeat: objective.value(trial.metrics) for repeat, trial in done.items()}
+        )
+        for objective in wanted
+    }
+    said = [conclusion(objective.metrics, of_objectives[objective.name], found) for objective in wanted]
     return PointSummary(
         point=trials[0].point,
         label=trials[0].label or trials[0].point.label(sweep),
         trials=tuple(trials),
         repeats=sweep.repeats,
-        objectives={
-            objective.name: spread(
-                objective.metrics, {repeat: objective.value(trial.metrics) for repeat, trial in done.items()}
-            )
-            for objective in wanted
-        },
+        objectives=of_objectives,
         metrics={
             name: spread((name,), {repeat: trial.metrics.get(name) for repeat, trial in done.items()}) for name in names
         },
+        conclusions=tuple(filter(None, said)),
     )
 
 

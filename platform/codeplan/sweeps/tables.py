@@ -20,6 +20,9 @@ from codeplan.sweeps.titles import axis_title, interval, number, short, title, u
 
 _MOST_IN_MARKDOWN = 200
 
+UNCERTAINTIES = ("95 % over problems", "range over seeds", "95 % t over seeds", "95 % over both")
+"""The columns beside a number."""
+
 
 def as_table(summary: Summary, shown: int = 10) -> Table:
     """The best points, for a terminal; what is not shown is counted."""
@@ -70,13 +73,21 @@ def as_table(summary: Summary, shown: int = 10) -> Table:
 
 
 def over_problems(objective: Objective, spread: Spread) -> str:
-    """The interval over problems, without units."""
-    return interval(objective, (spread.problems.low, spread.problems.high) if spread.problems else None)
+    """The interval over problems, without units; none where the number is the same on every problem."""
+    found = spread.problems
+    if found and found.degenerate:
+        return "all equal"
+    return interval(objective, (found.low, found.high) if found else None)
 
 
 def over_seeds(objective: Objective, spread: Spread) -> str:
     """The range over seeds, without units; one seed has none."""
     return interval(objective, (spread.low, spread.high) if spread.n > 1 else None)
+
+
+def over_both(objective: Objective, spread: Spread) -> str:
+    """The interval over seeds and problems together, without units; only a difference between arms has one."""
+    return interval(objective, spread.widest)
 
 
 def t_over_seeds(objective: Objective, spread: Spread) -> str:
@@ -108,12 +119,25 @@ def as_csv(summary: Summary) -> str:
     """One line per point: its values, and every number with both of its uncertainties.
 
     Fractions are between 0 and 1. ``seeds_low`` and ``seeds_high`` are the ends of the t interval over seeds, ``low``
-    and ``high`` those of the interval over problems.
+    and ``high`` those of the interval over problems, ``both_low`` and ``both_high`` those over seeds and problems.
     """
     arms = list(arm_metrics(summary))
     others = sorted({name for point in summary.points for name in point.metrics} - set(arms))
     own = [objective.name for objective in summary.objectives]
-    parts = ("n", "mean", "deviation", "min", "max", "seeds_low", "seeds_high", "problems", "low", "high")
+    parts = (
+        "n",
+        "mean",
+        "deviation",
+        "min",
+        "max",
+        "seeds_low",
+        "seeds_high",
+        "problems",
+        "low",
+        "high",
+        "both_low",
+        "both_high",
+    )
     head = ["point", "best", *(axis.key for axis in summary.axes), "seeds", *_states(summary)]
     head += [f"{name}.{part}" for name in (*own, *arms) for part in parts]
     text = io.StringIO()
@@ -131,11 +155,12 @@ def as_csv(summary: Summary) -> str:
 
 def _csv_cells(spread: Spread) -> list[str]:
     if not spread.n:
-        return ["0"] + [""] * 9
+        return ["0"] + [""] * 11
     found, over = spread.problems, spread.interval or (None, None)
     numbers = [spread.mean, spread.deviation, spread.low, spread.high, *over]
-    ends = (found.low, found.high) if found else (None, None)
-    return [str(spread.n), *map(_csv_number, numbers), str(found.n) if found else "", *map(_csv_number, ends)]
+    ends = (found.low, found.high) if found and not found.degenerate else (None, None)
+    both = spread.widest or (None, None)
+    return [str(spread.n), *map(_csv_number, numbers), str(found.n) if found else "", *map(_csv_number, ends + both)]
 
 
 def _csv_number(value: float | None) -> str:
@@ -162,6 +187,8 @@ def as_markdown(summary: Summary, figures: Mapping[str, str], importance: str) -
         "## Points, best first",
         points_table(summary),
     ]
+    if said := differences(summary):
+        parts += ["## Differences over seeds and problems", "\n".join(f"- {_escaped(one)}" for one in said)]
     if summary.front:
         labels = "\n".join(f"- {_escaped(one_line(point.label))}" for point in summary.front)
         parts += ["## Pareto front", "No other point is as good in every objective and better in one:", labels]
@@ -182,14 +209,25 @@ def best_sentence(summary: Summary, escape: Callable[[str], str] = str) -> str:
         said += f", 95 % interval over {spread.problems.n:,} problems {over_problems(objective, spread)}"
     if spread.n > 1:
         said += f", range over {spread.n} seeds {over_seeds(objective, spread)}"
+    if spread.both:
+        said += f", 95 % interval over seeds and problems {over_both(objective, spread)}"
     return f"{said}; seeds done: {best.seeds}."
+
+
+def differences(summary: Summary) -> list[str]:
+    """A sentence for each point and each objective that is a difference, where several seeds have it."""
+    return [
+        f"{one_line(point.label)}: {sentence}"
+        for point in summary.points[:_MOST_IN_MARKDOWN]
+        for sentence in point.conclusions
+    ]
 
 
 def points_table(summary: Summary) -> str:
     """All points as a Markdown table, best first."""
     head = [*(axis.title for axis in summary.axes)]
     for objective in summary.objectives:
-        head += [title(objective), "95 % over problems", "range over seeds", "95 % t over seeds"]
+        head += [title(objective), *UNCERTAINTIES]
     arms = arm_metrics(summary)
     head += [*arms.values(), "seeds done", "sequences", "cost ($)"]
     ranked = summary.ranked()
@@ -215,6 +253,7 @@ def _cells(objective: Objective, point: PointSummary) -> Iterable[str]:
         over_problems(objective, spread),
         over_seeds(objective, spread),
         t_over_seeds(objective, spread),
+        over_both(objective, spread),
     )
 
 
