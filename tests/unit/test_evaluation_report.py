@@ -106,6 +106,7 @@ def test_nothing_is_concluded_where_no_problem_distinguishes_the_arms(records: d
         "problems, so that no interval can be estimated): no problem distinguishes them, too few to conclude anything."
     )
     assert "+0.0 to +0.0" not in as_markdown(found, {})
+    assert "| +0.0 points | all equal |" in as_markdown(found, {})
     differences = [line for line in as_csv(found).splitlines() if line.startswith("difference,")]
     assert all(line.endswith(",0.000000,,") for line in differences)
 

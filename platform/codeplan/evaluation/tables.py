@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from codeplan.evaluation.arms import TITLES, compared_title
-from codeplan.evaluation.conclusions import interval, points
+from codeplan.evaluation.conclusions import points
 from codeplan.evaluation.estimators import Estimate
 from codeplan.evaluation.results import ALL, Report, level_title
 
@@ -165,9 +165,10 @@ def _differences(report: Report) -> str:
     for pair in report.comparisons:
         found = pair.difference
         sides = f"{compared_title(pair.left)} - {compared_title(pair.right)}"
-        p = "-" if pair.corrected is None else f"{pair.corrected:.3f}"
-        rows.append([sides, str(pair.plans), f"{points(found.mean)} points", interval(found), p, f"{found.n:,}"])
-    return _markdown_table(["difference", "plans", "mean", "interval", "p (Holm)", "problems"], rows)
+        p = "-" if pair.corrected is None else "<0.001" if pair.corrected < 0.001 else f"{pair.corrected:.3f}"
+        ends = "all equal" if found.degenerate else f"{points(found.low)} to {points(found.high)}"
+        rows.append([sides, str(pair.plans), f"{points(found.mean)} points", ends, p, f"{found.n:,}"])
+    return _markdown_table(["difference", "plans", "mean", "95 % interval", "p (Holm)", "problems"], rows)
 
 
 def _regrets(report: Report) -> str:
