@@ -188,7 +188,8 @@ def as_markdown(summary: Summary, figures: Mapping[str, str], importance: str) -
         points_table(summary),
     ]
     if said := differences(summary):
-        parts += ["## Differences over seeds and problems", "\n".join(f"- {_escaped(one)}" for one in said)]
+        about = "Each sentence is right in 95 % of experiments by itself; of many, some are wrong."
+        parts += ["## Differences over seeds and problems", about, "\n".join(f"- {_escaped(one)}" for one in said)]
     if summary.front:
         labels = "\n".join(f"- {_escaped(one_line(point.label))}" for point in summary.front)
         parts += ["## Pareto front", "No other point is as good in every objective and better in one:", labels]
