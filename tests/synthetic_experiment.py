@@ -64,6 +64,7 @@ class _Records:
                 Plan(problem_id=problem.problem_id, author="offline-syntax-tree", solution_index=0, text="1. read")
             )
             self._write(problem, "oracle", "final", min(1.0, with_plan + 0.2), 0, 0)
+            self._write(problem, "foreign", "final", without_plan, 0, 0)
 
     def _write(self, problem: Problem, arm: Arm, phase: Phase, rate: float, plan: int, sample: int) -> None:
         """A program that passes with probability ``rate``, and its verdicts."""

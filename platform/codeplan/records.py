@@ -20,7 +20,7 @@ from codeplan.errors import UserError, one_line
 from codeplan.files import atomic_write
 from codeplan_sandbox import Outcome, Suite
 
-Arm = Literal["direct", "sampled", "codeplan", "oracle"]
+Arm = Literal["direct", "sampled", "codeplan", "oracle", "foreign"]
 """Who wrote a program: ``direct`` greedily from the question; ``sampled`` from the question at temperature (the pool of
 the equal-budget control and of pass@k); ``codeplan`` from the question and one of the student's plans; ``oracle`` from
 the question and the teacher's plan for the problem's own solution."""

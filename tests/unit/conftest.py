@@ -229,6 +229,7 @@ def _rates(solved: Mapping[ArmName, Sequence[float]], report: Report) -> Rates:
         sequences={report.plans: report.sequences},
         direct=tuple(solved["direct"]),
         oracle=tuple(solved["oracle"]),
+        foreign=tuple(solved["foreign"]),
         **by_plans,
     )
 

@@ -113,7 +113,7 @@ def records() -> Records:
 
 
 def rates(records: Records) -> list[SolveRates]:
-    return [solve_rates(judged, SAMPLING, (1, 2), (1, 5)) for judged in records.gather()]
+    return [solve_rates(judged, SAMPLING, (1, 2), (1, 5), "fresh") for judged in records.gather()]
 
 
 def test_solve_rates_of_a_problem_with_example_tests(records: Records) -> None:

@@ -45,7 +45,24 @@ def made(
     given = problems or [problem(f"t/{start + number}") for number in range(len(solved))]
     by_plans = [dict.fromkeys(counts, rate) for rate in solved]
     solve_rates = [
-        SolveRates(item.problem_id, item.level, round(rate), every, every, every, None, every, {}, {}, {})
+        SolveRates(
+            problem_id=item.problem_id,
+            level=item.level,
+            direct=round(rate),
+            control=every,
+            codeplan=every,
+            fresh=every,
+            best_trial=every,
+            plan_after_trial=every,
+            oracle=None,
+            foreign=None,
+            equal_pool=every,
+            available={},
+            pass_at_k={},
+            codeplan_pass_at_k={},
+            after_trial_sequences=every,
+            outcomes={},
+        )
         for item, rate, every in zip(given, solved, by_plans, strict=True)
     ]
     return rates.collect(given, solve_rates, SampleSettings(plans=plans, trials=2), judging)
@@ -64,7 +81,7 @@ def test_written_rates_are_read_back_and_have_the_same_bytes(tmp_path: Path) -> 
     assert found.of("direct", 3) == (0, 0, 1)
     assert found.mean("codeplan", 3) == pytest.approx((0.3 + 1 / 3 + 1) / 3)
     assert found.mean("oracle", 3) is None
-    assert found.arms == ("direct", "control", "codeplan", "best_trial")
+    assert found.arms == ("direct", "control", "codeplan", "fresh", "best_trial", "plan_after_trial")
     with pytest.raises(KeyError):
         found.of("codeplan", 2)
 
@@ -102,7 +119,8 @@ def test_differences_are_compared_minus_reference_over_shared_problems() -> None
     assert codeplan.difference.mean == pytest.approx(1.0 / 3)
     assert codeplan.difference.mean == pytest.approx(codeplan.compared - codeplan.reference)
     assert codeplan.p.value == 2 / 4
-    assert [one.arm for one in found.differences] == ["direct", "control", "codeplan", "best_trial"]
+    arms = ["direct", "control", "codeplan", "fresh", "best_trial", "plan_after_trial"]
+    assert [one.arm for one in found.differences] == arms
 
 
 def test_unequal_plan_counts_are_compared_at_the_largest_shared_and_at_their_own() -> None:
@@ -117,9 +135,9 @@ def test_correction_is_over_all_arms_and_runs_that_differ_anywhere() -> None:
     found = compare_runs(reference, [made([1.0] * 12), made([0.0] * 12), made([0.0] * 6 + [1.0] * 6)])
     first, same, third = (one.differences for one in found)
     assert {one.p.value for one in first} == {2 / 2**12}
-    assert {one.corrected for one in first} == {8 * 2 / 2**12}, "four arms of two runs are tested"
+    assert {one.corrected for one in first} == {12 * 2 / 2**12}, "six arms of two runs are tested"
     assert {(one.p.differing, one.corrected) for one in same} == {(0, 1.0)}
-    assert {one.corrected for one in third} == {4 * 2 / 2**6}
+    assert {one.corrected for one in third} == {6 * 2 / 2**6}
 
 
 def test_the_same_problems_from_another_path_are_comparable() -> None:

@@ -15,6 +15,7 @@ from synthetic_experiment import SAMPLING, experiment
 
 from codeplan.config import ReportConfig
 from codeplan.evaluation import problem_page
+from codeplan.evaluation.arms import TITLES
 from codeplan.evaluation.conclusions import ONE_SEED, WORDINGS, PoolSizes, conclude
 from codeplan.evaluation.estimators import Estimate
 from codeplan.evaluation.figures import arms_figure
@@ -23,6 +24,7 @@ from codeplan.evaluation.report import build, load, write
 from codeplan.evaluation.results import Comparison, Report, ordered_levels
 from codeplan.evaluation.tables import as_csv, as_markdown, table
 from codeplan.stage import Account
+from codeplan_sandbox import Outcome
 
 SETTINGS = ReportConfig(plan_counts=(1, 2), pass_k=(1, 5), resamples=200)
 
@@ -44,15 +46,19 @@ def report(records: dict[str, Any]) -> Report:
 
 def test_rows_by_arm_and_level_have_their_denominators(report: Report) -> None:
     assert report.levels == ["introductory", "interview", "competition", "all"]
-    assert report.arms == ["direct", "control", "codeplan", "best_trial", "oracle"]
+    assert report.arms == list(TITLES)
     assert {row.arm: row.solved.n for row in report.rows if row.level == "all"} == {
         "direct": 90,
         "control": 90,
         "codeplan": 90,
+        "fresh": 90,
         "best_trial": 90,
+        "plan_after_trial": 90,
         "oracle": 45,
+        "foreign": 45,
     }
-    assert {row.solved.n for row in report.rows if row.level == "interview" and row.arm != "oracle"} == {30}
+    every = [row for row in report.rows if row.arm not in {"oracle", "foreign"}]
+    assert {row.solved.n for row in every if row.level == "interview"} == {30}
 
 
 def test_solve_rate_of_a_level_equals_the_fraction_of_its_programs_that_pass(
@@ -83,7 +89,7 @@ def test_outcomes_are_fractions_of_all_answers(report: Report) -> None:
 
 @pytest.mark.parametrize(
     ("effect", "words"),
-    [(-0.3, "this way, do not help this student."), (0.5, "help this student."), (0.2, "does not show whether")],
+    [(-0.3, "this way, do not help this student"), (0.5, "help this student."), (0.06, "does not show whether")],
 )
 def test_first_conclusion_follows_the_effect_of_plans(effect: float, words: str) -> None:
     found = report_of(experiment(plan_effect=effect, seed=3))
@@ -111,6 +117,27 @@ def test_nothing_is_concluded_where_no_problem_distinguishes_the_arms(records: d
     assert all(line.endswith(",0.000000,,") for line in differences)
 
 
+def test_plans_that_lose_are_said_to_be_unread_unless_the_right_one_beats_another_problems() -> None:
+    lost = experiment(plan_effect=-0.3, seed=3)
+    (first, *_), unread = report_of(lost).conclusions, "does not show that this student reads its plan"
+    assert first.endswith(f"do not help this student, but this {unread}, and so not what plans are worth.")
+    # Now the program from another problem's plan never passes, and that of the right plan does.
+    programs = {program.key: program for program in lost["programs"] if program.arm in {"oracle", "foreign"}}
+    verdicts = [
+        verdict.model_copy(
+            update={
+                "outcome": Outcome.PASSED if programs[verdict.program_key].arm == "oracle" else Outcome.WRONG_ANSWER
+            }
+        )
+        if verdict.program_key in programs and verdict.suite == "hidden"
+        else verdict
+        for verdict in lost["verdicts"]
+    ]
+    conclusions = report_of({**lost, "verdicts": verdicts}).conclusions
+    assert conclusions[0].endswith("do not help this student.")
+    assert any("this student reads its plan: the right one is worth more" in sentence for sentence in conclusions)
+
+
 def test_notes_name_the_limits_of_the_numbers(records: dict[str, Any]) -> None:
     kept = [v for v in records["verdicts"] if v.suite == "example" or v.problem_id != "synthetic/test/001"]
     notes = "\n".join(
@@ -121,7 +148,7 @@ def test_notes_name_the_limits_of_the_numbers(records: dict[str, Any]) -> None:
     assert "The questions of 3 of 90 problems show hidden tests as example tests, 3 in total" in notes
     assert "judging.hidden_without_examples: true leaves them out" in notes
     assert "The offline teacher that wrote plans is not an LLM" in notes
-    assert "33 of 2,925 programs have no verdict on the hidden tests; they count as not solved" in notes
+    assert "34 of 2,970 programs have no verdict on the hidden tests; they count as not solved" in notes
     assert "pass@1000 is left out: only 16 programs were sampled per problem" in notes
 
 
@@ -208,10 +235,10 @@ def test_candidates_with_and_without_plans_are_compared_from_pools_of_one_size()
 
 
 def test_no_oracle_row_without_oracle_plans(records: dict[str, Any]) -> None:
-    programs = [program for program in records["programs"] if program.arm != "oracle"]
+    programs = [program for program in records["programs"] if program.arm not in {"oracle", "foreign"}]
     found = report_of({**records, "oracle_plans": [], "programs": programs})
     assert "oracle" not in found.arms
-    assert len(found.conclusions) == len(report_of(records).conclusions) - 1
+    assert len(found.conclusions) == len(report_of(records).conclusions) - 2
     assert "oracle" not in found.outcomes
 
 
@@ -229,7 +256,7 @@ def test_written_files_agree_and_are_deterministic(records: dict[str, Any], repo
     assert [path.read_bytes() for path in written] == [path.read_bytes() for path in again]
     assert {path.name for path in written} == {
         *("report.json", "table.csv", "report.md"),
-        *("figure_plans.png", "figure_arms.png", "figure_outcomes.png"),
+        *("figure_plans.png", "figure_budget.png", "figure_arms.png", "figure_outcomes.png"),
     }
     assert load(tmp_path / "one") == report
     rows = list(csv.DictReader((tmp_path / "one/table.csv").open()))
@@ -270,15 +297,15 @@ class Tags(HTMLParser):
 
 def test_problem_page_is_escaped_and_self_contained(records: dict[str, Any]) -> None:
     shown = {name: value for name, value in records.items() if name != "plans"}
-    page = problem_page.render(**shown, sampling=SAMPLING, seed=1, shown=7)
+    page = problem_page.render(**shown, sampling=SAMPLING, final="fresh", seed=1, shown=7)
     tags = Tags()
     tags.feed(page)
     assert tags.counts["article"] == 7
     assert not {"script", "b", "img", "link"} & set(tags.counts)
     assert all(link.startswith("#problem-") for link in tags.links)
     assert "&lt;script&gt;alert(1)&lt;/script&gt; numbers &amp; print" in page
-    assert page == problem_page.render(**shown, sampling=SAMPLING, seed=1, shown=7)
-    assert page != problem_page.render(**shown, sampling=SAMPLING, seed=2, shown=7)
+    assert page == problem_page.render(**shown, sampling=SAMPLING, final="fresh", seed=1, shown=7)
+    assert page != problem_page.render(**shown, sampling=SAMPLING, final="fresh", seed=2, shown=7)
 
 
 LEVELS = (

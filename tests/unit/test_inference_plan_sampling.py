@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeplan.inference.plan_sampling import sample
-from codeplan.inference.samples import Samples, view
+from codeplan.inference.plan_sampling import foreign_plans, sample
+from codeplan.inference.samples import Samples, needs_examples, view
 from codeplan.inference.settings import SampleSettings
 from codeplan.records import Plan, Problem
 from codeplan.student.generation_request import Generation, GenerationRequest
@@ -52,7 +52,10 @@ class Judge:
         return [SuiteVerdict(outcome, 1, (CaseResult(outcome),)) for outcome in outcomes]
 
 
-ORACLE = {"p": Plan(problem_id="p", author="teacher", solution_index=0, text="teacher's 1")}
+ORACLE = {
+    name: Plan(problem_id=name, author="teacher", solution_index=0, text=f"teacher's {number}")
+    for number, name in enumerate("op")
+}
 
 
 def grow(
@@ -86,6 +89,7 @@ def test_the_three_stages_and_their_controls() -> None:
         ("sampled", "trial"): SETTINGS.budget(4),
         ("codeplan", "trial"): 8,
         ("oracle", "final"): 1,
+        ("foreign", "final"): 1,
         ("codeplan", "final"): 2,
     }
     # Of any three plans one is good, so a bad one is never chosen.
@@ -112,7 +116,7 @@ def test_every_sequence_has_its_own_rng_key_and_a_prompt_of_training() -> None:
     prompts = {(request.task, bool(request.plan)) for request in student.requests}
     assert prompts == {("code", False), ("plan", False), ("plan_code", True)}
     greedy = {request.rng_key.split("/")[2] for request in student.requests if request.greedy}
-    assert greedy == {"direct", "final", "oracle"}
+    assert greedy == {"direct", "final", "oracle", "foreign"}
 
 
 @pytest.mark.parametrize("names", [["p", "q"], ["q", "p"]])
@@ -122,12 +126,14 @@ def test_a_sample_does_not_depend_on_other_problems(names: list[str]) -> None:
 
 
 settings_of_a_stage = st.builds(
-    lambda plans, trials, fewest, oracle: SampleSettings(
-        plans=plans, trials=trials, fewest_plans=min(fewest, plans), oracle=oracle
+    lambda plans, trials, finals, fewest, oracle, foreign: SampleSettings(
+        plans=plans, trials=trials, finals=finals, fewest_plans=min(fewest, plans), oracle=oracle, foreign=foreign
     ),
     st.integers(1, 5),
     st.integers(1, 3),
+    st.integers(0, 2),
     st.integers(1, 5),
+    st.booleans(),
     st.booleans(),
 )
 
@@ -162,6 +168,29 @@ def test_more_plans_generate_only_the_new_ones() -> None:
     assert new["sampled"] == larger.budget(6) - SETTINGS.budget(4)
     assert "direct" not in new
     assert "oracle" not in new
+    assert "foreign" not in new
+
+
+def test_sampled_finals_are_beside_the_greedy_one_and_the_greedy_one_alone_is_run_on_the_examples() -> None:
+    student = Scripted()
+    samples = sampled(SETTINGS.model_copy(update={"finals": 3}), student)
+    made = Counter(request.greedy for request in student.requests if request.rng_key.split("/")[2] == "final")
+    assert made == {True: 2, False: 6}
+    keys = {program.key for program in samples.programs if needs_examples(program)}
+    assert {verdict.program_key for verdict in samples.verdicts} == keys
+    greedy = {prog.key for prog in samples.programs if (prog.arm, prog.phase) == ("codeplan", "final")}
+    assert greedy <= keys
+
+
+@given(st.dictionaries(st.text(), st.sampled_from(["a", "b", "c"])))
+def test_foreign_plans_are_other_problems_plans_with_other_texts(texts: dict[str, str]) -> None:
+    plans = {name: Plan(problem_id=name, author="teacher", text=text) for name, text in texts.items()}
+    found = foreign_plans(plans)
+    assert set(found) == (set(plans) if len(set(texts.values())) > 1 else set())
+    for name, plan in found.items():
+        assert plan.problem_id != name
+        assert plan.text != texts[name]
+    assert foreign_plans(dict(reversed(plans.items()))) == found
 
 
 class TooLong(Scripted):

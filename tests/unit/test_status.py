@@ -58,8 +58,8 @@ def test_a_new_home_needs_everything_and_status_writes_nothing(tmp_path: Path) -
     assert found["plans"].left["prompt_tokens"] > 0
     assert found["student"].left["steps"] == 50
     budget = PLANS + PLANS * TRIALS + 1
-    written = TEST * (PLANS + 1 + budget + PLANS * TRIALS + PLANS + 1)
-    assert found["samples"].left["sequences"] == written, "plans, direct, sampled, trials, final programs, oracle"
+    written = TEST * (PLANS + 1 + budget + PLANS * TRIALS + PLANS + 2)
+    assert found["samples"].left["sequences"] == written, "plans, direct, sampled, trials, finals, oracle, foreign"
     assert found["verdicts"].left["programs"] == written - TEST * PLANS
     assert not (tmp_path / "runs").exists()
 
@@ -134,7 +134,7 @@ def test_what_is_in_the_pools_is_reused_and_equal_programs_count_once(tmp_path: 
     found = status_of(loaded, "report")
     assert found["samples"].left == {"sequences": new - 4, "reused": 4}, "not the plan that is not asked for"
     assert found["samples"].state == "resumable"
-    programs = TEST * (1 + PLANS + PLANS * TRIALS + 1 + PLANS * TRIALS + PLANS + 1)
+    programs = TEST * (1 + PLANS + PLANS * TRIALS + 1 + PLANS * TRIALS + PLANS + 2)
     assert found["verdicts"].left == {"programs": programs - 3 + 1, "reused": 1}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -24,8 +24,14 @@ class SamplingConfig(Settings):
     """Sampling temperature of plans and programs; greedy programs do not use it."""
     top_p: float = Field(default=0.95, gt=0.0, le=1.0)
     """Nucleus sampling threshold."""
+    finals: int = Field(default=0, ge=0)
+    """Stage 3: programs sampled from each plan that can be chosen, beside its greedy one; pass@k of CodePLAN counts
+    them."""
     oracle: bool = True
     """Also sample with a plan that the teacher reasoned back from the test problem's own solution: the upper bound."""
+    foreign: bool = True
+    """Also sample with the oracle plan of another problem: a student that solves as much with it does not read its
+    plan. Takes ``oracle``."""
     seed: int = 0
     """Seed of the sampled tokens."""
 
@@ -74,6 +80,9 @@ class ReportConfig(Settings):
     itself. All are computed from one pool."""
     pass_k: tuple[Annotated[int, Field(gt=0)], ...] = (1, 5)
     """The k of pass@k for directly sampled programs."""
+    final: Literal["fresh", "best_trial", "fresh_if_it_passes"] = "fresh_if_it_passes"
+    """CodePLAN's answer from the chosen plan: a fresh greedy program, the plan's best trial program, or the fresh one
+    if it passes all example tests and else the best trial program."""
     resamples: int = Field(default=2000, ge=50)
     """Bootstrap resamples of the paired differences between arms, and random exchanges of their tests."""
     seed: int = Field(default=0, ge=0)

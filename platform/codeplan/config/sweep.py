@@ -19,7 +19,7 @@ MUTABLE = ("training.learning_rate", "training.weight_decay", "training.mixing",
 MIN_POPULATION = 4
 """Members: one in four is replaced at each exchange."""
 
-ARMS = ("direct", "control", "codeplan", "best_trial", "oracle")
+ARMS = ("direct", "control", "codeplan", "fresh", "best_trial", "plan_after_trial", "oracle", "foreign")
 """The arms whose pass@1 can be an objective."""
 
 

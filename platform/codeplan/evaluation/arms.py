@@ -3,10 +3,16 @@
 * ``direct``: the greedy program from the question.
 * ``control``: the equal-budget control. With n plans the student generates n plans, n x trials programs and one final
   program; the control gets as many programs sampled without a plan, and the same filter by example tests.
-* ``codeplan``: the final program of the best-scored of n plans.
+* ``codeplan``: the answer from the best-scored of n plans, by the rule ``report.final``: its fresh greedy program, its
+  best trial program, or the fresh one if it passes all example tests and else the best trial program.
+* ``fresh``: always the fresh greedy program of that plan, as in the paper.
 * ``best_trial``: the best-scored of all trial programs of n plans: the control's own rule, applied to programs that
-  follow plans. Compared with ``codeplan`` it shows what choosing a plan and generating a new program from it gains.
+  follow plans. Compared with ``fresh`` it shows what choosing a plan and generating a new program from it gains.
+* ``plan_after_trial``: sampled programs first, plans only where none of these passes the example tests; see
+  `codeplan.evaluation.plan_after_trial`.
 * ``oracle``: the greedy program from the teacher's plan for the problem's own solution, where there is such a plan.
+* ``foreign``: the greedy program from the teacher's plan for another problem. A student that solves as much with it as
+  with the oracle plan does not read its plan.
 
 Numbers that depend on a count are exact expectations over all subsets of that size of the one pool that was sampled.
 """
@@ -18,16 +24,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from codeplan.evaluation.estimators import (
-    expected_best,
-    expected_best_of_clusters,
-    pass_at_k,
-    selection_probability,
-)
-from codeplan.evaluation.judged_problems import IncompleteSamplesError, JudgedProblem, JudgedProgram
+from codeplan.evaluation.answers import Answers, FinalRule, best_of, of_best_plan, solved
+from codeplan.evaluation.estimators import expected_best, expected_best_of_clusters, pass_at_k
+from codeplan.evaluation.judged_problems import JudgedProblem
+from codeplan.evaluation.plan_after_trial import plan_after_trial
 from codeplan.inference.settings import SampleSettings
 
-ArmName = Literal["direct", "control", "codeplan", "best_trial", "oracle"]
+ArmName = Literal["direct", "control", "codeplan", "fresh", "best_trial", "plan_after_trial", "oracle", "foreign"]
 Compared = ArmName | Literal["equal_pool"]
 """What comparisons have on their sides: the arms, and the best of as many programs without plans as there are trials.
 
@@ -38,8 +41,11 @@ TITLES: dict[ArmName, str] = {
     "direct": "direct",
     "control": "equal-budget control",
     "codeplan": "CodePLAN",
+    "fresh": "plans, fresh program",
     "best_trial": "plans, best trial",
+    "plan_after_trial": "plan after trial",
     "oracle": "oracle plan",
+    "foreign": "foreign plan",
 }
 """The arms' names in tables and figures, in the order shown."""
 
@@ -62,13 +68,18 @@ class SolveRates:
         direct: 0 or 1.
         control: by plan count.
         codeplan: by plan count.
+        fresh: by plan count.
         best_trial: by plan count.
+        plan_after_trial: by the plan count whose budget it gets.
         oracle: None where the problem has no oracle plan.
+        foreign: None where there is no other problem's plan.
         equal_pool: by plan count, the best-scored of as many programs sampled without plans as the plans have trial
             programs.
         available: by arm that chooses among programs, at the largest plan count: 1.0 where some program of its pool
             solves the problem, else 0.0.
         pass_at_k: by k, from the programs sampled without plans.
+        codeplan_pass_at_k: by k, from the final programs sampled from the chosen plan at the largest plan count.
+        after_trial_sequences: by plan count, the expected number of sequences of ``plan_after_trial``.
         outcomes: by arm, the probability of each outcome of the arm's answer at the largest plan count.
     """
 
@@ -77,15 +88,20 @@ class SolveRates:
     direct: float
     control: Mapping[int, float]
     codeplan: Mapping[int, float]
+    fresh: Mapping[int, float]
     best_trial: Mapping[int, float]
+    plan_after_trial: Mapping[int, float]
     oracle: float | None
+    foreign: float | None
     equal_pool: Mapping[int, float]
     available: Mapping[ArmName, float]
     pass_at_k: Mapping[int, float]
+    codeplan_pass_at_k: Mapping[int, float]
+    after_trial_sequences: Mapping[int, float]
     outcomes: Mapping[ArmName, Mapping[str, float]]
 
     def rate(self, arm: Compared, plans: int) -> float | None:
-        """The arm's probability at a plan count; ``direct`` and ``oracle`` do not depend on the count."""
+        """The arm's probability at a plan count; ``direct``, ``oracle`` and ``foreign`` do not depend on the count."""
         value: float | Mapping[int, float] | None = getattr(self, arm)
         return value[plans] if isinstance(value, Mapping) else value
 
@@ -98,7 +114,7 @@ class SolveRates:
 
 
 def solve_rates(
-    judged: JudgedProblem, sampling: SampleSettings, counts: Sequence[int], pass_k: Sequence[int]
+    judged: JudgedProblem, sampling: SampleSettings, counts: Sequence[int], pass_k: Sequence[int], final: FinalRule
 ) -> SolveRates:
     """The probability that each arm solves one problem.
 
@@ -106,7 +122,8 @@ def solve_rates(
         judged: the problem's programs.
         sampling: the settings that they were sampled with.
         counts: the plan counts to evaluate.
-        pass_k: the k of pass@k; none may exceed the number of sampled programs.
+        pass_k: the k of pass@k; those above the number of sampled programs, or of final ones, are left out.
+        final: how CodePLAN's answer follows from the chosen plan.
 
     Raises:
         IncompleteSamplesError: a plan that can be chosen has no final program.
@@ -116,65 +133,61 @@ def solve_rates(
     trial_scores = [[trial.score for trial in trials] for trials in judged.trials]
     trial_values = [[trial.solved for trial in trials] for trials in judged.trials]
     best_trials = expected_best_of_clusters(trial_scores, trial_values, counts)
+    after_trial = {count: plan_after_trial(judged, sampling, count, final) for count in counts}
     return SolveRates(
         problem_id=judged.problem.problem_id,
         level=judged.problem.level,
         direct=judged.direct.solved,
         control={count: expected_best(scores, passed, sampling.budget(count)) for count in counts},
-        codeplan={count: _final_rate(judged, count) for count in counts},
+        codeplan={count: solved(of_best_plan(judged, count, final)) for count in counts},
+        fresh={count: solved(of_best_plan(judged, count, "fresh")) for count in counts},
         best_trial=dict(zip(counts, best_trials, strict=True)),
+        plan_after_trial={count: found.solved for count, found in after_trial.items()},
         oracle=_mean([program.solved for program in judged.oracle]) if judged.oracle else None,
+        foreign=_mean([program.solved for program in judged.foreign]) if judged.foreign else None,
         equal_pool={count: expected_best(scores, passed, count * sampling.trials) for count in counts},
         available={"control": max(passed), "best_trial": max(map(max, trial_values))},
-        pass_at_k={k: pass_at_k(len(passed), int(sum(passed)), k) for k in pass_k},
-        outcomes=_outcomes(judged),
+        pass_at_k={k: pass_at_k(len(passed), int(sum(passed)), k) for k in pass_k if k <= len(passed)},
+        codeplan_pass_at_k={k: _codeplan_pass_at_k(judged, k) for k in pass_k if k <= sampling.finals},
+        after_trial_sequences={count: found.sequences for count, found in after_trial.items()},
+        outcomes=_outcomes(judged, final),
     )
 
 
-def possible_answers(judged: JudgedProblem) -> dict[ArmName, list[tuple[float, JudgedProgram]]]:
+def possible_answers(judged: JudgedProblem, final: FinalRule) -> dict[ArmName, Answers]:
     """Each arm's possible answers at the largest plan count, with their probabilities.
 
-    The list of ``oracle`` is empty where the problem has no oracle plan.
+    The lists of ``oracle`` and ``foreign`` are empty where the problem has no such plan. ``plan_after_trial`` is left
+    out: its answers are those of ``control`` and of ``codeplan``.
 
     Raises:
         IncompleteSamplesError: a plan that can be chosen has no final program.
     """
+    count = len(judged.plans)
     return {
         "direct": [(1.0, judged.direct)],
-        "control": _best_of(judged.sampled),
-        "codeplan": _possible_finals(judged, len(judged.plans)),
-        "best_trial": _best_of([trial for trials in judged.trials for trial in trials]),
+        "control": best_of(judged.sampled),
+        "codeplan": of_best_plan(judged, count, final),
+        "fresh": of_best_plan(judged, count, "fresh"),
+        "best_trial": best_of([trial for trials in judged.trials for trial in trials]),
         "oracle": [(1 / len(judged.oracle), program) for program in judged.oracle],
+        "foreign": [(1 / len(judged.foreign), program) for program in judged.foreign],
     }
 
 
-def _possible_finals(judged: JudgedProblem, count: int) -> list[tuple[float, JudgedProgram]]:
-    """The final programs that can be the answer with ``count`` plans, each with its probability.
-
-    Raises:
-        IncompleteSamplesError: a plan that can be chosen has no final program.
-    """
-    probabilities = {plan: p for plan, p in enumerate(judged.plan_probabilities(count)) if p > 0.0}
-    if missing := sorted(set(probabilities) - set(judged.finals)):
-        raise IncompleteSamplesError(
-            f"{judged.problem.problem_id}: plan {missing[0]} can be chosen from {count} plans but has no final program"
-        )
-    return [(p, judged.finals[plan]) for plan, p in probabilities.items()]
+def _codeplan_pass_at_k(judged: JudgedProblem, k: int) -> float:
+    """pass@k of the programs sampled from the chosen plan, over the plans that can be chosen."""
+    probabilities = judged.plan_probabilities(len(judged.plans))
+    return math.fsum(
+        p * pass_at_k(len(finals), sum(int(final.solved) for final in finals), k)
+        for plan, finals in judged.sampled_finals.items()
+        if (p := probabilities[plan]) > 0.0
+    )
 
 
-def _best_of(programs: Sequence[JudgedProgram]) -> list[tuple[float, JudgedProgram]]:
-    """The best-scored of these programs, each with its probability of being chosen."""
-    probabilities = selection_probability([program.score for program in programs], len(programs))
-    return [(p, program) for p, program in zip(probabilities, programs, strict=True) if p > 0.0]
-
-
-def _final_rate(judged: JudgedProblem, count: int) -> float:
-    return math.fsum(p * final.solved for p, final in _possible_finals(judged, count))
-
-
-def _outcomes(judged: JudgedProblem) -> dict[ArmName, dict[str, float]]:
+def _outcomes(judged: JudgedProblem, final: FinalRule) -> dict[ArmName, dict[str, float]]:
     outcomes: dict[ArmName, dict[str, float]] = {}
-    for arm, answers in possible_answers(judged).items():
+    for arm, answers in possible_answers(judged, final).items():
         probabilities = outcomes.setdefault(arm, {})
         for p, program in answers:
             probabilities[program.outcome] = probabilities.get(program.outcome, 0.0) + p

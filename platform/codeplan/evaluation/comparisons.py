@@ -28,7 +28,7 @@ def compare_arms(rates: Sequence[SolveRates], plans: int, settings: ReportConfig
     """
     comparisons = []
     for left, right in WORDINGS:
-        both = [problem for problem in rates if problem.rate(left, plans) is not None]
+        both = [problem for problem in rates if None not in (problem.rate(left, plans), problem.rate(right, plans))]
         counts = settings.counts(plans) if left in BY_PLANS else (plans,)
         for count in counts if both else ():
             a, b = ([problem.known_rate(side, count) for problem in both] for side in (left, right))

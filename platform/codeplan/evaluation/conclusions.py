@@ -70,6 +70,8 @@ class Wording:
         return {1: self.positive, -1: self.negative, 0: self.inconclusive}[claimed].format(student=student)
 
 
+NOT_READ = "this does not show that {student} reads its plan, and so not what plans are worth"
+
 WORDINGS: dict[tuple[ArmName, Compared], Wording] = {
     ("codeplan", "control"): Wording(
         positive="plans, used this way, help {student}",
@@ -98,12 +100,22 @@ WORDINGS: dict[tuple[ArmName, Compared], Wording] = {
         "candidates",
         inconclusive="this does not show which candidates of {student} are better, programs with plans or without",
     ),
-    ("codeplan", "best_trial"): Wording(
+    ("fresh", "best_trial"): Wording(
         positive="a new program of {student} from the chosen plan beats the best trial program",
         negative="a new program of {student} from the chosen plan fails problems that the best trial program had "
         "solved",
         inconclusive="this does not show whether a new program of {student} from the chosen plan beats the best trial "
         "program",
+    ),
+    ("plan_after_trial", "control"): Wording(
+        positive="plans help {student} on the problems that its programs without a plan fail",
+        negative="also on the problems that programs without a plan fail, more of these are worth more to {student}",
+        inconclusive="this does not show whether plans help {student} where programs without a plan fail",
+    ),
+    ("oracle", "foreign"): Wording(
+        positive="{student} reads its plan: the right one is worth more than another problem's",
+        negative="another problem's plan serves {student} better than the right one, so it does not read its plan",
+        inconclusive=NOT_READ,
     ),
     ("oracle", "direct"): Wording(
         positive="{student} can follow a plan made from the solution, so better plans could help",
@@ -117,14 +129,18 @@ WORDINGS: dict[tuple[ArmName, Compared], Wording] = {
 def conclude(comparisons: Sequence[Comparison], sizes: PoolSizes) -> tuple[str, ...]:
     """One sentence per comparison at the largest plan count, and `ONE_SEED`.
 
-    A sentence claims a direction where the interval over problems excludes zero and the corrected p-value agrees.
+    A sentence claims a direction where the interval over problems excludes zero and the corrected p-value agrees. Where
+    plans do not win, and the right plan is not shown to be worth more than another problem's, it says that plans were
+    perhaps not read.
 
     Args:
         comparisons: of one report; those without a p-value are left out.
         sizes: how many programs its arms choose from.
     """
     tested = [comparison for comparison in comparisons if comparison.p is not None]
-    return (*(_sentence(comparison, sizes) for comparison in tested), ONE_SEED)
+    reading = [pair for pair in tested if (pair.left, pair.right) == ("oracle", "foreign")]
+    read = not reading or _claimed(reading[0]) > 0
+    return (*(_sentence(comparison, sizes, read=read) for comparison in tested), ONE_SEED)
 
 
 def conclude_over_seeds(left: ArmName, right: Compared, plans: int, found: SeedsEstimate, sizes: PoolSizes) -> str:
@@ -193,10 +209,20 @@ def fact(left: ArmName, right: Compared, found: Estimate, plans: int, sizes: Poo
     return f"{_left_arm(left, found, plans, sizes)} solves {compared} {_right_arm(right, sizes)}"
 
 
-def _sentence(comparison: Comparison, sizes: PoolSizes) -> str:
+def _sentence(comparison: Comparison, sizes: PoolSizes, *, read: bool) -> str:
     found = comparison.difference
     stated = fact(comparison.left, comparison.right, found, comparison.plans, sizes)
-    return f"{stated} ({interval(found)}): {_conclusion(comparison)}."
+    conclusion = _conclusion(comparison)
+    if not read and comparison.right == "control" and _claimed(comparison) < 0:
+        conclusion += f", but {NOT_READ.format(student=THIS_STUDENT)}"
+    return f"{stated} ({interval(found)}): {conclusion}."
+
+
+def _claimed(comparison: Comparison) -> int:
+    """The direction that is claimed: the interval's, unless the corrected p-value disagrees; 0 for none."""
+    if comparison.corrected is not None and comparison.corrected >= SIGNIFICANT:
+        return 0
+    return direction(comparison.difference, comparison.differing)
 
 
 def _conclusion(comparison: Comparison) -> str:
@@ -223,7 +249,9 @@ def _left_arm(left: ArmName, found: Estimate, plans: int, sizes: PoolSizes) -> s
     named: Mapping[ArmName, str] = {
         "codeplan": f"With {counted} CodePLAN",
         "control": f"With the budget of {counted} the equal-budget control",
+        "fresh": f"With {counted} a fresh program from the chosen plan",
         "best_trial": f"With {counted} the best of {_many(sizes.trials, 'trial program')}",
+        "plan_after_trial": f"With the budget of {counted} plan after trial",
         "oracle": f"On the {found.n} problems with an oracle plan, the program from that plan",
     }
     return named[left]
@@ -235,5 +263,6 @@ def _right_arm(right: Compared, sizes: PoolSizes) -> str:
         "control": f"the equal-budget control, the best of {_many(sizes.control, 'program')}",
         "equal_pool": f"the best of {_many(sizes.trials, 'program')} sampled without plans",
         "best_trial": f"the best of its {_many(sizes.trials, 'trial program')}",
+        "foreign": "the program from another problem's plan",
     }
     return named[right]

@@ -6,7 +6,7 @@ Drawn without pyplot, which keeps global state and is not thread-safe.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -21,16 +21,31 @@ COLORS: dict[ArmName, str] = {
     "direct": "#7f7f7f",
     "control": "#e69f00",
     "codeplan": "#0072b2",
+    "fresh": "#56b4e9",
     "best_trial": "#009e73",
+    "plan_after_trial": "#d55e00",
     "oracle": "#cc79a7",
+    "foreign": "#000000",
 }
 _MOST_LEVELS = 25
 """With more levels the bars are too thin to read, and with hundreds the image is too wide for a PNG file."""
 _LONGEST_LEVEL = 28
 """Characters of a level's name; longer names are shortened."""
 
-_MARKERS: dict[ArmName, str] = {"control": "s", "codeplan": "o", "best_trial": "^"}
-_OFFSETS: dict[ArmName, float] = {"control": 0.975, "codeplan": 1.0, "best_trial": 1.025}
+_MARKERS: dict[ArmName, str] = {
+    "control": "s",
+    "codeplan": "o",
+    "fresh": "v",
+    "best_trial": "^",
+    "plan_after_trial": "D",
+}
+_OFFSETS: dict[ArmName, float] = {
+    "control": 0.96,
+    "codeplan": 0.98,
+    "fresh": 1.0,
+    "best_trial": 1.02,
+    "plan_after_trial": 1.04,
+}
 
 _OUTCOME_COLORS = ("#0072b2", "#e69f00", "#56b4e9", "#d55e00", "#cc79a7", "#f0e442", "#999999")
 """For the outcomes that occur, in the order of the tables; where there are more, the rest share the last color."""
@@ -47,7 +62,7 @@ def plans_figure(report: Report, path: Path) -> None:
     if (direct := report.row("direct")) is not None:
         axes.axhline(direct.mean, color=COLORS["direct"], linestyle="--", label=f"{TITLES['direct']}, one program")
         axes.axhspan(direct.low, direct.high, color=COLORS["direct"], alpha=0.12, linewidth=0)
-    sequences = {point.plans: point.sequences for point in report.curve}
+    sequences = {point.plans: point.sequences for point in report.curve if point.arm == "codeplan"}
     axes.set_xscale("log")
     axes.set_xticks(counts, [f"{count}\n({sequences[count]:,})" for count in counts])
     axes.set_xlim(0.8 * counts[0], 1.25 * counts[-1])
@@ -55,6 +70,24 @@ def plans_figure(report: Report, path: Path) -> None:
     axes.set_xlabel("plans sampled per problem (sequences generated per answer, equal for the control)")
     _fraction_axis(axes)
     axes.set_title(f"Problems solved by number of plans ({report.problems:,} problems, 95 % intervals)")
+    legend_below(figure, axes)
+    save(figure, path)
+
+
+def budget_figure(report: Report, path: Path) -> None:
+    """Problems solved by the number of sequences that are generated per problem on average."""
+    figure, axes = canvas(7.5, 4.8)
+    for arm in TITLES:
+        points = [point for point in report.curve if point.arm == arm]
+        if points:
+            _errorbars(axes, arm, [point.sequences for point in points], points)
+    if (direct := report.row("direct")) is not None:
+        _errorbars(axes, "direct", [1.0], [CurvePoint("direct", 0, 1, direct)])
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:,.3g}"))
+    axes.set_xlabel("sequences generated per problem, mean")
+    _fraction_axis(axes)
+    axes.set_title(f"Problems solved by budget ({report.problems:,} problems, 95 % intervals)")
     legend_below(figure, axes)
     save(figure, path)
 
@@ -122,6 +155,7 @@ def outcomes_figure(report: Report, path: Path) -> None:
 
 FIGURES: dict[str, tuple[str, Callable[[Report, Path], None]]] = {
     "plans": ("Problems solved by number of plans", plans_figure),
+    "budget": ("Problems solved by budget", budget_figure),
     "arms": ("pass@1 by level and arm", arms_figure),
     "outcomes": ("Outcomes of the answers", outcomes_figure),
 }
@@ -140,7 +174,10 @@ def canvas(width: float, height: float) -> tuple[Figure, Axes]:
 
 def _curve(axes: Axes, arm: ArmName, points: list[CurvePoint]) -> None:
     # Offset on the logarithmic axis, so that overlapping intervals can be distinguished.
-    counts = [point.plans * _OFFSETS[arm] for point in points]
+    _errorbars(axes, arm, [point.plans * _OFFSETS[arm] for point in points], points)
+
+
+def _errorbars(axes: Axes, arm: ArmName, counts: Sequence[float], points: Sequence[CurvePoint]) -> None:
     means, lows, highs = zip(*((p.solved.mean, p.solved.low, p.solved.high) for p in points), strict=True)
     axes.errorbar(
         counts,
@@ -150,7 +187,7 @@ def _curve(axes: Axes, arm: ArmName, points: list[CurvePoint]) -> None:
             [high - mean for mean, high in zip(means, highs, strict=True)],
         ],
         color=COLORS[arm],
-        marker=_MARKERS[arm],
+        marker=_MARKERS.get(arm, "x"),
         elinewidth=1,
         capsize=3,
         clip_on=False,

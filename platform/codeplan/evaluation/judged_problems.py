@@ -56,8 +56,10 @@ class JudgedProblem:
         sampled: the programs sampled from the question: the equal-budget control draws from these.
         plans: the student's plans, by ``sample_index``.
         trials: the trial programs, per plan.
-        finals: the final programs by plan index, for the plans that can be chosen with some plan count.
+        finals: the greedy final programs by plan index, for the plans that can be chosen with some plan count.
+        sampled_finals: the sampled final programs of the same plans; all empty where none were asked for.
         oracle: the programs from the teacher's plans for the problem's own solutions; empty without such a plan.
+        foreign: the programs from the teacher's plan for another problem's solution; empty without such a plan.
     """
 
     problem: Problem
@@ -66,13 +68,17 @@ class JudgedProblem:
     plans: tuple[Plan, ...]
     trials: tuple[tuple[JudgedProgram, ...], ...]
     finals: dict[int, JudgedProgram]
+    sampled_finals: dict[int, tuple[JudgedProgram, ...]]
     oracle: tuple[JudgedProgram, ...]
+    foreign: tuple[JudgedProgram, ...]
 
     @property
     def programs(self) -> list[JudgedProgram]:
         """All programs of the problem."""
         trials = (trial for trials_of_plan in self.trials for trial in trials_of_plan)
-        return [self.direct, *self.sampled, *trials, *self.finals.values(), *self.oracle]
+        sampled_finals = (final for finals_of_plan in self.sampled_finals.values() for final in finals_of_plan)
+        finals = (*self.finals.values(), *sampled_finals)
+        return [self.direct, *self.sampled, *trials, *finals, *self.oracle, *self.foreign]
 
     @property
     def has_examples(self) -> bool:
@@ -137,14 +143,17 @@ class _RecordIndex:
                 f"{problem.problem_id}: {len(oracle)} oracle programs, but {'a' if with_oracle else 'no'} plan by the "
                 "teacher for its own solution"
             )
+        finals = self._finals(problem)
         return JudgedProblem(
             problem=problem,
             direct=self._numbered(problem, "direct", "final", 1)[0],
             sampled=self._numbered(problem, "sampled", "trial", self.sampling.budget(size)),
             plans=tuple(plans),
             trials=self._trials(problem),
-            finals=self._finals(problem),
+            finals={plan: of_plan[0] for plan, of_plan in finals.items()},
+            sampled_finals={plan: tuple(of_plan[1:]) for plan, of_plan in finals.items()},
             oracle=oracle,
+            foreign=self._judged(problem, "foreign", "final"),
         )
 
     def _trials(self, problem: Problem) -> tuple[tuple[JudgedProgram, ...], ...]:
@@ -157,12 +166,15 @@ class _RecordIndex:
             _expect(problem, f"trial programs of plan {index}", found, range(self.sampling.trials))
         return tuple(tuple(by_plan[index]) for index in range(self.sampling.plans))
 
-    def _finals(self, problem: Problem) -> dict[int, JudgedProgram]:
-        finals = self._judged(problem, "codeplan", "final")
-        by_plan = {final.program.plan_index: final for final in finals}
-        if len(by_plan) != len(finals):
-            raise IncompleteSamplesError(f"{problem.problem_id}: a plan has two final programs")
-        return by_plan
+    def _finals(self, problem: Problem) -> dict[int, list[JudgedProgram]]:
+        """By plan index the greedy final program, then the sampled ones."""
+        by_plan: defaultdict[int, list[JudgedProgram]] = defaultdict(list)
+        for final in self._judged(problem, "codeplan", "final"):
+            by_plan[final.program.plan_index].append(final)
+        for index, finals in by_plan.items():
+            found = [final.program.sample_index for final in finals]
+            _expect(problem, f"final programs of plan {index}", found, range(1 + self.sampling.finals))
+        return dict(by_plan)
 
     def _numbered(self, problem: Problem, arm: Arm, phase: Phase, expected: int) -> tuple[JudgedProgram, ...]:
         found = self._judged(problem, arm, phase)

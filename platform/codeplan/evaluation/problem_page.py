@@ -12,6 +12,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from codeplan.evaluation.answers import FinalRule
 from codeplan.evaluation.arms import TITLES, ArmName, possible_answers
 from codeplan.evaluation.judged_problems import JudgedProblem, JudgedProgram, gather
 from codeplan.evaluation.tables import OUTCOME_TITLES
@@ -65,6 +66,7 @@ def render(
     programs: Iterable[Program],
     verdicts: Collection[Verdict],
     sampling: SampleSettings,
+    final: FinalRule,
     seed: int = 0,
     shown: int = SHOWN,
 ) -> str:
@@ -77,6 +79,7 @@ def render(
         programs: the programs of all arms and phases.
         verdicts: of both suites.
         sampling: the settings that the programs were sampled with.
+        final: how CodePLAN's answer follows from the chosen plan.
         seed: the same seed draws the same problems.
         shown: the maximum number of problems to draw.
 
@@ -98,19 +101,19 @@ def render(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
     )
     return environment.get_template("problem_page.html.j2").render(
-        sections=[_section(judged, oracle_plans) for judged in judged_problems],
+        sections=[_section(judged, oracle_plans, final) for judged in judged_problems],
         total=len(problems),
         seed=seed,
         sampling=sampling,
     )
 
 
-def _section(judged: JudgedProblem, oracle_plans: Sequence[Plan]) -> _ProblemSection:
+def _section(judged: JudgedProblem, oracle_plans: Sequence[Plan], final: FinalRule) -> _ProblemSection:
     probabilities = judged.plan_probabilities(len(judged.plans))
     return _ProblemSection(
         judged=judged,
         references=[plan for plan in oracle_plans if plan.problem_id == judged.problem.problem_id],
-        answers=[_answer(arm, found) for arm, found in possible_answers(judged).items() if found],
+        answers=[_answer(arm, found) for arm, found in possible_answers(judged, final).items() if found],
         plans=[
             _ScoredPlan(plan.text, score, probability, int(sum(trial.solved for trial in trials)))
             for plan, score, probability, trials in zip(
@@ -122,6 +125,6 @@ def _section(judged: JudgedProblem, oracle_plans: Sequence[Plan]) -> _ProblemSec
 
 def _answer(arm: ArmName, found: Sequence[tuple[float, JudgedProgram]]) -> _ArmAnswer:
     probability, judged = max(found, key=lambda candidate: candidate[0])
-    follows_plan = arm in {"codeplan", "best_trial"}
+    follows_plan = arm in {"codeplan", "fresh", "best_trial"}
     title = f"{TITLES[arm]}, from plan {judged.program.plan_index}" if follows_plan else TITLES[arm]
     return _ArmAnswer(title=title, probability=probability, judged=judged)

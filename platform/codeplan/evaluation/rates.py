@@ -30,10 +30,10 @@ from codeplan.inference.settings import SampleSettings
 from codeplan.records import Problem
 
 FILE = "rates.json"
-FORMAT = 1
+FORMAT = 2
 
-BY_PLANS: tuple[ArmName, ...] = ("control", "codeplan", "best_trial")
-"""The arms that depend on the number of plans; for the control it sets the budget."""
+BY_PLANS: tuple[ArmName, ...] = ("control", "codeplan", "fresh", "best_trial", "plan_after_trial")
+"""The arms that depend on the number of plans; for the control and plan after trial it sets the budget."""
 
 
 class RatesError(UserError):
@@ -65,12 +65,18 @@ class Rates(BaseModel):
     """0 or 1."""
     oracle: tuple[float | None, ...]
     """None for a problem without an oracle plan."""
+    foreign: tuple[float | None, ...]
+    """None for a problem without another problem's oracle plan."""
     control: dict[int, tuple[float, ...]]
     """By plan count: with as many programs as that many plans cost in sequences."""
     codeplan: dict[int, tuple[float, ...]]
     """By plan count."""
+    fresh: dict[int, tuple[float, ...]]
+    """By plan count."""
     best_trial: dict[int, tuple[float, ...]]
     """By plan count."""
+    plan_after_trial: dict[int, tuple[float, ...]]
+    """By the plan count whose budget it gets."""
 
     @model_validator(mode="after")
     def _one_value_per_problem(self) -> Rates:
@@ -94,7 +100,7 @@ class Rates(BaseModel):
         return tuple(arm for arm in TITLES if any(rate is not None for rate in self.of(arm, self.plan_counts[-1])))
 
     def of(self, arm: ArmName, plans: int) -> tuple[float | None, ...]:
-        """An arm's rates, one per problem; ``direct`` and ``oracle`` are the same for every plan count.
+        """An arm's rates, one per problem; ``direct``, ``oracle`` and ``foreign`` are the same for all counts.
 
         Raises:
             KeyError: the count was not reported.
@@ -139,6 +145,7 @@ def collect(
         sequences={count: sampling.budget(count) for count in counts},
         direct=tuple(rate.direct for rate in rates),
         oracle=tuple(rate.oracle for rate in rates),
+        foreign=tuple(rate.foreign for rate in rates),
         **by_plans,
     )
 

@@ -89,7 +89,7 @@ def _evaluate(
     size = sampling.budget(sampling.plans)
     pass_k = [k for k in sorted(set(report.pass_k)) if 1 <= k <= size]
     counts = report.counts(sampling.plans)
-    rates = [solve_rates(judged, sampling, counts, pass_k) for judged in judged_problems]
+    rates = [solve_rates(judged, sampling, counts, pass_k, report.final) for judged in judged_problems]
     comparisons = compare_arms(rates, sampling.plans, report)
     excluded_k = [k for k in report.pass_k if k not in pass_k]
     made = Report(
@@ -99,7 +99,7 @@ def _evaluate(
         sequences=size,
         teachers=given.teachers,
         rows=_rows(rates, sampling),
-        pass_at_k=_pass_at_k(rates, pass_k),
+        pass_at_k=_pass_at_k(rates),
         curve=_curve(rates, sampling, counts),
         comparisons=comparisons,
         regrets=_regrets(rates, sampling),
@@ -146,11 +146,19 @@ def _rows(rates: Sequence[SolveRates], sampling: SampleSettings) -> tuple[ArmRow
     return tuple(rows)
 
 
-def _pass_at_k(rates: Sequence[SolveRates], pass_k: Sequence[int]) -> tuple[PassAtKRow, ...]:
-    return tuple(
-        PassAtKRow(k, level, estimate([problem.pass_at_k[k] for problem in of_level]))
-        for k in pass_k
-        for level, of_level in _by_level(rates)
+def _pass_at_k(rates: Sequence[SolveRates]) -> tuple[PassAtKRow, ...]:
+    by_level = _by_level(rates)
+    return (
+        *(
+            PassAtKRow("sampled", k, level, estimate([problem.pass_at_k[k] for problem in of_level]))
+            for k in rates[0].pass_at_k
+            for level, of_level in by_level
+        ),
+        *(
+            PassAtKRow("codeplan", k, level, estimate([problem.codeplan_pass_at_k[k] for problem in of_level]))
+            for k in rates[0].codeplan_pass_at_k
+            for level, of_level in by_level
+        ),
     )
 
 
@@ -163,7 +171,12 @@ def _by_level(rates: Sequence[SolveRates]) -> list[tuple[str, Sequence[SolveRate
 
 def _curve(rates: Sequence[SolveRates], sampling: SampleSettings, counts: Sequence[int]) -> tuple[CurvePoint, ...]:
     return tuple(
-        CurvePoint(arm, count, sampling.budget(count), estimate([problem.known_rate(arm, count) for problem in rates]))
+        CurvePoint(
+            arm,
+            count,
+            _mean_sequences(rates, count) if arm == "plan_after_trial" else sampling.budget(count),
+            estimate([problem.known_rate(arm, count) for problem in rates]),
+        )
         for arm in BY_PLANS
         for count in counts
     )
@@ -184,10 +197,15 @@ def _regrets(rates: Sequence[SolveRates], sampling: SampleSettings) -> tuple[Reg
     return tuple(rows)
 
 
+def _mean_sequences(rates: Sequence[SolveRates], count: int) -> float:
+    """What plan after trial generates per problem, at the budget of so many plans."""
+    return math.fsum(problem.after_trial_sequences[count] for problem in rates) / len(rates)
+
+
 def _outcomes(rates: Sequence[SolveRates]) -> dict[ArmName, dict[str, float]]:
     fractions: dict[ArmName, dict[str, float]] = {}
     for arm in TITLES:
-        answers = [problem.outcomes[arm] for problem in rates if problem.outcomes[arm]]
+        answers = [problem.outcomes[arm] for problem in rates if problem.outcomes.get(arm)]
         names = sorted({name for answer in answers for name in answer})
         totals = {name: math.fsum(answer.get(name, 0.0) for answer in answers) / len(answers) for name in names}
         if totals:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 from pydantic import TypeAdapter
 
@@ -29,8 +30,9 @@ class ArmRow:
 
 @dataclass(frozen=True, slots=True)
 class PassAtKRow:
-    """pass@k of the programs sampled without plans."""
+    """pass@k of the programs sampled without plans, or of those sampled from the chosen plan."""
 
+    arm: Literal["sampled", "codeplan"]
     k: int
     level: str
     solved: Estimate
@@ -38,11 +40,14 @@ class PassAtKRow:
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """The fraction of all problems that an arm solves with ``plans`` plans, or without plans at equal ``sequences``."""
+    """The fraction of all problems that an arm solves with ``plans`` plans, or without plans at equal ``sequences``.
+
+    Of plan after trial ``sequences`` is the mean over problems: it stops where a first program passes.
+    """
 
     arm: ArmName
     plans: int
-    sequences: int
+    sequences: float
     solved: Estimate
 
 
@@ -99,7 +104,7 @@ class Report:
         sequences: sequences generated per answer with that many plans, and programs given to the control.
         teachers: the teachers that wrote the plans for training and for the oracle.
         rows: by arm and level, ``all`` last; a level without problems for an arm has no row.
-        pass_at_k: by k and level.
+        pass_at_k: by arm, k and level.
         curve: by arm and plan count.
         comparisons: by pair and plan count.
         regrets: by arm that chooses among programs, and level.
@@ -151,7 +156,7 @@ class Report:
         """The metrics to compare between runs, by names like ``pass_at_1.codeplan.all``."""
         named = {"problems": float(self.problems)}
         named |= {f"pass_at_1.{row.arm}.{row.level}": row.solved.mean for row in self.rows}
-        named |= {f"pass_at_{row.k}.sampled.{row.level}": row.solved.mean for row in self.pass_at_k}
+        named |= {f"pass_at_{row.k}.{row.arm}.{row.level}": row.solved.mean for row in self.pass_at_k}
         named |= {f"gain.{pair.left}-{pair.right}": pair.difference.mean for pair in self.comparisons_at(self.plans)}
         named |= {f"regret.{row.arm}.{row.level}": row.regret.mean for row in self.regrets}
         quality = {f"plan_quality.{name}": value for name, value in asdict(self.quality).items() if value is not None}
@@ -165,7 +170,7 @@ class Report:
         """
         direct = self.row("direct")
         points = [(f"curve/{point.arm}", point.plans, point.solved.mean) for point in self.curve]
-        points += [(f"budget/{point.arm}", point.sequences, point.solved.mean) for point in self.curve]
+        points += [(f"budget/{point.arm}", round(point.sequences), point.solved.mean) for point in self.curve]
         if direct is not None:
             points += [("curve/direct", plans, direct.mean) for plans in sorted({point.plans for point in self.curve})]
         return points

@@ -31,6 +31,9 @@ OUTCOME_TITLES: dict[str, str] = {
 }
 """The names of outcomes in tables and figures, in the order shown."""
 
+SAMPLED_TITLES = {"sampled": "without plans", "codeplan": "CodePLAN, from the chosen plan"}
+"""The names of the pools of pass@k."""
+
 QUALITY_TITLES: dict[str, str] = {
     "own_plan": "trial programs that pass, mean over the student's plans",
     "best_plan": "trial programs that pass, best plan per problem, chosen by the same programs (biased upward)",
@@ -86,7 +89,7 @@ def as_csv(report: Report) -> str:
     writer.writerow(["kind", "arm", "level", "plans", "problems", "mean", "low", "high"])
     named: list[tuple[str, str, str, int | str, Estimate]] = [
         *(("pass@1", row.arm, row.level, report.plans, row.solved) for row in report.rows),
-        *((f"pass@{row.k}", "sampled", row.level, "", row.solved) for row in report.pass_at_k),
+        *((f"pass@{row.k}", row.arm, row.level, "", row.solved) for row in report.pass_at_k),
         *(("curve", point.arm, ALL, point.plans, point.solved) for point in report.curve),
         *(("regret", row.arm, row.level, report.plans, row.regret) for row in report.regrets),
         *(
@@ -116,7 +119,7 @@ def as_markdown(report: Report, figures: Mapping[str, str]) -> str:
         _differences(report),
         "## Regret of selection",
         _regrets(report),
-        "## Programs sampled without plans",
+        "## Sampled programs",
         _pass_at_k(report),
         "## Outcomes of the answers",
         _outcomes(report),
@@ -154,10 +157,20 @@ def _by_level(report: Report) -> str:
 
 def _by_plans(report: Report) -> str:
     cells = {(point.arm, point.plans): cell(point.solved) for point in report.curve}
-    sequences = {point.plans: point.sequences for point in report.curve}
+    sequences = {(point.arm, point.plans): f"{round(point.sequences, 1):,g}" for point in report.curve}
     arms = list(dict.fromkeys(point.arm for point in report.curve))
-    rows = [[str(plans), f"{count:,}", *(cells[arm, plans] for arm in arms)] for plans, count in sequences.items()]
-    return _markdown_table(["plans", "sequences", *(TITLES[arm] for arm in arms)], rows)
+    counts = list(dict.fromkeys(point.plans for point in report.curve))
+    rows = [
+        [
+            str(plans),
+            sequences["codeplan", plans],
+            *(cells[arm, plans] for arm in arms),
+            sequences["plan_after_trial", plans],
+        ]
+        for plans in counts
+    ]
+    head = ["plans", "sequences", *(TITLES[arm] for arm in arms), "its sequences, mean"]
+    return _markdown_table(head, rows)
 
 
 def _differences(report: Report) -> str:
@@ -183,8 +196,11 @@ def _regrets(report: Report) -> str:
 
 
 def _pass_at_k(report: Report) -> str:
-    cells = {(row.k, row.level): cell(row.solved) for row in report.pass_at_k}
-    rows = [[f"pass@{k}", *(cells[k, level] for level in report.levels)] for k in dict.fromkeys(k for k, _ in cells)]
+    cells = {(row.arm, row.k, row.level): cell(row.solved) for row in report.pass_at_k}
+    rows = [
+        [f"pass@{k}, {SAMPLED_TITLES[arm]}", *(cells[arm, k, level] for level in report.levels)]
+        for arm, k in dict.fromkeys((arm, k) for arm, k, _ in cells)
+    ]
     return _markdown_table(["", *map(level_title, report.levels)], rows)
 
 

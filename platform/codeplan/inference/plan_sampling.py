@@ -7,12 +7,13 @@ generated. Smaller plan counts need no samples of their own (`codeplan.evaluatio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from codeplan.inference.samples import Samples, as_record, pool_key, selectable_plans, view
+from codeplan.inference.samples import Samples, as_record, needs_examples, pool_key, selectable_plans, view
 from codeplan.inference.settings import SampleSettings
+from codeplan.randomness import seed_of
 from codeplan.records import Arm, Phase, Plan, Problem, Program, Verdict
 from codeplan.student.generation_request import Generation, GenerationRequest
 from codeplan_sandbox import Suite, SuiteVerdict
@@ -70,7 +71,8 @@ def sample(
         pool: what was sampled before, and more perhaps than the settings ask for.
 
     Yields:
-        What is new, part by part: plans, programs, verdicts, final programs. Keep each before the next is asked for.
+        What is new, part by part: plans, programs, verdicts, final programs, their verdicts. Keep each before the next
+        is asked for.
     """
     by_id = {problem.problem_id: problem for problem in problems}
     yield (new := Samples(plans=_sample_plans(problems, pool.plans, student, settings)))  # phase 1
@@ -83,17 +85,19 @@ def sample(
     )  # phase 2
     pool += new
     specs = _final_specs(by_id, view(pool, settings), settings)
-    yield Samples(programs=_write(specs, pool.programs, student, settings))  # phase 3
+    yield (new := Samples(programs=_write(specs, pool.programs, student, settings)))  # phase 3
+    pool += new
+    yield Samples(verdicts=judge_examples(by_id, view(pool, settings).programs, pool.verdicts, judge))
 
 
 def judge_examples(
     problems: Mapping[str, Problem], programs: Iterable[Program], there: Iterable[Verdict], judge: JudgeFunction
 ) -> list[Verdict]:
-    """Run trial programs on the example tests; equal programs once, and none where a problem has no example test.
+    """Run programs on the example tests; equal programs once, and none where a problem has no example test.
 
     Args:
         problems: by problem_id.
-        programs: of any phase; only trials are judged.
+        programs: of any phase; those are judged that something is chosen by, see `samples.needs_examples`.
         there: verdicts that need not be given again.
         judge: the sandbox.
     """
@@ -102,7 +106,7 @@ def judge_examples(
     texts = {
         (program.problem_id, program.key): program.code
         for program in programs
-        if program.phase == "trial" and program.problem_id in suites and not program.dropped
+        if needs_examples(program) and program.problem_id in suites and not program.dropped
     }
     new = {key: code for key, code in texts.items() if key not in known}
     found = judge([(code, suites[problem_id]) for (problem_id, _), code in new.items()])
@@ -156,8 +160,31 @@ def _first_specs(
         for trial in range(settings.trials)
     ]
     if settings.oracle:
-        specs += [_oracle(problems[key], plan, settings) for key, plan in oracle_plans.items() if key in problems]
+        specs += [_of_oracle("oracle", problems[key], plan, settings) for key, plan in own(oracle_plans, problems)]
+    if settings.oracle and settings.foreign:
+        foreign = foreign_plans(oracle_plans)
+        specs += [_of_oracle("foreign", problems[key], plan, settings) for key, plan in own(foreign, problems)]
     return specs
+
+
+def own(plans: Mapping[str, Plan], problems: Container[str]) -> list[tuple[str, Plan]]:
+    """The plans for these problems."""
+    return [(problem_id, plan) for problem_id, plan in plans.items() if problem_id in problems]
+
+
+def foreign_plans(oracle_plans: Mapping[str, Plan]) -> dict[str, Plan]:
+    """For every problem the oracle plan of another one, with another text; none where all texts are equal.
+
+    The other problem is the next one in an order by hash, which has nothing to do with levels or the file's order.
+    """
+    order = sorted(oracle_plans, key=lambda problem_id: (seed_of(f"foreign/{problem_id}"), problem_id))
+    found = {}
+    for position, problem_id in enumerate(order):
+        others = (oracle_plans[other] for other in order[position + 1 :] + order[:position])
+        plan = next((plan for plan in others if plan.text != oracle_plans[problem_id].text), None)
+        if plan is not None:
+            found[problem_id] = plan
+    return found
 
 
 def _without_plan(problem: Problem, settings: SampleSettings) -> list[ProgramSpec]:
@@ -174,25 +201,25 @@ def _without_plan(problem: Problem, settings: SampleSettings) -> list[ProgramSpe
 
 def _with_plan(problem: Problem, plan: Plan, phase: Phase, index: int, settings: SampleSettings) -> ProgramSpec:
     rng_key = _rng_key(settings, problem, phase, plan.sample_index, index)
-    request = GenerationRequest(
-        problem=problem, task="plan_code", plan=plan.text, rng_key=rng_key, greedy=phase == "final"
-    )
+    greedy = phase == "final" and index == 0
+    request = GenerationRequest(problem=problem, task="plan_code", plan=plan.text, rng_key=rng_key, greedy=greedy)
     return ProgramSpec("codeplan", phase, plan.sample_index, index, request, plan.dropped)
 
 
-def _oracle(problem: Problem, plan: Plan, settings: SampleSettings) -> ProgramSpec:
-    rng_key = _rng_key(settings, problem, "oracle")
+def _of_oracle(arm: Arm, problem: Problem, plan: Plan, settings: SampleSettings) -> ProgramSpec:
+    rng_key = _rng_key(settings, problem, arm)
     request = GenerationRequest(problem=problem, task="plan_code", plan=plan.text, rng_key=rng_key, greedy=True)
-    return ProgramSpec("oracle", "final", plan.sample_index, 0, request)
+    return ProgramSpec(arm, "final", plan.sample_index, 0, request)
 
 
 def _final_specs(problems: Mapping[str, Problem], samples: Samples, settings: SampleSettings) -> list[ProgramSpec]:
-    """A final program for every plan that some plan count can choose."""
+    """Final programs for every plan that some plan count can choose: a greedy one, then sampled ones."""
     chosen = selectable_plans(samples.plans, samples.programs, samples.verdicts, settings)
     return [
-        _with_plan(problems[plan.problem_id], plan, "final", 0, settings)
+        _with_plan(problems[plan.problem_id], plan, "final", index, settings)
         for plan in samples.plans
         if plan.sample_index in chosen[plan.problem_id]
+        for index in range(1 + settings.finals)
     ]
 
 

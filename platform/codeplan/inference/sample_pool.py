@@ -15,19 +15,21 @@ from codeplan.stage import Stage, fingerprint
 
 VERSION = 1
 """Raised when equal settings sample something else."""
+OF_ORACLE = ("oracle", "foreign")
+"""Arms that depend on the oracle's plans."""
 
 
 @dataclass(frozen=True)
 class SamplePool:
     """A stage's view of its pool.
 
-    Oracle programs and verdicts are in tables of their own, named by what they depend on beside the student: the
-    oracle's plans, and how the example tests are judged.
+    Programs from the oracle's plans and verdicts are in tables of their own, named by what they depend on beside the
+    student: the oracle's plans, and how the example tests are judged.
 
     Attributes:
         pool: the records.
         settings: what the stage asks for.
-        oracle_table: name of the table of oracle programs.
+        oracle_table: name of the table of programs from the oracle's plans.
         verdict_table: name of the table of the example tests' verdicts.
     """
 
@@ -70,8 +72,8 @@ class SamplePool:
     def add(self, block: int, new: Samples) -> None:
         """Keep new samples of a block that the caller has locked."""
         self.pool.add("plans", block, Plan, new.plans)
-        self.pool.add("programs", block, Program, [program for program in new.programs if program.arm != "oracle"])
-        self.pool.add(self.oracle_table, block, Program, [prog for prog in new.programs if prog.arm == "oracle"])
+        self.pool.add("programs", block, Program, [program for program in new.programs if program.arm not in OF_ORACLE])
+        self.pool.add(self.oracle_table, block, Program, [prog for prog in new.programs if prog.arm in OF_ORACLE])
         self.pool.add(self.verdict_table, block, Verdict, new.verdicts)
 
 

@@ -36,18 +36,26 @@ def view(pool: Samples, settings: SampleSettings) -> Samples:
         key=lambda plan: (plan.problem_id, plan.sample_index),
     )
     first = [program for program in pool.programs if _belongs(program, settings)]
-    judged = {(program.problem_id, program.key) for program in first if program.phase == "trial"}
+    chosen = selectable_plans(plans, first, pool.verdicts, settings)
+    finals = [
+        program
+        for program in pool.programs
+        if (program.arm, program.phase) == ("codeplan", "final")
+        and program.plan_index in chosen[program.problem_id]
+        and program.sample_index <= settings.finals
+    ]
+    programs = sorted(first + finals, key=pool_key)
+    judged = {(program.problem_id, program.key) for program in programs if needs_examples(program)}
     verdicts = sorted(
         (verdict for verdict in pool.verdicts if (verdict.problem_id, verdict.program_key) in judged),
         key=lambda verdict: (verdict.problem_id, verdict.program_key),
     )
-    chosen = selectable_plans(plans, first, verdicts, settings)
-    finals = [
-        program
-        for program in pool.programs
-        if (program.arm, program.phase) == ("codeplan", "final") and program.plan_index in chosen[program.problem_id]
-    ]
-    return Samples(plans, sorted(first + finals, key=pool_key), verdicts)
+    return Samples(plans, programs, verdicts)
+
+
+def needs_examples(program: Program) -> bool:
+    """Whether something is chosen by what the example tests say of a program: of trials, and greedy final programs."""
+    return program.phase == "trial" or (program.arm == "codeplan" and program.sample_index == 0)
 
 
 def as_record(problem_id: str, code: str, suite: SuiteName, verdict: SuiteVerdict) -> Verdict:
@@ -97,6 +105,8 @@ def _belongs(program: Program, settings: SampleSettings) -> bool:
             return program.sample_index < settings.budget(settings.plans)
         case "oracle", _:
             return settings.oracle
+        case "foreign", _:
+            return settings.oracle and settings.foreign
         case "codeplan", "trial":
             return program.plan_index < settings.plans and program.sample_index < settings.trials
         case _:

@@ -12,8 +12,8 @@ class SampleSettings(SamplingConfig):
     """The settings of the sample stage: how much is sampled, and how the example tests choose."""
 
     fewest_plans: int = 1
-    """The smallest plan count of the report: the fewer plans there are to choose from, the more of them can be chosen,
-    and each of those needs a final program."""
+    """The smallest number of plans that an arm of the report chooses from: the fewer there are, the more of them can be
+    chosen, and each of those needs a final program."""
     comparator: Comparator = "tokens"
     """How the example tests compare outputs."""
     example_tests: LimitsConfig = LimitsConfig()
@@ -22,12 +22,15 @@ class SampleSettings(SamplingConfig):
     @classmethod
     def of(cls, sampling: SamplingConfig, judging: JudgingConfig, report: ReportConfig) -> SampleSettings:
         """What plan sampling sees of these sections."""
-        return cls(
+        counts = report.counts(sampling.plans)
+        made = cls(
             **sampling.model_dump(),
-            fewest_plans=report.counts(sampling.plans)[0],
+            fewest_plans=counts[0],
             comparator=judging.comparator,
             example_tests=judging.example_tests,
         )
+        later = [plans for plans in (made.after_trial(count)[1] for count in counts) if plans]
+        return made.model_copy(update={"fewest_plans": min(counts[0], *later)}) if later else made
 
     def of_sequences(self) -> dict[str, Any]:
         """What one sequence depends on, but for its prompt and its RNG key: not how many others there are."""
@@ -43,3 +46,12 @@ class SampleSettings(SamplingConfig):
         Every sequence that the student generates counts: the plans, their trial programs and the final program.
         """
         return plans + plans * self.trials + 1
+
+    def after_trial(self, plans: int) -> tuple[int, int]:
+        """How plan after trial divides the budget of so many plans: programs without a plan first, then plans.
+
+        Half of the budget for either, rounded in favour of the programs; all of it where the rest pays for no plan.
+        """
+        budget = self.budget(plans)
+        later = (budget // 2 - 1) // (1 + self.trials)
+        return (budget - self.budget(later), later) if later > 0 else (budget, 0)

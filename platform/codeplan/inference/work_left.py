@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from codeplan.inference.sample_pool import SamplePool
+from codeplan.inference.sample_pool import OF_ORACLE, SamplePool
 from codeplan.records import Plan, Problem, Program
 
 _PROGRAM_KEY = ("problem_id", "arm", "phase", "plan_index", "sample_index")
@@ -46,13 +46,15 @@ def work_left(samples: SamplePool, block: int, problems: Sequence[Problem], orac
     wanted |= {
         (name, "codeplan", "trial", plan, trial) for name, plan in wanted_plans for trial in range(settings.trials)
     }
-    wanted |= {(name, "codeplan", "final", plan, 0) for name, plan in wanted_plans}
-    answered = {key[0] for key in programs if key[1] == "oracle"}
-    with_oracle = names & set(oracle) if settings.oracle else set[str]()
+    finals = range(1 + settings.finals)
+    wanted |= {(name, "codeplan", "final", plan, final) for name, plan in wanted_plans for final in finals}
+    arms = [arm for arm in OF_ORACLE if settings.oracle and (arm == "oracle" or settings.foreign)]
+    from_oracle = {(name, arm) for name in names & set(oracle) for arm in arms}
+    answered = {key[:2] for key in programs}
     return WorkLeft(
         plans=len(wanted_plans - plans),
-        programs=len(wanted - programs) + len(with_oracle - answered),
-        there=len(wanted_plans & plans) + len(wanted & programs) + len(with_oracle & answered),
+        programs=len(wanted - programs) + len(from_oracle - answered),
+        there=len(wanted_plans & plans) + len(wanted & programs) + len(from_oracle & answered),
     )
 
 

@@ -72,7 +72,7 @@ def run(work: StageRun) -> StageResult:
             plan_requests=_plan_requests(work.stage),
             **sampled_records,
         )
-        page = problem_page.render(given, **sampled_records)
+        page = problem_page.render(given, final=work.stage.settings.report.final, **sampled_records)
     except IncompleteSamplesError as error:
         raise IncompleteSamplesError(f"{error}; delete the folder {pool.folder} and run the same command") from error
     reports.write(made, work.folder)

@@ -12,7 +12,7 @@ from codeplan.stage import Account, StageError, StageResult
 from codeplan.stages.run import PLANS, PROBLEMS, TABLE_ROWS, StageRun, account, columns
 from codeplan.watching.metrics import SAMPLE_PENDING, SAMPLED_PROBLEMS
 
-VERSION = 5
+VERSION = 6
 
 
 def settings(
