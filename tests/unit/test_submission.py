@@ -212,6 +212,8 @@ def test_files_of_keys_never_travel(job_config: Path, tmp_path: Path, monkeypatc
         assert set(stage.files) == {"env.yaml", "own.py", "toy.yaml"}
         travelling = {path.name for path in Path(stage.runtime_env["working_dir"]).rglob("*")}
         assert travelling == {"env.yaml", "own.py", "toy.yaml"}
+    with pytest.raises(SubmissionError, match=r"\.env\.yaml does not travel, .*; rename it"), staged(Path(".env.yaml")):
+        pass
 
 
 def test_a_configuration_travels_from_somebody_elses_project(

@@ -58,6 +58,8 @@ def staged(config: Path, runtime_env: Path | None = None) -> Iterator[Staged]:
     Raises:
         UserError: the runtime environment is not valid, a folder is missing, or it takes more than 100 MiB.
     """
+    if config.name.startswith(".env"):
+        raise SubmissionError(f"{config} does not travel, as files named .env... usually hold keys; rename it")
     root = Path.cwd()
     source = runtime_env or (RUNTIME_ENV if RUNTIME_ENV.is_file() else None)
     plain = read_runtime_env(source, root) if source else _own()
