@@ -33,7 +33,10 @@ def test_a_report_has_the_rates_of_its_table_and_its_stages(runs: Any) -> None:
         assert found.mean(arm, 3) == pytest.approx(row.mean)
     for point in table.curve:
         assert found.mean(point.arm, point.plans) == pytest.approx(point.solved.mean)
-        assert found.sequences[point.plans] == point.sequences
+        if point.arm == "plan_after_trial":
+            assert point.sequences <= found.sequences[point.plans], "the mean over problems of what it needs"
+        else:
+            assert found.sequences[point.plans] == point.sequences
     stages = pipeline.build(runs.made.config(runs.home, "base"))
     assert lineage.read(folder).fingerprints == {role: stage.fingerprint for role, stage in stages.items()}
 
@@ -72,8 +75,8 @@ def test_comparison_has_settings_stages_and_the_differences_of_every_shared_arm(
     assert direct["low"] <= direct["difference"] <= direct["high"]
     assert direct["p"] < 0.001
     assert direct["p_exact"]
-    assert direct["p"] <= direct["p_holm"] <= 9 * direct["p"]
-    assert [row["plans"] for row in seed["differences"]] == [None, [3, 3], [3, 3], [3, 3]]
+    assert direct["p"] <= direct["p_holm"] <= 13.01 * direct["p"]
+    assert [row["plans"] for row in seed["differences"]] == [None, *[[3, 3]] * 5]
 
 
 PLANS_BY_NAME = [("base", 3), ("better", 5), ("seed", 3)]
