@@ -25,7 +25,7 @@ COLORS: dict[ArmName, str] = {
     "best_trial": "#009e73",
     "plan_after_trial": "#d55e00",
     "oracle": "#cc79a7",
-    "foreign": "#000000",
+    "foreign": "#f0e442",
 }
 _MOST_LEVELS = 25
 """With more levels the bars are too thin to read, and with hundreds the image is too wide for a PNG file."""
@@ -83,8 +83,10 @@ def budget_figure(report: Report, path: Path) -> None:
             _errorbars(axes, arm, [point.sequences for point in points], points)
     if (direct := report.row("direct")) is not None:
         _errorbars(axes, "direct", [1.0], [CurvePoint("direct", 0, 1, direct)])
+    budgets = sorted({1, *(int(point.sequences) for point in report.curve if point.arm == "codeplan")})
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:,.3g}"))
+    axes.set_xticks(budgets, [f"{count:,}" for count in budgets])
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("sequences generated per problem, mean")
     _fraction_axis(axes)
     axes.set_title(f"Problems solved by budget ({report.problems:,} problems, 95 % intervals)")
@@ -216,7 +218,7 @@ def _write_inside(axes: Axes, x: float, row: int, width: float, color: str) -> N
     axes.text(x, row, f"{100 * width:.0f} %", ha="center", va="center", fontsize=8, color="white" if dark else "black")
 
 
-def legend_below(figure: Figure, axes: Axes, columns: int = 5) -> None:
+def legend_below(figure: Figure, axes: Axes, columns: int = 4) -> None:
     """The legend below the axes, so that it never covers data."""
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(
