@@ -99,11 +99,13 @@ def test_another_point_on_the_curve_only_counts(runner: Callable[[str], Run], fi
     assert report(found) != report(first)
 
 
-def test_the_oracle_arm_adds_one_program_per_problem(runner: Callable[[str], Run], first: pipeline.Pipeline) -> None:
+def test_the_oracle_adds_a_program_per_problem_and_one_from_another_problems_plan(
+    runner: Callable[[str], Run], first: pipeline.Pipeline
+) -> None:
     did = work(runner("shared")(("sampling.oracle", True)), first)
     assert did["steps"] == did["example verdicts"] == 0
-    assert did["sequences"] == PROBLEMS
-    assert did["programs"] <= PROBLEMS, "equal programs share a verdict"
+    assert did["sequences"] == 2 * PROBLEMS
+    assert did["programs"] <= 2 * PROBLEMS, "equal programs share a verdict"
 
 
 MORE_PLANS = ("sampling.plans", 5)
