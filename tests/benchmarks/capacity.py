@@ -7,7 +7,7 @@ Measured are one sandbox (human solutions, at most 21 tests each), the process t
 verdicts (actors that answer at once), one actor of the teacher's client (a server on loopback that answers at once),
 and bytes in files and in memory. All of them share this machine's cores, so a driver that has a machine to itself is
 faster. With --rates nothing is measured: the tables of rates from another machine.
-`docs/scale.md` explains the model. A GPU's rate is not measured here but by `generation.py`.
+`docs/scale.md` explains the model. A GPU's rate is not measured.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Rates:
         verdict_bytes: of a kept verdict.
         answer_bytes: of a kept answer.
         program_bytes: of a kept program.
-        problem_bytes: of a problem with all its tests, as it lies in Ray's object store.
+        problem_bytes: of a problem with all its tests and without solutions, as it lies in Ray's object store.
         sandbox_mb: memory of a judging actor and its sandbox, in MiB.
         solution_characters: of a human solution of the problems, of which four or so are a token.
     """
@@ -168,8 +168,8 @@ def programs(path: Path, folder: Path) -> float:
         records = [
             Program(
                 problem_id=f"apps/test/{number // PROGRAMS}",
-                arm="control",
-                phase="final",
+                arm="sampled",
+                phase="trial",
                 sample_index=number % PROGRAMS,
                 code=text,
                 tokens=len(text) // 4,
@@ -234,8 +234,8 @@ def memory_table(rates: Rates, cpus: int) -> str:
             "every node",
             f"at most {cpus * Limits().memory_bytes / (1 << 30):.1f} GiB",
         ),
-        ("the problems with their tests", "every object store", f"{PROBLEMS * rates.problem_bytes / 1e9:.1f} GB"),
-        ("programs", "the home", f"{count * rates.program_bytes / 1e9:.1f} GB"),
+        ("the problems with their tests", "every object store", f"{PROBLEMS * rates.problem_bytes / 1e6:.0f} MB"),
+        ("programs", "the home", f"{count * rates.program_bytes / 1e6:.0f} MB"),
         ("verdicts", "the home", f"{count * rates.verdict_bytes / 1e6:.0f} MB"),
         ("the teacher's answers", "the home", f"{PLANS * rates.answer_bytes / 1e9:.1f} GB"),
     )
@@ -255,7 +255,8 @@ def sampling_table(rates: Rates) -> str:
 def measured(data: Path) -> Rates:
     """Measure all of them on this machine."""
     problems = [problem for problem in with_tests(data / "apps_train150.jsonl.gz") if problem.solutions]
-    tested = read(FileSource(reader="apps", path=str(data / "apps_test150.jsonl.gz"), split="test")).problems
+    whole = read(FileSource(reader="apps", path=str(data / "apps_train150.jsonl.gz"), split="train")).problems
+    tested = [problem.model_copy(update={"solutions": []}) for problem in whole]
     per_test = sandbox(problems)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
@@ -286,8 +287,9 @@ def main() -> None:
     parser.add_argument("--rates", help="what the script printed on another machine")
     asked = parser.parse_args()
     rates = Rates(**json.loads(asked.rates)) if asked.rates else measured(asked.data)
-    print(json.dumps({name: round(value, 1) for name, value in asdict(rates).items()}))
-    for part in tables(rates, asked.cpus_per_node):
+    rounded = {name: round(value, 1) for name, value in asdict(rates).items()}
+    print(json.dumps(rounded))
+    for part in tables(Rates(**rounded), asked.cpus_per_node):
         print(f"\n{part}")
 
 
