@@ -56,7 +56,17 @@ class StableRandom:
 
     def choice(self, items: Sequence[T]) -> T:
         """One of the items."""
-        return items[self.integer(0, len(items) - 1)]
+        return items[int(self._random.random() * len(items))]
+
+    def integers(self, low: int, high: int, count: int) -> list[int]:
+        """As many calls of `integer`, in a fraction of the time."""
+        draw, width = self._random.random, high - low + 1
+        return [low + int(draw() * width) for _ in range(count)]
+
+    def choices(self, items: Sequence[T], count: int) -> list[T]:
+        """As many calls of `choice`, in a fraction of the time."""
+        draw, size = self._random.random, len(items)
+        return [items[int(draw() * size)] for _ in range(count)]
 
     def sample(self, items: Sequence[T], count: int) -> list[T]:
         """So many different items, in random order."""

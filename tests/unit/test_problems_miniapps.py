@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from codeplan import problems
 from codeplan.config import MiniAppsSource
 from codeplan.problems import miniapps
-from codeplan.problems.miniapps import compose, inputs
+from codeplan.problems.miniapps import compose, inputs, mutants
 from codeplan.problems.miniapps.operations import OPERATIONS, VARIABLE_NAMES, BoundOperation, apply, is_well_typed
 from codeplan.randomness import StableRandom
 from codeplan.records import Problem, to_table
@@ -208,6 +208,41 @@ def test_stable_random_is_pinned() -> None:
 def test_stable_random_stays_in_range(seed: str, low: int, width: int) -> None:
     rng = StableRandom(seed)
     assert all(low <= rng.integer(low, low + width) <= low + width for _ in range(20))
+
+
+@given(st.text(), st.integers(-50, 50), st.integers(0, 50), st.integers(0, 30))
+def test_drawing_many_at_once_is_drawing_them_one_by_one(seed: str, low: int, width: int, count: int) -> None:
+    one, many = StableRandom(seed), StableRandom(seed)
+    items = list(range(width + 1))
+    assert [one.integer(low, low + width) for _ in range(count)] == many.integers(low, low + width, count)
+    assert [one.choice(items) for _ in range(count)] == many.choices(items, count)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([1, 2, 3, 4, 5]), st.lists(st.integers(-20, 200), max_size=8))
+def test_a_tree_of_chains_gives_what_each_chain_gives(seed: int, length: int, numbers: list[int]) -> None:
+    chain = compose.draw_chain(StableRandom(f"tree {seed}"), "train", length)
+    value = (
+        tuple(numbers) if chain[0].operation.input_type == "numbers" else tuple(inputs.WORDS[n % 24] for n in numbers)
+    )
+    found = mutants.mutants_of(chain)
+    run = mutants.Run(mutants.ChainTree(chain, found), value)
+    outputs = [_output(one, value) for one in (chain, *found)]
+    assert run.output == (None if _is_too_large(outputs[0]) else outputs[0])
+    if run.output is not None:
+        differing = {at for at, output in enumerate(outputs[1:]) if output != outputs[0]}
+        assert {at for at in range(len(found)) if run.kills(at)} == differing == run.killed
+
+
+def _output(chain: tuple[BoundOperation, ...], value: tuple[Any, ...]) -> Any:
+    try:
+        return apply(chain, list(value))
+    except (ValueError, IndexError):
+        return None
+
+
+def _is_too_large(output: Any) -> bool:
+    return any(isinstance(n, int) and abs(n) > 10**9 for n in (output if isinstance(output, list) else [output]))
 
 
 def test_reading_miniapps_accounts_for_every_problem() -> None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import hashlib
 from typing import Literal
 
-from codeplan.problems.miniapps.operations import OPERATIONS, BoundOperation, Chain, Operation, ValueType
+from codeplan.problems.miniapps.operations import (
+    OPERATIONS,
+    VARIABLE_NAMES,
+    BoundOperation,
+    Chain,
+    Operation,
+    ValueType,
+)
 from codeplan.randomness import StableRandom
 
 Split = Literal["train", "test"]
@@ -17,6 +24,8 @@ TEST_FRACTION = 0.25
 """The fraction of compositions that only the test split uses."""
 
 _LIST_TYPES: tuple[ValueType, ...] = ("numbers", "words")
+_BY_INPUT = {kind: [operation for operation in OPERATIONS if operation.input_type == kind] for kind in VARIABLE_NAMES}
+_TO_LISTS = {kind: [one for one in possible if one.output_type in _LIST_TYPES] for kind, possible in _BY_INPUT.items()}
 
 
 def composition(chain: Chain) -> str:
@@ -56,13 +65,8 @@ def _random_chain(rng: StableRandom, length: int) -> Chain:
         remaining = length - len(chain) - 1
         used = {bound.operation.name for bound in chain}
         # Single values come late: few operations apply to them.
-        candidates = [
-            operation
-            for operation in OPERATIONS
-            if operation.input_type == current
-            and operation.name not in used
-            and (operation.output_type in _LIST_TYPES or remaining <= 1)
-        ]
+        possible = _BY_INPUT[current] if remaining <= 1 else _TO_LISTS[current]
+        candidates = [operation for operation in possible if operation.name not in used]
         operation = rng.choice(candidates)
         chain.append(_bind(rng, operation))
         current = operation.output_type

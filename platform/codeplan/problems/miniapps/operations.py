@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from functools import lru_cache
+from itertools import accumulate, islice, pairwise
 from typing import Any, Literal
 
 ValueType = Literal["numbers", "words", "number", "text"]
@@ -16,9 +17,9 @@ VARIABLE_NAMES: dict[ValueType, str] = {"numbers": "xs", "words": "words", "numb
 """The name that a value of each type has in reference solutions."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Operation:
-    """One kind of operation.
+    """One kind of operation. There is one object of each kind, so that comparing them is comparing identities.
 
     Attributes:
         name: identifies it in compositions.
@@ -43,7 +44,11 @@ class Operation:
     parameters: tuple[int | str, ...] = ()
 
 
-def _digit_sum(number: int, _: Any) -> int:
+_NO_VOWELS = str.maketrans("", "", "aeiou")
+
+
+@lru_cache(maxsize=4096)
+def _digit_sum(number: int, _: Any = None) -> int:
     if number < 0:
         raise ValueError("the digits of a negative number are not defined")
     total = 0
@@ -88,7 +93,7 @@ _NUMBERS_TO_NUMBERS = (
               "[x % {k} for x in xs]", lambda xs, k: [x - x // k * k for x in xs], (3, 4, 5, 6, 7)),
     Operation("digit_sums", "numbers", "numbers", ("add up the digits of each", "replace each by its digit sum"),
               ("the digit sums of {of}", "the sums of digits of {of}"),
-              "[sum(map(int, str(x))) for x in xs]", lambda xs, _: [_digit_sum(x, _) for x in xs]),
+              "[sum(map(int, str(x))) for x in xs]", lambda xs, _: list(map(_digit_sum, xs))),
     Operation("sort_up", "numbers", "numbers", ("sort them", "put them in ascending order"),
               ("the sorted list of {of}", "the ascending order of {of}"),
               "sorted(xs)", lambda xs, _: sorted(xs)),
@@ -104,10 +109,10 @@ _NUMBERS_TO_NUMBERS = (
     Operation("every_second", "numbers", "numbers",
               ("keep the 1st, 3rd, 5th and so on", "drop the 2nd, 4th, 6th and so on"),
               ("the 1st, 3rd, 5th and so on of {of}",),
-              "xs[::2]", lambda xs, _: [x for i, x in enumerate(xs) if not i & 1]),
+              "xs[::2]", lambda xs, _: list(islice(xs, 0, None, 2))),
     Operation("first", "numbers", "numbers", ("keep the first {k}", "drop all after the first {k}"),
               ("the first {k} of {of}",),
-              "xs[:{k}]", lambda xs, k: [x for i, x in enumerate(xs) if i < k], (2, 3, 4)),
+              "xs[:{k}]", lambda xs, k: list(islice(xs, k)), (2, 3, 4)),
     Operation("differences", "numbers", "numbers", ("take each minus the one before it",),
               ("the differences between neighbours in {of}",),
               "[b - a for a, b in zip(xs, xs[1:])]", lambda xs, _: [after - before for before, after in pairwise(xs)]),
@@ -157,14 +162,14 @@ _WORDS_TO_WORDS = (
     Operation("cut", "words", "words", ("cut each to its first {k} letters",),
               ("the first {k} letters of each of {of}",),
               "[w[:{k}] for w in words]",
-              lambda words, k: ["".join(c for i, c in enumerate(w) if i < k) for w in words], (2, 3)),
+              lambda words, k: ["".join(islice(w, k)) for w in words], (2, 3)),
     Operation("sort_words", "words", "words", ("sort them by alphabet", "put them in alphabetical order"),
               ("the alphabetical order of {of}", "the list by alphabet of {of}"),
               "sorted(words)", lambda words, _: sorted(words)),
     Operation("sort_by_length", "words", "words", ("sort them by length", "put shorter ones before longer ones"),
               ("the list by length of {of}", "the order by length of {of}"),
               "sorted(words, key=len)",
-              lambda words, _: [words[i] for i in sorted(range(len(words)), key=lambda i: (len(words[i]), i))]),
+              lambda words, _: [w for length in sorted(set(map(len, words))) for w in words if len(w) == length]),
     Operation("reverse_words", "words", "words", ("reverse their order", "turn the list round"),
               ("the reverse of {of}", "the backward list of {of}"),
               "words[::-1]", lambda words, _: list(reversed(words))),
@@ -173,17 +178,17 @@ _WORDS_TO_WORDS = (
               "list(dict.fromkeys(words))", _distinct),
     Operation("first_words", "words", "words", ("keep the first {k}", "drop all after the first {k}"),
               ("the first {k} of {of}",),
-              "words[:{k}]", lambda words, k: [w for i, w in enumerate(words) if i < k], (2, 3, 4)),
+              "words[:{k}]", lambda words, k: list(islice(words, k)), (2, 3, 4)),
 )  # fmt: skip
 
 _FROM_WORDS = (
     Operation("lengths", "words", "numbers", ("count the letters of each", "replace each by its length"),
               ("the lengths of {of}", "the letter counts of {of}"),
-              "[len(w) for w in words]", lambda words, _: [sum(1 for _ in w) for w in words]),
+              "[len(w) for w in words]", lambda words, _: list(map(len, words))),
     Operation("vowel_counts", "words", "numbers", ("count the vowels of each", "replace each by its number of vowels"),
               ("the vowel counts of {of}", "the numbers of vowels of {of}"),
               '[sum(c in "aeiou" for c in w) for w in words]',
-              lambda words, _: [sum(w.count(vowel) for vowel in "aeiou") for w in words]),
+              lambda words, _: [len(w) - len(w.translate(_NO_VOWELS)) for w in words]),
     Operation("join", "words", "text", ("join them with dashes", "put dashes between them"),
               ("the text with dashes between {of}",),
               '"-".join(words)', lambda words, _: "".join(f"-{w}" for w in words)[1:]),

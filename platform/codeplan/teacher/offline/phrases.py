@@ -30,7 +30,7 @@ def listing(parts: list[str]) -> str:
 
 def say(node: ast.expr) -> str:
     """An expression in plain English: an idiom's phrase where it is one, else made up from its parts."""
-    if (read := INPUTS.get(ast.unparse(node))) is not None:
+    if (read := _read_by(node)) is not None:
         return read
     if (found := idioms.EXPRESSIONS.find(node)) is not None:
         return idioms.fill(*found, say, operand)
@@ -51,7 +51,12 @@ def head(node: ast.expr) -> str:
     """
     said = operand(node)
     ends_open = isinstance(node, ast.Call | ast.Attribute | ast.ListComp | ast.UnaryOp | ast.BinOp)
-    return f"({said})" if ends_open and not said.startswith("(") and ast.unparse(node) not in INPUTS else said
+    return f"({said})" if ends_open and not said.startswith("(") and _read_by(node) is None else said
+
+
+def _read_by(node: ast.expr) -> str | None:
+    # All that reads input is a call or an attribute; writing other expressions out would take time for nothing.
+    return INPUTS.get(ast.unparse(node)) if isinstance(node, ast.Call | ast.Attribute) else None
 
 
 @singledispatch

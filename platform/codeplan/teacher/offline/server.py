@@ -21,7 +21,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from functools import lru_cache
 from typing import Any
 
 import uvicorn
@@ -32,16 +32,14 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from codeplan.errors import UserError
-from codeplan.files import digest
 from codeplan.teacher.endpoint import Endpoint
-from codeplan.teacher.offline.plan_writer import MODEL, write_plan
+from codeplan.teacher.offline.plan_writer import MODEL, VERSION, write_plan
 from codeplan.teacher.prompts import solution_in
 
 KEY_VARIABLE = "CODEPLAN_OFFLINE_KEY"
 HOST = "127.0.0.1"
 MAX_CHOICES = 128
 _WORDS = re.compile(r"\w+|[^\w\s]")
-_SOURCES = ("plan_writer.py", "statements.py", "phrases.py", "idioms.py", "words.py")
 
 
 class BadRequest(Exception):  # noqa: N818 - named after its HTTP status
@@ -90,14 +88,14 @@ def complete(body: Any) -> dict[str, Any]:
         "finish_reason": "length" if truncated else "stop",
         "logprobs": None,
     }
-    prompt_tokens = sum(len(_WORDS.findall(str(content))) for content in contents)
+    prompt_tokens = sum(map(_count_tokens, map(str, contents[:-1]))) + len(_WORDS.findall(str(contents[-1])))
     completion_tokens = min(len(tokens), limit) * count
     return {
         "id": f"chatcmpl-{secrets.token_hex(8)}",
         "object": "chat.completion",
         "created": int(time.time()),
         "model": MODEL,
-        "system_fingerprint": version(),
+        "system_fingerprint": VERSION,
         "choices": [{"index": index, **choice} for index in range(count)],
         "usage": {
             "prompt_tokens": prompt_tokens,
@@ -107,14 +105,15 @@ def complete(body: Any) -> dict[str, Any]:
     }
 
 
-def version() -> str:
-    """What changes when the offline teacher would write other plans: a digest of its own source."""
-    return "".join(digest(Path(__file__).with_name(name))[:4] for name in _SOURCES)
+@lru_cache(maxsize=64)
+def _count_tokens(text: str) -> int:
+    # Of the messages before the last, which are the same in every request.
+    return len(_WORDS.findall(text))
 
 
 def offline_host() -> str:
     """What stands for the offline teacher in the keys of requests, as its port changes every time."""
-    return f"{MODEL}/{version()}"
+    return f"{MODEL}/{VERSION}"
 
 
 def app(key: str) -> Starlette:

@@ -14,6 +14,10 @@ from codeplan.teacher.offline.words import ACTS, UPDATES
 
 _INPUT_LINE = re.compile(r"\b(?:sys\.)?stdin\.readline\(\)|\braw_input\(\)")
 
+MAX_KNOWN_STEPS = 10_000
+"""Statements whose steps are kept, by their source; when there are more, all are forgotten."""
+
+_KNOWN_STEPS: dict[str, str] = {}
 
 _FIXED: dict[type[ast.stmt], str] = {
     ast.Try: "Try:",
@@ -31,39 +35,61 @@ class PlanStep(NamedTuple):
     text: str
 
 
-def steps_of(body: Sequence[ast.stmt], depth: int = 0) -> Iterator[PlanStep]:
-    """The steps of a block, in order; the bodies of compound statements follow one level deeper."""
+def steps_of(body: Sequence[ast.stmt], lines: Sequence[str] = (), depth: int = 0) -> Iterator[PlanStep]:
+    """The steps of a block, in order; the bodies of compound statements follow one level deeper.
+
+    Args:
+        body: the block's statements.
+        lines: the lines of the program's source, by which equal statements are known again; none where they are not
+            known. They change nothing but the time that it takes.
+        depth: how many blocks it is nested in.
+    """
     for statement in body:
         if isinstance(statement, ast.If):
-            yield from _branches(statement, depth)
+            yield from _branches(statement, lines, depth)
             continue
-        text = _explain(statement)
+        text = _step_of(statement, lines)
         if text:
             yield PlanStep(depth, text)
-        yield from steps_of(getattr(statement, "body", []), depth + 1)
+        yield from steps_of(getattr(statement, "body", []), lines, depth + 1)
         for handler in getattr(statement, "handlers", []):
             yield PlanStep(depth, f"On {say(handler.type)}:" if handler.type else "On any error:")
-            yield from steps_of(handler.body, depth + 1)
+            yield from steps_of(handler.body, lines, depth + 1)
         for case in getattr(statement, "cases", []):
             yield PlanStep(depth + 1, f"In the case {ast.unparse(case.pattern)}:")
-            yield from steps_of(case.body, depth + 2)
+            yield from steps_of(case.body, lines, depth + 2)
         for name, word in (("orelse", "If that ended without a break or an error:"), ("finalbody", "Finally:")):
             if block := getattr(statement, name, []):
                 yield PlanStep(depth, word)
-                yield from steps_of(block, depth + 1)
+                yield from steps_of(block, lines, depth + 1)
 
 
-def _branches(statement: ast.If, depth: int) -> Iterator[PlanStep]:
+def _branches(statement: ast.If, lines: Sequence[str], depth: int) -> Iterator[PlanStep]:
     word, branch = "If", statement
     while True:
         yield PlanStep(depth, f"{word} {say(branch.test)}:")
-        yield from steps_of(branch.body, depth + 1)
+        yield from steps_of(branch.body, lines, depth + 1)
         if len(branch.orelse) != 1 or not isinstance(branch.orelse[0], ast.If):
             break
         word, branch = "Otherwise, if", branch.orelse[0]
     if branch.orelse:
         yield PlanStep(depth, "Otherwise:")
-        yield from steps_of(branch.orelse, depth + 1)
+        yield from steps_of(branch.orelse, lines, depth + 1)
+
+
+def _step_of(statement: ast.stmt, lines: Sequence[str]) -> str:
+    # Generated programs are made of few different statements: each is explained once per process.
+    source = lines[statement.lineno - 1] if lines and statement.lineno == statement.end_lineno else ""
+    if not source.isascii():  # columns count bytes
+        return _explain(statement)
+    source = source[statement.col_offset : statement.end_col_offset]
+    if not source:
+        return _explain(statement)
+    if source not in _KNOWN_STEPS:
+        if len(_KNOWN_STEPS) >= MAX_KNOWN_STEPS:
+            _KNOWN_STEPS.clear()
+        _KNOWN_STEPS[source] = _explain(statement)
+    return _KNOWN_STEPS[source]
 
 
 @singledispatch
@@ -129,8 +155,10 @@ def _(statement: ast.Assign) -> str:
 
 def _input_step(names: str, value: ast.expr) -> str:
     # ``Read a list of integers into values.`` where one line of input is read and converted; else empty.
-    plain = ast.parse(_INPUT_LINE.sub("input()", ast.unparse(value)), mode="eval").body
-    found = idioms.READS.find(plain)
+    source = _INPUT_LINE.sub("input()", ast.unparse(value))
+    if "input()" not in source:
+        return ""
+    found = idioms.READS.find(ast.parse(source, mode="eval").body)
     return f"Read {found[0]} into {names}." if found else ""
 
 
