@@ -185,12 +185,14 @@ def test_sampled_finals_are_beside_the_greedy_one_and_the_greedy_one_alone_is_ru
 @given(st.dictionaries(st.text(), st.sampled_from(["a", "b", "c"])))
 def test_foreign_plans_are_other_problems_plans_with_other_texts(texts: dict[str, str]) -> None:
     plans = {name: Plan(problem_id=name, author="teacher", text=text) for name, text in texts.items()}
-    found = foreign_plans(plans)
+    found = foreign_plans(plans, plans)
     assert set(found) == (set(plans) if len(set(texts.values())) > 1 else set())
     for name, plan in found.items():
         assert plan.problem_id != name
         assert plan.text != texts[name]
-    assert foreign_plans(dict(reversed(plans.items()))) == found
+    assert foreign_plans(dict(reversed(plans.items())), plans) == found
+    some = set(list(plans)[::2])
+    assert foreign_plans(plans, some) == {name: plan for name, plan in found.items() if name in some}
 
 
 class TooLong(Scripted):

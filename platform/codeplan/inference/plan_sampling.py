@@ -160,27 +160,25 @@ def _first_specs(
         for trial in range(settings.trials)
     ]
     if settings.oracle:
-        specs += [_of_oracle("oracle", problems[key], plan, settings) for key, plan in own(oracle_plans, problems)]
+        own = {key: plan for key, plan in oracle_plans.items() if key in problems}
+        specs += [_of_oracle("oracle", problems[key], plan, settings) for key, plan in own.items()]
     if settings.oracle and settings.foreign:
-        foreign = foreign_plans(oracle_plans)
-        specs += [_of_oracle("foreign", problems[key], plan, settings) for key, plan in own(foreign, problems)]
+        foreign = foreign_plans(oracle_plans, problems)
+        specs += [_of_oracle("foreign", problems[key], plan, settings) for key, plan in foreign.items()]
     return specs
 
 
-def own(plans: Mapping[str, Plan], problems: Container[str]) -> list[tuple[str, Plan]]:
-    """The plans for these problems."""
-    return [(problem_id, plan) for problem_id, plan in plans.items() if problem_id in problems]
+def foreign_plans(oracle_plans: Mapping[str, Plan], problems: Container[str]) -> dict[str, Plan]:
+    """For each of these problems the oracle plan of another one, with another text; none where all texts are equal.
 
-
-def foreign_plans(oracle_plans: Mapping[str, Plan]) -> dict[str, Plan]:
-    """For every problem the oracle plan of another one, with another text; none where all texts are equal.
-
-    The other problem is the next one in an order by hash, which has nothing to do with levels or the file's order.
+    The other problem is the next one of all in an order by hash, which has nothing to do with levels or the file.
     """
     order = sorted(oracle_plans, key=lambda problem_id: (seed_of(f"foreign/{problem_id}"), problem_id))
     found = {}
     for position, problem_id in enumerate(order):
-        others = (oracle_plans[other] for other in order[position + 1 :] + order[:position])
+        if problem_id not in problems:
+            continue
+        others = (oracle_plans[order[(position + step) % len(order)]] for step in range(1, len(order)))
         plan = next((plan for plan in others if plan.text != oracle_plans[problem_id].text), None)
         if plan is not None:
             found[problem_id] = plan
