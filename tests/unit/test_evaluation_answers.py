@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codeplan.config import JudgingConfig, ReportConfig, SamplingConfig
-from codeplan.evaluation.answers import FinalRule, of_plan, solved
+from codeplan.config.inference import FinalRule
+from codeplan.evaluation.answers import of_plan, solved
 from codeplan.evaluation.arms import solve_rates
 from codeplan.evaluation.judged_problems import JudgedProblem, JudgedProgram
 from codeplan.evaluation.plan_after_trial import plan_after_trial

@@ -11,6 +11,8 @@ from codeplan_sandbox import Limits
 from codeplan_sandbox.suites import Comparator
 
 _MEBIBYTE = 1024 * 1024
+FinalRule = Literal["fresh", "best_trial", "fresh_if_it_passes"]
+"""How an answer follows from the chosen plan, see `ReportConfig.final`."""
 
 
 class SamplingConfig(Settings):
@@ -80,7 +82,7 @@ class ReportConfig(Settings):
     itself. All are computed from one pool."""
     pass_k: tuple[Annotated[int, Field(gt=0)], ...] = (1, 5)
     """The k of pass@k for directly sampled programs."""
-    final: Literal["fresh", "best_trial", "fresh_if_it_passes"] = "fresh_if_it_passes"
+    final: FinalRule = "fresh_if_it_passes"
     """CodePLAN's answer from the chosen plan: a fresh greedy program, the plan's best trial program, or the fresh one
     if it passes all example tests and else the best trial program."""
     resamples: int = Field(default=2000, ge=50)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
 
+from codeplan.config.inference import FinalRule
 from codeplan.evaluation.estimators import selection_probability
 from codeplan.evaluation.judged_problems import IncompleteSamplesError, JudgedProblem, JudgedProgram
 
 Answers = list[tuple[float, JudgedProgram]]
 """Programs that can be the answer, with probabilities that add up to 1."""
-
-FinalRule = Literal["fresh", "best_trial", "fresh_if_it_passes"]
 
 
 def best_of(programs: Sequence[JudgedProgram]) -> Answers:

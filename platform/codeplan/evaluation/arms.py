@@ -24,7 +24,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from codeplan.evaluation.answers import Answers, FinalRule, best_of, of_best_plan, solved
+from codeplan.config.inference import FinalRule
+from codeplan.evaluation.answers import Answers, best_of, of_best_plan, solved
 from codeplan.evaluation.estimators import expected_best, expected_best_of_clusters, pass_at_k
 from codeplan.evaluation.judged_problems import JudgedProblem
 from codeplan.evaluation.plan_after_trial import plan_after_trial

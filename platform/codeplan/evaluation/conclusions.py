@@ -229,11 +229,10 @@ def _conclusion(comparison: Comparison) -> str:
     found, wording = comparison.difference, WORDINGS[comparison.left, comparison.right]
     if reason := too_little(found, comparison.differing):
         return reason
-    claimed = direction(found, comparison.differing)
-    if claimed and comparison.corrected is not None and comparison.corrected >= SIGNIFICANT:
-        doubt = f" (p = {comparison.corrected:.3f} after correction for several comparisons)"
-        return f"{wording.of(0, THIS_STUDENT)}{doubt}"
-    return wording.of(claimed, THIS_STUDENT)
+    claimed = _claimed(comparison)
+    doubted = claimed == 0 and direction(found, comparison.differing) != 0
+    doubt = f" (p = {comparison.corrected:.3f} after correction for several comparisons)" if doubted else ""
+    return wording.of(claimed, THIS_STUDENT) + doubt
 
 
 def _every(problems: int) -> str:

@@ -14,7 +14,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from codeplan.evaluation.answers import FinalRule, of_best_plan, solved
+from codeplan.config.inference import FinalRule
+from codeplan.evaluation.answers import of_best_plan, solved
 from codeplan.evaluation.estimators import expected_best
 from codeplan.evaluation.judged_problems import JudgedProblem
 from codeplan.inference.settings import SampleSettings

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from codeplan.evaluation.answers import FinalRule
+from codeplan.config.inference import FinalRule
 from codeplan.evaluation.arms import TITLES, ArmName, possible_answers
 from codeplan.evaluation.judged_problems import JudgedProblem, JudgedProgram, gather
 from codeplan.evaluation.tables import OUTCOME_TITLES

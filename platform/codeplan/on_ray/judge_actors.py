@@ -199,9 +199,9 @@ class _Dispatch:
 
     def _take_up(self) -> None:
         """Count the actors that have come up as free."""
-        ready, _ = (
-            ray.wait(list(self._starting), num_returns=len(self._starting), timeout=0) if self._starting else ([], [])
-        )
+        if not self._starting:
+            return
+        ready, _ = ray.wait(list(self._starting), num_returns=len(self._starting), timeout=0)
         for reference in ready:
             position = self._starting.pop(reference)
             actor = self._judges.actors[position]
