@@ -163,6 +163,19 @@ def test_a_task_of_weight_0_does_not_train_its_head(tmp_path: Path) -> None:
     assert not torch.allclose(student.heads.code.weight, before.code.weight)
 
 
+def test_beta2_counts_from_the_second_step_on(tmp_path: Path) -> None:
+    # Adam's bias correction takes it out of the first.
+    after: dict[tuple[int, float], dict[str, torch.Tensor]] = {}
+    for steps, beta2 in ((1, 0.999), (1, 0.9), (3, 0.999), (3, 0.9)):
+        folder = tmp_path / f"{steps}-{beta2}"
+        training = settings(steps=steps, adam_beta2=beta2)
+        prepared(folder, training)
+        run(folder, LocalContext(folder / "train"), training)
+        after[steps, beta2] = weights(folder)
+    assert all(torch.allclose(tensor, after[1, 0.9][name], atol=1e-6) for name, tensor in after[1, 0.999].items())
+    assert not all(torch.allclose(tensor, after[3, 0.9][name], atol=1e-6) for name, tensor in after[3, 0.999].items())
+
+
 @pytest.mark.parametrize("zero_stage", [1, 3])
 def test_more_steps_start_from_the_checkpoint_of_fewer_and_end_with_the_same_weights(
     zero_stage: int, tmp_path: Path

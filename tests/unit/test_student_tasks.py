@@ -12,6 +12,7 @@ from codeplan.config import TASKS, Task, TrainingConfig
 from codeplan.records import Problem
 from codeplan.student.tasks import (
     DEFINITIONS,
+    HEADINGS,
     PromptTooLongError,
     TokenLimits,
     clean,
@@ -22,7 +23,8 @@ from codeplan.student.tasks import (
 from codeplan.student.tokenizer import train_tokenizer
 
 TEXTS = ["def solve(x):\n    if x:\n        return x + 12\n", "Add twelve to the number. Print it."] * 10
-TOKENIZER = train_tokenizer(TEXTS, 320)
+TOKENIZER = train_tokenizer(TEXTS, 360)
+SPANNING = train_tokenizer(TEXTS, 360, "line")
 PLAN = "1. Read x.\n2. Add one."
 texts = st.text(st.characters(codec="utf-8"), max_size=80)
 
@@ -113,7 +115,7 @@ def tokens(text: str) -> list[Any]:
 
 
 def test_the_tokenizer_is_the_same_for_the_same_texts() -> None:
-    assert train_tokenizer(TEXTS, 320).backend_tokenizer.to_str() == TOKENIZER.backend_tokenizer.to_str()
+    assert train_tokenizer(TEXTS, 360).backend_tokenizer.to_str() == TOKENIZER.backend_tokenizer.to_str()
 
 
 def test_digits_stand_alone_and_indentation_is_one_token() -> None:
@@ -122,12 +124,35 @@ def test_digits_stand_alone_and_indentation_is_one_token() -> None:
     assert len(tokens("    ")) == 1
 
 
+def test_headings_are_a_token_per_word() -> None:
+    # Every prompt has them; the colon counts as a word.
+    assert [len(tokens(heading.strip("\n"))) for heading in HEADINGS] == [2, 3, 2, 2]
+    assert all(len(SPANNING(heading.strip("\n"))["input_ids"]) == 1 for heading in HEADINGS)
+
+
+def test_a_token_may_span_words_and_never_digits_or_lines() -> None:
+    whole = train_tokenizer(TEXTS, 500, "line")
+    line = "Add twelve to the number. Print it."
+    assert len(whole(line, add_special_tokens=False)["input_ids"]) == 1
+    text = f"{line}\n2024\n        {line}"
+    pieces = [whole.decode([token]) for token in whole(text, add_special_tokens=False)["input_ids"]]
+    assert "".join(pieces) == text
+    assert pieces.count(line) == 2
+    assert pieces[-2] == "\n        "
+    assert pieces[-6:-2] == ["2", "0", "2", "4"]
+
+
+@given(texts)
+def test_tokens_that_span_words_can_write_every_text(text: str) -> None:
+    assert decode_target(encode_target(text, SPANNING, TokenLimits(10, 10, 10_000)).ids, SPANNING) == clean(text)
+
+
 def test_special_tokens_are_distinct_and_nothing_is_unknown() -> None:
     special = [TOKENIZER.pad_token_id, TOKENIZER.eos_token_id, TOKENIZER.bos_token_id]
     special += [TOKENIZER.convert_tokens_to_ids(definition.prefix) for definition in DEFINITIONS.values()]
     assert len(set(special)) == len(special)
     assert TOKENIZER.unk_token is None
-    assert len(TOKENIZER) <= 320
+    assert len(TOKENIZER) <= 360
 
 
 def test_plan_sampling_needs_plan_and_code_but_not_plan_code() -> None:

@@ -24,6 +24,10 @@ class StudentConfig(Settings):
     """``scratch``: keyword arguments of the Hugging Face configuration, ``model_type`` among them."""
     vocab_size: int = Field(default=600, gt=256, le=1_000_000)
     """``scratch``: size of the byte-level BPE that is trained on the training set."""
+    vocab_span: Literal["word", "line"] = "word"
+    """``scratch``: what a token may span. ``line`` lets it span words, so that frequent phrases and statements become
+    single tokens: where texts are alike, sequences get several times shorter and a plan is followed after fewer steps.
+    Digits are tokens of their own in any case."""
     max_source_tokens: int = Field(default=600, gt=0, le=1_000_000)
     """Length limit of a prompt, in tokens; longer questions are truncated."""
     max_plan_source_tokens: int = Field(default=700, gt=0, le=1_000_000)
@@ -37,7 +41,9 @@ class StudentConfig(Settings):
 
     @model_validator(mode="after")
     def _keys_belong_to_init(self) -> StudentConfig:
-        other = {"scratch": ("model", "revision"), "pretrained": ("architecture", "vocab_size")}[self.init]
+        other = {"scratch": ("model", "revision"), "pretrained": ("architecture", "vocab_size", "vocab_span")}[
+            self.init
+        ]
         fields = type(self).model_fields
         if wrong := [key for key in other if getattr(self, key) != fields[key].get_default(call_default_factory=True)]:
             kind = "pretrained" if self.init == "scratch" else "scratch"
@@ -93,6 +99,8 @@ class TrainingConfig(Settings):
     """Optimizer steps over which the learning rate rises linearly from 0."""
     weight_decay: float = Field(default=0.05, ge=0.0)
     """Weight decay of AdamW."""
+    adam_beta2: float = Field(default=0.999, gt=0.0, lt=1.0)
+    """Decay rate of AdamW's average of squared gradients; 0.95 suits trainings of few steps from random weights."""
     max_grad_norm: float = Field(default=1.0, gt=0.0)
     """Norm to which gradients are clipped."""
     precision: Literal["fp32", "bf16"] = "fp32"

@@ -13,7 +13,7 @@ from codeplan.stage import IDENTITY, Stage, StageError, StageResult
 from codeplan.stages.run import PLANS, PROBLEMS, StageRun
 from codeplan.student.settings import FinetuneSettings
 
-VERSION = 2
+VERSION = 3
 
 
 START = "start"

@@ -18,7 +18,7 @@ from codeplan.config import ExecutionConfig, TrainingConfig
 from codeplan.student.context import RunContext
 
 _COMPILED_ALL_REDUCE = "deepspeed_shm_comm"
-_BETAS = (0.9, 0.999)
+_ADAM_BETA1 = 0.9
 
 
 def start_engine(module: nn.Module, training: TrainingConfig, execution: ExecutionConfig, context: RunContext) -> Any:
@@ -34,7 +34,9 @@ def start_engine(module: nn.Module, training: TrainingConfig, execution: Executi
     """
     deepspeed = _deepspeed(context.device)
     optimizer = torch.optim.AdamW(
-        parameter_groups(module, training.weight_decay), lr=training.learning_rate, betas=_BETAS
+        parameter_groups(module, training.weight_decay),
+        lr=training.learning_rate,
+        betas=(_ADAM_BETA1, training.adam_beta2),
     )
     config = engine_config(training, execution, context.world_size)
     if zero_stage(training, execution) == 3:

@@ -194,7 +194,7 @@ def _scratch(config: StudentConfig, texts: Iterable[str]) -> tuple[Any, Any]:
     model_type = keys.pop("model_type", None)
     if not isinstance(model_type, str):
         raise StudentError("student.architecture needs model_type, for example t5 or gpt2")
-    tokenizer = train_tokenizer(texts, config.vocab_size)
+    tokenizer = train_tokenizer(texts, config.vocab_size, config.vocab_span)
     with library_errors("student.architecture"):
         default = AutoConfig.for_model(model_type)
         keys = checked_keys(keys, default)

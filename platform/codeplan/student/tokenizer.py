@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
@@ -13,17 +13,25 @@ from codeplan.student.tasks import HEADINGS, PREFIXES
 
 PAD, BOS, EOS = "<pad>", "<s>", "</s>"
 
+Span = Literal["word", "line"]
+
 # A line break with its indentation is one piece, so that a block's depth can be one token; digits stand alone, so that
-# numbers are spelled and never memorised; a word includes the space before it.
-_PIECES = Regex(r"\n(?: {4})*| {4}|\p{N}| ?\p{L}+| ?[^\s\p{L}\p{N}]+|\s")
+# numbers are spelled and never memorised. A word includes the space before it. Tokens that span words are those of
+# SuperBPE (Liu et al. 2025, "SuperBPE: Space Travel for Language Models", arXiv 2503.13423), here without its first
+# stage, which finds words: the texts of a training set from which a student starts are few and alike.
+_PIECES: dict[Span, Regex] = {
+    "word": Regex(r"\n(?: {4})*| {4}|\p{N}| ?\p{L}+| ?[^\s\p{L}\p{N}]+|\s"),
+    "line": Regex(r"\n(?: {4})*|\p{N}|[^\n\p{N}]+"),
+}
 
 
-def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Any:
+def train_tokenizer(texts: Iterable[str], vocab_size: int, span: Span = "word") -> Any:
     """Train a byte-level BPE: it can encode every text, and the same texts give the same tokenizer.
 
     Args:
         texts: questions, programs and plans of the training set.
         vocab_size: the most tokens it may have, special tokens and the 256 bytes among them.
+        span: what a token may span: a word, or a line up to a digit.
 
     Returns:
         A Hugging Face fast tokenizer with pad, BOS and EOS tokens and the tasks' prefixes, and no unknown token.
@@ -31,7 +39,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Any:
     bare = Tokenizer(models.BPE())
     bare.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(_PIECES, "isolated"),
+            pre_tokenizers.Split(_PIECES[span], "isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
@@ -42,7 +50,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Any:
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    bare.train_from_iterator([*HEADINGS, *texts], trainer)
+    bare.train_from_iterator(_with_headings(texts), trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=bare,
         pad_token=PAD,
@@ -51,6 +59,13 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Any:
         extra_special_tokens=list(PREFIXES),
         clean_up_tokenization_spaces=False,
     )
+
+
+def _with_headings(texts: Iterable[str]) -> Iterator[str]:
+    # Every prompt has them, so that they should be a token each; counted once, they would be spelled letter by letter.
+    for text in texts:
+        yield text
+        yield from HEADINGS
 
 
 def load_tokenizer(name: str, revision: str | None = None) -> Any:
