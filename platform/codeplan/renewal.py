@@ -95,7 +95,7 @@ def _examples(folder: Path) -> Iterator[dict[str, Any]]:
     """
     generated = {
         "problems": {
-            "train": {"reader": "miniapps", "split": "train", "count": 2},
+            "train": {"reader": "miniapps", "split": "train", "count": 2, "held_out": "programs"},
             "test": {"reader": "miniapps", "split": "test", "count": 2},
         },
         "student": {"init": "scratch", "architecture": {"model_type": "t5"}},

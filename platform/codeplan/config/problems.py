@@ -15,13 +15,33 @@ class MiniAppsSource(Settings):
     reader: Literal["miniapps"]
     """Selects the generated problems."""
     split: Literal["train", "test"]
-    """Which of the two sets to generate; they share no composition of operations."""
+    """Which of the two sets to generate; they share what ``held_out`` says."""
     count: int = Field(gt=0)
     """Number of problems."""
     seed: int = 0
     """Seed of the generator; the same seed gives the same bytes on every machine."""
     inversion: float = Field(default=0.5, ge=0.0, le=1.0)
     """Fraction of questions that name their operations out of order, which widens the gap between question and code."""
+    vague: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Probability, per step, that the question names only its aim ("keep some of them"), which several operations
+    serve: the question leaves a choice that a plan decides. See `codeplan.problems.miniapps.aims`."""
+    goal: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Probability that the question names no step, only what comes out and in how many steps."""
+    show_examples: bool = True
+    """Whether the question shows its example tests. Selection of plans runs them in any case; without them the question
+    alone leaves open what ``vague`` and ``goal`` leave open, with them it can be guessed."""
+    held_out: Literal["compositions", "programs"] = "compositions"
+    """What test problems have that no training problem has. ``compositions``: sequences of operations. ``programs``:
+    only parameters; then the test problems are like those of training, with sequences of operations that it has too. A
+    student trained with ``programs`` can be tested with both, as its training problems leave out both."""
+
+    def identity(self) -> dict[str, Any]:
+        """All keys, but for the dials that have their defaults: without them the problems are those of version 1."""
+        dials = {name for name in _DIALS if getattr(self, name) == type(self).model_fields[name].default}
+        return {name: value for name, value in super().identity().items() if name not in dials}
+
+
+_DIALS = ("vague", "goal", "show_examples", "held_out")
 
 
 class FileSource(Settings):
@@ -68,3 +88,16 @@ class ProblemsConfig(Settings):
     """The problems that the student is trained on."""
     test: Source
     """The problems that the student is evaluated on."""
+
+    @model_validator(mode="after")
+    def _test_programs_are_not_trained_on(self) -> ProblemsConfig:
+        train, test = self.train, self.test
+        if not isinstance(train, MiniAppsSource) or not isinstance(test, MiniAppsSource):
+            return self
+        kinds = ((train.split, train.held_out), (test.split, test.held_out))
+        if kinds == (("train", "compositions"), ("test", "programs")):
+            raise ValueError(
+                "test.held_out is programs, but the training problems include these programs: set train.held_out to "
+                "programs too (such a student can be tested with either), or test.held_out to compositions"
+            )
+        return self

@@ -15,6 +15,7 @@ from codeplan.problems.formats import Format, RowContext
 from codeplan.problems.humaneval import HUMANEVAL
 from codeplan.problems.jsonl import JSONL
 from codeplan.problems.mbpp import MBPP
+from codeplan.problems.miniapps.dials import Dials
 from codeplan.problems.rows import ProblemError, Row
 from codeplan.records import Problem
 from codeplan.stage import Account
@@ -61,9 +62,15 @@ def read(source: Source) -> ReadProblems:
             selected.
     """
     if isinstance(source, MiniAppsSource):
-        problems = list(miniapps.generate(source.split, source.count, source.seed, source.inversion))
+        dials = dials_of(source)
+        problems = list(miniapps.generate(source.split, source.count, source.seed, source.inversion, dials))
         return ReadProblems(problems, Account(rows_in=len(problems), rows_out=len(problems)))
     return _read_files(source)
+
+
+def dials_of(source: MiniAppsSource) -> Dials:
+    """The dials of generated problems."""
+    return Dials(source.vague, source.goal, source.show_examples, source.held_out)
 
 
 def _read_files(source: FileSource) -> ReadProblems:

@@ -8,7 +8,7 @@ from codeplan.config import MiniAppsSource, Settings, Source
 from codeplan.files import digest
 from codeplan.problems import miniapps
 from codeplan.problems.json_files import error_reason, require_regular_file
-from codeplan.problems.reading import VERSION
+from codeplan.problems.reading import VERSION, dials_of
 from codeplan.problems.rows import ProblemError
 
 
@@ -30,7 +30,8 @@ class ReadSettings(Settings):
             ProblemError: a file is missing or cannot be read.
         """
         if isinstance(source, MiniAppsSource):
-            return cls(source=source, content="", examples_content="", reader_version=miniapps.VERSION)
+            version = miniapps.VERSION if dials_of(source) == miniapps.DEFAULT else miniapps.DIALS_VERSION
+            return cls(source=source, content="", examples_content="", reader_version=version)
         return cls(
             source=source,
             content=_digest(source.path),

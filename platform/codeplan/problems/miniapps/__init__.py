@@ -3,26 +3,36 @@
 A problem is a chain of known operations on a list of numbers or words, told as a short story. A plan is worth having
 because of the gap between the two: the question may name the operations out of order (with probability ``inversion``),
 so that their order must be inferred, while the reference solution has one statement per operation, in order. Levels
-depend on the number of operations. Train and test share all operations, but no composition of them.
+depend on the number of operations. Train and test share all operations, but no composition of them, or no program.
+
+Such a question is its own plan, as it names every step. Three dials leave a choice that a plan decides: ``vague`` names
+steps by their aims, which several operations serve, ``goal`` names only what comes out and in how many steps, and
+``show_examples: false`` takes the example tests out of the question, by which the choice could be guessed. How often
+the best guess from a question is right is known: see `codeplan.problems.miniapps.ceilings`.
 
 The same arguments give the same bytes on every machine; problem *i* does not depend on how many are generated, and its
-operations and tests do not depend on ``inversion``: only its wording does.
+operations and tests do not depend on ``inversion``, ``vague``, ``goal`` and ``show_examples``: only its wording does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from codeplan.problems.miniapps import compose, inputs, wording
 from codeplan.problems.miniapps.compose import Split
+from codeplan.problems.miniapps.dials import Dials
 from codeplan.problems.miniapps.operations import VARIABLE_NAMES, Chain
 from codeplan.randomness import StableRandom
 from codeplan.records import Problem
 from codeplan_sandbox import Case, Suite
 
 VERSION = 1
-"""Raised when the generator writes other problems for the same arguments."""
+"""Raised when the generator writes other problems for the same arguments, with the default dials."""
+DIALS_VERSION = 2
+"""The same with any other dials."""
+DEFAULT = Dials()
 
 LEVELS = tuple(compose.LENGTHS)
 ENTRY_POINT = "solve"
@@ -30,7 +40,9 @@ _CALL_FRACTION = 0.3
 _READ_STATEMENTS = {"numbers": "xs = list(map(int, input().split()))", "words": "words = input().split()"}
 
 
-def generate(split: Split, count: int, seed: int = 0, inversion: float = 0.5) -> Iterator[Problem]:
+def generate(
+    split: Split, count: int, seed: int = 0, inversion: float = 0.5, dials: Dials = DEFAULT
+) -> Iterator[Problem]:
     """Generate problems, cycling through the levels.
 
     Args:
@@ -38,37 +50,72 @@ def generate(split: Split, count: int, seed: int = 0, inversion: float = 0.5) ->
         count: number of problems.
         seed: other seeds give other problems.
         inversion: fraction of the questions, 0 to 1, that name their operations out of order.
+        dials: what questions leave open, and what is held out.
     """
-    return (problem(split, index, seed, inversion) for index in range(count))
+    return (problem(split, index, seed, inversion, dials) for index in range(count))
 
 
-def problem(split: Split, index: int, seed: int = 0, inversion: float = 0.5) -> Problem:
+def problem(split: Split, index: int, seed: int = 0, inversion: float = 0.5, dials: Dials = DEFAULT) -> Problem:
     """The problem at an index; arguments as for `generate`."""
-    level = LEVELS[index % len(LEVELS)]
-    rng = StableRandom(f"miniapps/{seed}/{split}/{index}")
-    entry_point = ENTRY_POINT if rng.chance(_CALL_FRACTION) else ""
-    length = compose.draw_length(rng, split, level)
-    tests = None
-    while tests is None:
-        chain = compose.draw_chain(rng, split, length)
-        tests = inputs.choose_tests(rng, chain)
+    drawn = draw(split, index, seed, dials)
+    chain, entry_point = drawn.chain, drawn.entry_point
     # Wording has a generator of its own, so that operations and tests do not depend on it.
-    wording_rng = StableRandom(f"miniapps/{seed}/{split}/{index}/words")
+    wording_rng = StableRandom(f"{drawn.rng_key}/words")
     inverted = wording_rng.chance(inversion)
-    question = wording.render_question(wording_rng, chain, inverted=inverted, entry_point=entry_point)
-    example, hidden = _suite(tests.example, entry_point), _suite(tests.hidden, entry_point)
+    question = wording.render_question(wording_rng, chain, drawn.openness, inverted=inverted, entry_point=entry_point)
+    example, hidden = _suite(drawn.tests.example, entry_point), _suite(drawn.tests.hidden, entry_point)
     parameter = VARIABLE_NAMES[chain[0].operation.input_type]
     return Problem(
-        problem_id=f"miniapps/{split}/{seed}-{index}",
+        problem_id=f"miniapps/{_set_name(split, dials)}/{seed}-{index}",
         dataset="miniapps",
         split=split,
-        level=level,
-        question=f"{question}\n{_examples_text(example)}",
+        level=drawn.level,
+        question=f"{question}\n{_examples_text(example) if dials.show_examples else ''}",
         starter_code=f"def {ENTRY_POINT}({parameter}):\n" if entry_point else "",
         solutions=(_solution(chain, entry_point),),
         example_tests=example,
         hidden_tests=hidden,
     )
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A problem before it is put into words.
+
+    Attributes:
+        rng_key: the name of its random stream.
+        level: how difficult it is.
+        entry_point: name of the function to write; empty for a program from stdin to stdout.
+        chain: its operations, first to last.
+        tests: its tests.
+        openness: what its question leaves open.
+    """
+
+    rng_key: str
+    level: str
+    entry_point: str
+    chain: Chain
+    tests: inputs.Tests
+    openness: wording.Openness
+
+
+def draw(split: Split, index: int, seed: int, dials: Dials) -> Drawn:
+    """What the problem at an index is made of; arguments as for `generate`."""
+    level = LEVELS[index % len(LEVELS)]
+    rng_key = f"miniapps/{seed}/{_set_name(split, dials)}/{index}"
+    rng = StableRandom(rng_key)
+    entry_point = ENTRY_POINT if rng.chance(_CALL_FRACTION) else ""
+    length = compose.draw_length(rng, split, level)
+    tests = None
+    while tests is None:
+        chain = compose.draw_chain(rng, split, length, dials.held_out)
+        tests = inputs.choose_tests(rng, chain)
+    openness = wording.Openness.draw(f"{rng_key}/open", chain, dials.vague, dials.goal)
+    return Drawn(rng_key, level, entry_point, chain, tests, openness)
+
+
+def _set_name(split: Split, dials: Dials) -> str:
+    return split if dials.held_out == "compositions" else f"{split}-{dials.held_out}"
 
 
 def _solution(chain: Chain, entry_point: str) -> str:
