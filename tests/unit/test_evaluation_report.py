@@ -19,6 +19,7 @@ from codeplan.evaluation.arms import TITLES
 from codeplan.evaluation.conclusions import ONE_SEED, WORDINGS, PoolSizes, conclude
 from codeplan.evaluation.estimators import Estimate
 from codeplan.evaluation.figures import arms_figure
+from codeplan.evaluation.notes import DirectCeiling
 from codeplan.evaluation.permutation import holm
 from codeplan.evaluation.report import build, load, write
 from codeplan.evaluation.results import Comparison, Report, ordered_levels
@@ -150,6 +151,16 @@ def test_notes_name_the_limits_of_the_numbers(records: dict[str, Any]) -> None:
     assert "The offline teacher that wrote plans is not an LLM" in notes
     assert "34 of 2,970 programs have no verdict on the hidden tests; they count as not solved" in notes
     assert "pass@1000 is left out: only 16 programs were sampled per problem" in notes
+
+
+@pytest.mark.parametrize("examples_shown", [True, False])
+def test_a_note_says_what_a_direct_student_can_solve_at_most(records: dict[str, Any], examples_shown: bool) -> None:
+    shown, ceiling = [0] * len(records["problems"]), DirectCeiling(0.4123, 0.9, examples_shown)
+    found, _ = build(**records, sampling=SAMPLING, report=SETTINGS, shown_hidden_tests=shown, ceiling=ceiling)
+    (note,) = (note for note in found.notes if note.startswith("A direct student that reads perfectly solves"))
+    assert "at most 41.2 % of these problems in expectation" in note
+    assert ("solves at most 90.0 %" in note) == examples_shown
+    assert not any("reads perfectly" in note for note in report_of(records).notes)
 
 
 def test_notes_say_what_was_left_out_and_which_plans_are_missing(records: dict[str, Any]) -> None:

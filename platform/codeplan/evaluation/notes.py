@@ -15,6 +15,21 @@ WITHOUT_SOLUTION = "without_solution"
 
 
 @dataclass(frozen=True)
+class DirectCeiling:
+    """What a direct student can solve at most where questions leave steps open, known by construction.
+
+    Attributes:
+        words: the expected fraction of problems for the best guess from the words of the questions.
+        with_examples: the same for the best guess from the words and the example tests.
+        examples_shown: whether the questions show their example tests.
+    """
+
+    words: float
+    with_examples: float
+    examples_shown: bool
+
+
+@dataclass(frozen=True)
 class GivenData:
     """What the report is told of its data, beside the records.
 
@@ -23,12 +38,14 @@ class GivenData:
         shown_hidden_tests: per problem, the number of hidden tests that its question shows as example tests.
         shown_left_out: whether the programs were judged without these.
         plan_requests: what became of the requests to the teacher, by role: ``plans`` and ``oracle``.
+        ceiling: what a direct student can solve at most; None where no question leaves steps open.
     """
 
     teachers: tuple[str, ...]
     shown_hidden_tests: Sequence[int]
     shown_left_out: bool
     plan_requests: Mapping[str, Account]
+    ceiling: DirectCeiling | None = None
 
 
 def notes(
@@ -73,7 +90,7 @@ def notes(
         f"With only {total} problems nothing is concluded; at least {MIN_PROBLEMS} are needed.": total < MIN_PROBLEMS,
     }
     about_data = (note for note, applies in applicable.items() if applies)
-    return (*_how_counted(sampling), *about_data, *_missing_plans(given.plan_requests))
+    return (*_how_counted(sampling), *_ceiling(given.ceiling), *about_data, *_missing_plans(given.plan_requests))
 
 
 def _how_counted(sampling: SampleSettings) -> Iterator[str]:
@@ -102,6 +119,24 @@ def _how_counted(sampling: SampleSettings) -> Iterator[str]:
             "The value of each problem's best plan is biased upward where the same programs choose and score it; the "
             "cross-fitted value chooses by half of its trial programs and scores by the other half, over all splits."
         )
+
+
+def _ceiling(ceiling: DirectCeiling | None) -> Iterator[str]:
+    """What a question that leaves steps open costs a student without plans."""
+    if ceiling is None:
+        return
+    words = f"{100 * ceiling.words:.1f} % of these problems in expectation"
+    if not ceiling.examples_shown:
+        yield (
+            f"A direct student that reads perfectly solves at most {words}: their questions leave steps open, and do "
+            "not show the example tests, which only the selection among several programs or plans runs."
+        )
+        return
+    yield (
+        f"A direct student that reads perfectly solves, without trying steps on the example tests in the question, at "
+        f"most {words}: the questions leave steps open. One that tries all of them on the example tests solves at most "
+        f"{100 * ceiling.with_examples:.1f} %."
+    )
 
 
 def _missing_plans(plan_requests: Mapping[str, Account]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from codeplan.evaluation.comparisons import compare_arms
 from codeplan.evaluation.conclusions import PoolSizes, conclude
 from codeplan.evaluation.estimators import estimate
 from codeplan.evaluation.judged_problems import JudgedProblem, gather
-from codeplan.evaluation.notes import GivenData, notes
+from codeplan.evaluation.notes import DirectCeiling, GivenData, notes
 from codeplan.evaluation.plan_quality import plan_quality
 from codeplan.evaluation.rates import BY_PLANS
 from codeplan.evaluation.results import ALL, ArmRow, CurvePoint, PassAtKRow, RegretRow, Report, ordered_levels
@@ -39,6 +39,7 @@ def build(
     shown_hidden_tests: Sequence[int],
     shown_left_out: bool = False,
     plan_requests: Mapping[str, Account] | None = None,
+    ceiling: DirectCeiling | None = None,
 ) -> tuple[Report, list[SolveRates]]:
     """Evaluate every arm: the report, and what it was counted from, one entry per problem in the problems' order.
 
@@ -55,6 +56,7 @@ def build(
         shown_hidden_tests: per problem, the number of hidden tests that its question shows as example tests.
         shown_left_out: whether the programs were judged without these.
         plan_requests: what became of the requests to the teacher, by role: ``plans`` and ``oracle``.
+        ceiling: what a direct student can solve at most, where that is known.
 
     Raises:
         IncompleteSamplesError: a record is missing or belongs to no problem, see `judged_problems.gather`.
@@ -71,7 +73,7 @@ def build(
         sampling=sampling,
     )
     teachers = tuple(sorted({plan.author for plan in [*plans, *oracle_plans]}))
-    given = GivenData(teachers, shown_hidden_tests, shown_left_out, plan_requests or {})
+    given = GivenData(teachers, shown_hidden_tests, shown_left_out, plan_requests or {}, ceiling)
     return _evaluate(
         judged_problems, plans=plans, oracle_plans=oracle_plans, sampling=sampling, report=report, given=given
     )

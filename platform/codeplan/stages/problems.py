@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from codeplan import problems, records
-from codeplan.config import FileSource, Source
-from codeplan.problems.reading import BROKEN
+from codeplan.config import FileSource, MiniAppsSource, Source
+from codeplan.problems.miniapps import ceilings
+from codeplan.problems.reading import BROKEN, dials_of
 from codeplan.problems.settings import ReadSettings
 from codeplan.records import Problem
 from codeplan.stage import Stage, StageError, StageResult
 from codeplan.stages.run import PROBLEMS, TABLE_ROWS, StageRun, columns
 
 VERSION = 2
+DIRECT_CEILING = "problems.direct_ceiling"
+"""The fraction of the test problems that the best guess from the words of their questions solves in expectation."""
+CEILING_WITH_EXAMPLES = "problems.direct_ceiling_with_examples"
+"""The same for a guess from the words and the example tests."""
 
 
 def settings(source: Source) -> ReadSettings:
@@ -30,7 +35,15 @@ def run(work: StageRun) -> StageResult:
         "problems.with_example_tests": sum(problem.example_tests is not None for problem in found.problems),
         "problems.with_hidden_tests": sum(problem.hidden_tests is not None for problem in found.problems),
     }
-    return StageResult(accounts={"problems": found.account}, metrics=metrics)
+    return StageResult(accounts={"problems": found.account}, metrics=metrics | _ceilings(_settings(work).source))
+
+
+def _ceilings(source: Source) -> dict[str, float]:
+    """How many generated test problems a direct student can solve in expectation, where questions leave steps open."""
+    if not isinstance(source, MiniAppsSource) or source.split != "test" or not dials_of(source).leaves_open:
+        return {}
+    found = ceilings.mean(source.split, source.count, source.seed, dials_of(source))
+    return {DIRECT_CEILING: found.words, CEILING_WITH_EXAMPLES: found.with_examples}
 
 
 def require_usable(role: str, stage: Stage, result: StageResult) -> None:

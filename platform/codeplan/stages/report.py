@@ -6,21 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from codeplan.config import ReportConfig, Settings
+from codeplan.config import MiniAppsSource, ReportConfig, Settings
 from codeplan.files import write_text
 from codeplan.inference.sample_pool import SamplePool
 from codeplan.inference.samples import Samples
 from codeplan.inference.verdict_pool import JudgeSettings, VerdictPool
 from codeplan.pool import blocks
-from codeplan.problems import shown_among_hidden, with_comparator
+from codeplan.problems import ReadSettings, shown_among_hidden, with_comparator
 from codeplan.records import Plan, Problem, Verdict
 from codeplan.stage import Account, Stage, StageResult
 from codeplan.stages import lineage
 from codeplan.stages.distill import REQUESTS
+from codeplan.stages.problems import CEILING_WITH_EXAMPLES, DIRECT_CEILING
 from codeplan.stages.run import PLANS, PROBLEMS, StageRun
 from codeplan.tracking import Run, flatten
 
 if TYPE_CHECKING:
+    from codeplan.evaluation.notes import DirectCeiling
     from codeplan.evaluation.results import Report
 
 VERSION = 5
@@ -70,6 +72,7 @@ def run(work: StageRun) -> StageResult:
             shown_hidden_tests=shown,
             shown_left_out=_shown_left_out(work.stage),
             plan_requests=_plan_requests(work.stage),
+            ceiling=_ceiling(work.stage),
             **sampled_records,
         )
         page = problem_page.render(given, final=work.stage.settings.report.final, **sampled_records)
@@ -95,6 +98,19 @@ def _plan_requests(stage: Stage) -> dict[str, Account]:
     return {
         role: result.accounts[REQUESTS] for role, result in results.items() if result and REQUESTS in result.accounts
     }
+
+
+def _ceiling(stage: Stage) -> DirectCeiling | None:
+    """What a direct student can solve at most, where the test problems' stage says so."""
+    from codeplan.evaluation.notes import DirectCeiling
+
+    test = stage.inputs["test"]
+    assert isinstance(test.settings, ReadSettings)
+    source, result = test.settings.source, test.done()
+    if not isinstance(source, MiniAppsSource) or result is None or DIRECT_CEILING not in result.metrics:
+        return None
+    words, with_examples = (result.metrics[name] for name in (DIRECT_CEILING, CEILING_WITH_EXAMPLES))
+    return DirectCeiling(words, with_examples, source.show_examples)
 
 
 def _sampled(stage: Stage, pool: SamplePool, given: list[Problem]) -> tuple[Samples, list[Verdict]]:
