@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import itertools
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from codeplan import problems
 from codeplan.config import MiniAppsSource
 from codeplan.config.loading import ConfigError, parse
+from codeplan.preflight import data
+from codeplan.preflight.context import CheckContext
 from codeplan.problems import miniapps
 from codeplan.problems.miniapps import compose, wording
 from codeplan.problems.miniapps.aims import AIMS, aim_of, serving
@@ -153,7 +158,7 @@ def test_a_goal_names_the_result_and_the_number_of_steps(inversion: float) -> No
 def test_held_out_programs_have_compositions_of_training_and_no_program_of_it() -> None:
     apart = Dials(held_out="programs")
     trained, tested = (
-        [miniapps.draw(split, index, 0, apart).chain for index in range(600)] for split in ("train", "test")
+        [miniapps.draw(split, index, 0, apart).chain for index in range(300)] for split in ("train", "test")
     )
     assert not set(trained) & set(tested)
     assert all(compose.split_of(chain) == "train" for chain in [*trained, *tested])
@@ -221,3 +226,17 @@ def test_training_on_test_programs_is_refused(train: str, test: str, leaks: bool
             parse(made)
     else:
         parse(made)
+
+
+@pytest.mark.parametrize("show_examples", [True, False])
+def test_equal_questions_of_generated_problems_without_examples_are_no_fault(show_examples: bool) -> None:
+    keys = {"reader": "miniapps", "count": 2, "goal": 1.0, "show_examples": show_examples}
+    made = {
+        "problems": {split: {**keys, "split": split} for split in ("train", "test")},
+        "student": {"init": "scratch", "architecture": {"model_type": "t5"}},
+    }
+    with ExitStack() as stack:
+        context = CheckContext(parse(made), {}, set(), False, False, Console(file=io.StringIO()), stack, stack)
+        same = miniapps.problem("train", 0, dials=Dials(goal=1.0, show_examples=show_examples))
+        context.problems = {"train": [same], "test": [same]}
+        assert bool(list(data._overlapping(context))) == show_examples

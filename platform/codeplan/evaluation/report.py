@@ -44,8 +44,7 @@ def build(
     """Evaluate every arm: the report, and what it was counted from, one entry per problem in the problems' order.
 
     Args:
-        problems: the test problems; all count in every denominator but the oracle's, which counts those that have an
-            oracle plan.
+        problems: the test problems; all count in every denominator but the oracle's, which counts those with a plan.
         plans: the teacher's plans that the student learned from.
         oracle_plans: the teacher's plans for the test problems.
         student_plans: the plans that were sampled, ``sampling.plans`` per problem.
