@@ -137,3 +137,18 @@ def test_only_target_tokens_have_a_loss(architecture: str, tmp_path: Path) -> No
     for row, example in zip(labels, examples, strict=True):
         assert row[row != IGNORED].tolist() == example.target.tolist()
         assert row[row != IGNORED][-1] == one.tokenizer.eos_token_id
+
+
+def test_logits_are_made_only_where_an_example_has_a_label(tmp_path: Path) -> None:
+    one = student("gpt2")
+    path = tmp_path / "examples.parquet"
+    write_examples([problem(1, "a" * 9), problem(222222, "b")], [], one, settings(mixing={"code": 1}), path)
+    batch = collate(read_examples(path).training["code"], one)
+    labels, kept = batch.pop("labels"), batch.pop("logits_to_keep")
+    one.model.eval()
+    with torch.no_grad():
+        whole, few = one.model(**batch).logits, one.model(**batch, logits_to_keep=kept).logits
+    assert few.shape[:2] == labels.shape
+    assert few.shape[1] < whole.shape[1]
+    assert torch.allclose(few, whole[:, kept], atol=1e-6)
+    assert (labels != IGNORED).any(dim=0).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,8 +22,10 @@ def collate(examples: Sequence[Example], student: Student) -> dict[str, torch.Te
     Returns:
         Seq2seq: ``input_ids`` and ``attention_mask`` [batch, longest prompt], ``decoder_input_ids``,
         ``decoder_attention_mask`` and ``labels`` [batch, longest target]; the logits at a position predict its label.
-        Causal: ``input_ids``, ``attention_mask`` and ``labels`` [batch, longest prompt and target]; labels are
-        shifted by one position, so that here, too, the logits at a position predict its label.
+        Causal: ``input_ids`` and ``attention_mask`` [batch, longest prompt and target], and ``labels``, shifted by one
+        position, so that here, too, the logits at a position predict its label. Where the model can leave logits out,
+        ``logits_to_keep`` [kept] has the positions at which any example has a label, and ``labels`` is [batch, kept]:
+        with a large vocabulary, the logits of prompts are most of a small model's work.
     """
     pad = student.tokenizer.pad_token_id
     if student.seq2seq:
@@ -38,7 +41,11 @@ def collate(examples: Sequence[Example], student: Student) -> dict[str, torch.Te
     whole = [np.concatenate([example.source, example.target]) for example in examples]
     input_ids, attention_mask = padded(whole, pad)
     labels, _ = padded([_next_tokens(example) for example in examples], IGNORED)
-    return {"input_ids": input_ids, "attention_mask": attention_mask, "labels": labels}
+    batch = {"input_ids": input_ids, "attention_mask": attention_mask}
+    if "logits_to_keep" not in inspect.signature(student.model.forward).parameters:
+        return {**batch, "labels": labels}
+    kept = (labels != IGNORED).any(dim=0).nonzero().squeeze(1)
+    return {**batch, "labels": labels[:, kept], "logits_to_keep": kept}
 
 
 def _next_tokens(example: Example) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
