@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -55,8 +55,21 @@ class StageStatus:
     left: Mapping[str, float | None] = field(default_factory=dict)
 
 
-def status_of(config: Config, goal: str) -> dict[str, StageStatus]:
+@dataclass(frozen=True)
+class Seen:
+    """What the status of earlier pipelines was made of, by fingerprint: those of a sweep share most of their stages."""
+
+    problems: dict[str, list[Problem]] = field(default_factory=dict)
+    stages: dict[str, StageStatus] = field(default_factory=dict)
+
+
+def status_of(config: Config, goal: str, seen: Seen | None = None) -> dict[str, StageStatus]:
     """The stages that lead to a goal, by role; reads problems and keys, and writes nothing but their empty pools.
+
+    Args:
+        config: the experiment.
+        goal: a stage's name.
+        seen: where nothing was computed since, what was found for other pipelines of the same home.
 
     Raises:
         UserError: the configuration names something that is not there, or a stage's folder is damaged.
@@ -64,14 +77,18 @@ def status_of(config: Config, goal: str) -> dict[str, StageStatus]:
     pipeline = build(config, goal)
     require_same_inputs(pipeline.values())
     named = titles(pipeline)
-    look = _Look(config, pipeline)
-    found = {}
+    seen = seen or Seen()
+    look = _Look(config, pipeline, seen.problems)
     for role, stage in pipeline.items():
-        left = {} if stage.done() else _LEFT[stage.name](look, stage)
-        found[role] = StageStatus(
-            named[role], stage.name, stage.fingerprint, look.state(stage, left), str(stage.folder), left
-        )
-    return found
+        if stage.fingerprint not in seen.stages:
+            left = {} if stage.done() else _LEFT[stage.name](look, stage)
+            seen.stages[stage.fingerprint] = StageStatus(
+                named[role], stage.name, stage.fingerprint, look.state(stage, left), str(stage.folder), left
+            )
+    return {
+        role: replace(seen.stages[stage.fingerprint], title=named[role], folder=str(stage.folder))
+        for role, stage in pipeline.items()
+    }
 
 
 def to_json(found: Mapping[str, StageStatus]) -> str:
@@ -93,18 +110,18 @@ class _Look:
 
     config: Config
     pipeline: Pipeline
-    _problems: dict[str, list[Problem]] = field(default_factory=dict)
+    _problems: dict[str, list[Problem]]
 
     def problems(self, role: str) -> list[Problem]:
         """The problems of a split: those that were read before, or read now."""
-        if role not in self._problems:
-            stage = self.pipeline[role]
+        stage = self.pipeline[role]
+        if stage.fingerprint not in self._problems:
             if stage.done():
-                self._problems[role] = records.read(Problem, stage.folder / PROBLEMS)
+                self._problems[stage.fingerprint] = records.read(Problem, stage.folder / PROBLEMS)
             else:
                 assert isinstance(stage.settings, ReadSettings)
-                self._problems[role] = problems.read(stage.settings.source).problems
-        return self._problems[role]
+                self._problems[stage.fingerprint] = problems.read(stage.settings.source).problems
+        return self._problems[stage.fingerprint]
 
     def work_left(self, stage: Stage) -> list[WorkLeft]:
         """Per block, what a sample stage has left to do: nothing where the block is finished."""

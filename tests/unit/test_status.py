@@ -10,6 +10,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from codeplan import problems
 from codeplan.cli.main import GOALS, app
 from codeplan.config import Config
 from codeplan.config.loading import parse
@@ -20,7 +21,7 @@ from codeplan.pipeline import build
 from codeplan.pool import PROBLEMS_PER_BLOCK, BlockMarkers
 from codeplan.problems import miniapps
 from codeplan.records import Arm, Phase, Plan, Problem, Program
-from codeplan.status import status_of
+from codeplan.status import Seen, status_of
 from codeplan.student.checkpoint import CheckpointState
 from codeplan_sandbox import Case, Outcome, Suite, SuiteVerdict
 
@@ -46,6 +47,22 @@ def config(tmp_path: Path) -> Path:
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(plain(tmp_path / "runs")))
     return path
+
+
+def test_pipelines_that_share_stages_read_their_problems_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+    real = problems.read
+
+    def counted(source: Any) -> Any:
+        read.append(source)
+        return real(source)
+
+    configs = [parse(plain(tmp_path / "runs", training={"steps": steps})) for steps in (50, 60)]
+    alone = [status_of(config, "report") for config in configs]
+    monkeypatch.setattr("codeplan.status.problems.read", counted)
+    seen = Seen()
+    assert [status_of(config, "report", seen) for config in configs] == alone
+    assert len(read) == 2
 
 
 def test_a_new_home_needs_everything_and_status_writes_nothing(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from itertools import islice
 
 from rich.table import Table
 
-from codeplan.status import StageStatus, status_of
+from codeplan.status import Seen, StageStatus, status_of
 from codeplan.sweeps.sweep import Sweep
 from codeplan.sweeps.trial_run import TrialRequest
 from codeplan.sweeps.trials import OVER
@@ -38,9 +38,10 @@ def outlook(sweep: Sweep) -> Outlook:
     """
     requests = _requests(sweep)
     found: dict[str, dict[str, StageStatus]] = {}
+    seen = Seen()
     for request in requests:
         config = sweep.config_of(request.point, request.repeats[0])
-        for status in status_of(config, sweep.goal).values():
+        for status in status_of(config, sweep.goal, seen).values():
             found.setdefault(status.stage, {}).setdefault(status.identity, status)
     return Outlook(sweep.total, len(requests), {name: list(stages.values()) for name, stages in found.items()})
 
