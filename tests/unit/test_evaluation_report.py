@@ -117,6 +117,28 @@ def test_nothing_is_concluded_where_no_problem_distinguishes_the_arms(records: d
     assert all(line.endswith(",0.000000,,") for line in differences)
 
 
+def test_without_a_control_the_report_lacks_its_arms_and_says_so(tmp_path: Path) -> None:
+    records = experiment(plan_effect=0.5)
+    whole = report_of(records)
+    programs = [program for program in records["programs"] if program.arm != "sampled"]
+    shown = [0] * len(records["problems"])
+    sampling = SAMPLING.model_copy(update={"control": False})
+    made, _ = build(**{**records, "programs": programs}, sampling=sampling, report=SETTINGS, shown_hidden_tests=shown)
+    absent = {"control", "plan_after_trial"}
+    assert made.rows == tuple(row for row in whole.rows if row.arm not in absent)
+    assert made.curve == tuple(point for point in whole.curve if point.arm not in absent)
+    kept = [pair for pair in whole.comparisons if not {pair.left, pair.right} & {*absent, "equal_pool"}]
+    assert [replace(pair, corrected=None) for pair in made.comparisons] == [
+        replace(pair, corrected=None) for pair in kept
+    ]
+    assert not any("control" in sentence for sentence in made.conclusions if "but CodePLAN generates" not in sentence)
+    assert made.quality.any_sampled is None
+    assert any(note.startswith("There is no equal-budget control") for note in made.notes)
+    write(made, tmp_path)
+    assert load(tmp_path) == made
+    assert "equal-budget control" not in as_markdown(made, {}).partition("## Notes")[0].partition("## By number")[2]
+
+
 def test_plans_that_lose_are_said_to_be_unread_unless_the_right_one_beats_another_problems() -> None:
     lost = experiment(plan_effect=-0.3, seed=3)
     (first, *_), unread = report_of(lost).conclusions, "does not show that this student reads its plan"

@@ -126,13 +126,20 @@ def test_a_sample_does_not_depend_on_other_problems(names: list[str]) -> None:
 
 
 settings_of_a_stage = st.builds(
-    lambda plans, trials, finals, fewest, oracle, foreign: SampleSettings(
-        plans=plans, trials=trials, finals=finals, fewest_plans=min(fewest, plans), oracle=oracle, foreign=foreign
+    lambda plans, trials, finals, fewest, oracle, foreign, control: SampleSettings(
+        plans=plans,
+        trials=trials,
+        finals=finals,
+        fewest_plans=min(fewest, plans),
+        oracle=oracle,
+        foreign=foreign,
+        control=control,
     ),
     st.integers(1, 5),
     st.integers(1, 3),
     st.integers(0, 2),
     st.integers(1, 5),
+    st.booleans(),
     st.booleans(),
     st.booleans(),
 )
@@ -154,6 +161,14 @@ def test_nothing_is_generated_or_judged_twice(history: list[SampleSettings]) -> 
     keys = [request.rng_key for request in student.requests]
     assert len(keys) == len(set(keys))
     assert judge.programs == len({(verdict.problem_id, verdict.program_key) for verdict in pool.verdicts})
+
+
+def test_without_a_control_nothing_is_sampled_or_judged_for_it() -> None:
+    with_control, without = Scripted(), Scripted()
+    samples = sampled(SETTINGS.model_copy(update={"control": False}), without)
+    whole = sampled(SETTINGS, with_control)
+    assert [program for program in whole.programs if program.arm != "sampled"] == samples.programs
+    assert len(with_control.requests) - len(without.requests) == SETTINGS.budget(4)
 
 
 def test_more_plans_generate_only_the_new_ones() -> None:

@@ -101,6 +101,15 @@ def test_the_budget_counts_only_where_it_decides_which_plans_there_are() -> None
     assert changed(of(True, 3.0), of(True, 400.0)) == {"plans", "oracle", *TRAINING}
 
 
+def test_keys_that_were_added_later_keep_the_fingerprints_of_what_was_made_before() -> None:
+    settings = build(parse(plain()))["samples"].settings.identity()
+    assert "control" not in settings
+    assert build(parse(plain(sampling={"control": False})))["samples"].settings.identity() == {
+        **settings,
+        "control": False,
+    }
+
+
 def test_keys_that_the_student_would_not_read_are_refused() -> None:
     for student, message in (
         ({"init": "scratch", "model": "x/y"}, "student: init is scratch, and model is for init pretrained only"),

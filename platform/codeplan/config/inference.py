@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from codeplan.config.base import Settings
+from codeplan.config.base import AddedLater, Settings
 from codeplan_sandbox import Limits
 from codeplan_sandbox.suites import Comparator
 
@@ -29,6 +29,9 @@ class SamplingConfig(Settings):
     finals: int = Field(default=0, ge=0)
     """Stage 3: programs sampled from each plan that can be chosen, beside its greedy one; pass@k of CodePLAN counts
     them."""
+    control: Annotated[bool, AddedLater()] = True
+    """Also sample as many programs without a plan as plan sampling costs sequences, for the equal-budget control and
+    for plan after trial. Without them half of the sequences are saved, and nothing shows what plans add."""
     oracle: bool = True
     """Also sample with a plan that the teacher reasoned back from the test problem's own solution: the upper bound."""
     foreign: bool = True

@@ -2,7 +2,8 @@
 
 * ``direct``: the greedy program from the question.
 * ``control``: the equal-budget control. With n plans the student generates n plans, n x trials programs and one final
-  program; the control gets as many programs sampled without a plan, and the same filter by example tests.
+  program; the control gets as many programs sampled without a plan, and the same filter by example tests. Without
+  ``sampling.control`` there is none, and no ``plan_after_trial``.
 * ``codeplan``: the answer from the best-scored of n plans, by the rule ``report.final``: its fresh greedy program, its
   best trial program, or the fresh one if it passes all example tests and else the best trial program.
 * ``fresh``: always the fresh greedy program of that plan, as in the paper.
@@ -49,6 +50,9 @@ TITLES: dict[ArmName, str] = {
     "foreign": "foreign plan",
 }
 """The arms' names in tables and figures, in the order shown."""
+
+BY_PLANS: tuple[ArmName, ...] = ("control", "codeplan", "fresh", "best_trial", "plan_after_trial")
+"""The arms that depend on the number of plans; for the control and plan after trial it sets the budget."""
 
 CHOOSING: tuple[Literal["control", "best_trial"], ...] = ("control", "best_trial")
 """The arms whose answer is one of the programs that were run on the example tests."""
@@ -102,9 +106,9 @@ class SolveRates:
     outcomes: Mapping[ArmName, Mapping[str, float]]
 
     def rate(self, arm: Compared, plans: int) -> float | None:
-        """The arm's probability at a plan count; ``direct``, ``oracle`` and ``foreign`` do not depend on the count."""
+        """The arm's probability at a plan count, on which only arms of `BY_PLANS` depend; None where there is none."""
         value: float | Mapping[int, float] | None = getattr(self, arm)
-        return value[plans] if isinstance(value, Mapping) else value
+        return value.get(plans) if isinstance(value, Mapping) else value
 
     def known_rate(self, arm: Compared, plans: int) -> float:
         """The same for an arm that must have one; raises ValueError where it has none."""
@@ -131,23 +135,24 @@ def solve_rates(
     """
     passed = [program.solved for program in judged.sampled]
     scores = [program.score for program in judged.sampled]
+    with_control = counts if judged.sampled else ()
     trial_scores = [[trial.score for trial in trials] for trials in judged.trials]
     trial_values = [[trial.solved for trial in trials] for trials in judged.trials]
     best_trials = expected_best_of_clusters(trial_scores, trial_values, counts)
-    after_trial = {count: plan_after_trial(judged, sampling, count, final) for count in counts}
+    after_trial = {count: plan_after_trial(judged, sampling, count, final) for count in with_control}
     return SolveRates(
         problem_id=judged.problem.problem_id,
         level=judged.problem.level,
         direct=judged.direct.solved,
-        control={count: expected_best(scores, passed, sampling.budget(count)) for count in counts},
+        control={count: expected_best(scores, passed, sampling.budget(count)) for count in with_control},
         codeplan={count: solved(of_best_plan(judged, count, final)) for count in counts},
         fresh={count: solved(of_best_plan(judged, count, "fresh")) for count in counts},
         best_trial=dict(zip(counts, best_trials, strict=True)),
         plan_after_trial={count: found.solved for count, found in after_trial.items()},
         oracle=_mean([program.solved for program in judged.oracle]) if judged.oracle else None,
         foreign=_mean([program.solved for program in judged.foreign]) if judged.foreign else None,
-        equal_pool={count: expected_best(scores, passed, count * sampling.trials) for count in counts},
-        available={"control": max(passed), "best_trial": max(map(max, trial_values))},
+        equal_pool={count: expected_best(scores, passed, count * sampling.trials) for count in with_control},
+        available={**({"control": max(passed)} if passed else {}), "best_trial": max(map(max, trial_values))},
         pass_at_k={k: pass_at_k(len(passed), int(sum(passed)), k) for k in pass_k if k <= len(passed)},
         codeplan_pass_at_k={k: _codeplan_pass_at_k(judged, k) for k in pass_k if k <= sampling.finals},
         after_trial_sequences={count: found.sequences for count, found in after_trial.items()},
@@ -158,8 +163,8 @@ def solve_rates(
 def possible_answers(judged: JudgedProblem, final: FinalRule) -> dict[ArmName, Answers]:
     """Each arm's possible answers at the largest plan count, with their probabilities.
 
-    The lists of ``oracle`` and ``foreign`` are empty where the problem has no such plan. ``plan_after_trial`` is left
-    out: its answers are those of ``control`` and of ``codeplan``.
+    The lists of ``oracle`` and ``foreign`` are empty where the problem has no such plan, and that of ``control`` where
+    there is none. ``plan_after_trial`` is left out: its answers are those of ``control`` and of ``codeplan``.
 
     Raises:
         IncompleteSamplesError: a plan that can be chosen has no final program.
@@ -167,7 +172,7 @@ def possible_answers(judged: JudgedProblem, final: FinalRule) -> dict[ArmName, A
     count = len(judged.plans)
     return {
         "direct": [(1.0, judged.direct)],
-        "control": best_of(judged.sampled),
+        "control": best_of(judged.sampled) if judged.sampled else [],
         "codeplan": of_best_plan(judged, count, final),
         "fresh": of_best_plan(judged, count, "fresh"),
         "best_trial": best_of([trial for trials in judged.trials for trial in trials]),

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from codeplan.config import ReportConfig
-from codeplan.evaluation.arms import SolveRates
+from codeplan.evaluation.arms import BY_PLANS, SolveRates
 from codeplan.evaluation.conclusions import WORDINGS
 from codeplan.evaluation.estimators import paired_difference
 from codeplan.evaluation.permutation import holm, paired_p_value
-from codeplan.evaluation.rates import BY_PLANS
 from codeplan.evaluation.results import Comparison
 
 

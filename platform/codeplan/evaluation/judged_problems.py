@@ -53,7 +53,7 @@ class JudgedProblem:
     Attributes:
         problem: the problem.
         direct: the greedy program from the question.
-        sampled: the programs sampled from the question: the equal-budget control draws from these.
+        sampled: the programs sampled from the question: the equal-budget control draws from these; empty without it.
         plans: the student's plans, by ``sample_index``.
         trials: the trial programs, per plan.
         finals: the greedy final programs by plan index, for the plans that can be chosen with some plan count.
@@ -147,7 +147,7 @@ class _RecordIndex:
         return JudgedProblem(
             problem=problem,
             direct=self._numbered(problem, "direct", "final", 1)[0],
-            sampled=self._numbered(problem, "sampled", "trial", self.sampling.budget(size)),
+            sampled=self._numbered(problem, "sampled", "trial", self.sampling.controls),
             plans=tuple(plans),
             trials=self._trials(problem),
             finals={plan: of_plan[0] for plan, of_plan in finals.items()},

@@ -80,14 +80,20 @@ def _how_counted(sampling: SampleSettings) -> Iterator[str]:
     """What the numbers are, whatever the data."""
     sizes = PoolSizes.of(sampling)
     plans = f"{sampling.plans} plan{'s' if sampling.plans > 1 else ''}"
-    yield (
-        f"The equal-budget control chooses, by the same example tests, from {sizes.control:,} programs sampled without "
-        f"a plan: as many sequences as {plans}, their trial programs and one final program."
-    )
-    yield (
-        f"The plans' best trial is chosen from {sizes.trials:,} programs; it is compared with the control, which has "
-        "the same number of sequences, and with as many programs without plans."
-    )
+    if sampling.control:
+        yield (
+            f"The equal-budget control chooses, by the same example tests, from {sizes.control:,} programs sampled "
+            f"without a plan: as many sequences as {plans}, their trial programs and one final program."
+        )
+        yield (
+            f"The plans' best trial is chosen from {sizes.trials:,} programs; it is compared with the control, which "
+            "has the same number of sequences, and with as many programs without plans."
+        )
+    else:
+        yield (
+            "There is no equal-budget control (sampling.control: false): what CodePLAN solves beyond one greedy "
+            f"program may come from its {sizes.control:,} sequences per answer alone, and not from plans."
+        )
     yield (
         "Numbers for fewer plans are exact expectations over all subsets of the one pool. Intervals of fractions are "
         "Wilson intervals over problems; intervals of differences are a paired bootstrap over problems (BCa)."

@@ -24,16 +24,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from codeplan.errors import UserError
-from codeplan.evaluation.arms import TITLES, ArmName, SolveRates
+from codeplan.evaluation.arms import BY_PLANS, TITLES, ArmName, SolveRates
 from codeplan.files import write_text
 from codeplan.inference.settings import SampleSettings
 from codeplan.records import Problem
 
 FILE = "rates.json"
 FORMAT = 2
-
-BY_PLANS: tuple[ArmName, ...] = ("control", "codeplan", "fresh", "best_trial", "plan_after_trial")
-"""The arms that depend on the number of plans; for the control and plan after trial it sets the budget."""
 
 
 class RatesError(UserError):
@@ -68,7 +65,7 @@ class Rates(BaseModel):
     foreign: tuple[float | None, ...]
     """None for a problem without another problem's oracle plan."""
     control: dict[int, tuple[float, ...]]
-    """By plan count: with as many programs as that many plans cost in sequences."""
+    """By plan count: with as many programs as that many plans cost in sequences; empty without a control."""
     codeplan: dict[int, tuple[float, ...]]
     """By plan count."""
     fresh: dict[int, tuple[float, ...]]
@@ -76,7 +73,7 @@ class Rates(BaseModel):
     best_trial: dict[int, tuple[float, ...]]
     """By plan count."""
     plan_after_trial: dict[int, tuple[float, ...]]
-    """By the plan count whose budget it gets."""
+    """By the plan count whose budget it gets; empty without a control."""
 
     @model_validator(mode="after")
     def _one_value_per_problem(self) -> Rates:
@@ -100,12 +97,15 @@ class Rates(BaseModel):
         return tuple(arm for arm in TITLES if any(rate is not None for rate in self.of(arm, self.plan_counts[-1])))
 
     def of(self, arm: ArmName, plans: int) -> tuple[float | None, ...]:
-        """An arm's rates, one per problem; ``direct``, ``oracle`` and ``foreign`` are the same for all counts.
+        """An arm's rates, one per problem: all None for an arm that there is not, the same for all counts for an arm
+        that does not depend on plans.
 
         Raises:
             KeyError: the count was not reported.
         """
         rates: tuple[float | None, ...] | Mapping[int, tuple[float, ...]] = getattr(self, arm)
+        if not rates:
+            return (None,) * len(self.problem_ids)
         return rates[plans] if isinstance(rates, Mapping) else rates
 
     def mean(self, arm: ArmName, plans: int) -> float | None:
@@ -130,8 +130,10 @@ def collect(
         judging: the settings that the hidden tests judged with, as plain data.
     """
     counts = sorted(rates[0].codeplan) if rates else [sampling.plans]
+    there = {arm: counts if rates and rates[0].rate(arm, counts[-1]) is not None else () for arm in BY_PLANS}
     by_plans = {
-        arm: {count: tuple(getattr(rate, arm)[count] for rate in rates) for count in counts} for arm in BY_PLANS
+        arm: {count: tuple(rate.known_rate(arm, count) for rate in rates) for count in of_arm}
+        for arm, of_arm in there.items()
     }
     return Rates(
         problem_ids=tuple(problem.problem_id for problem in problems),

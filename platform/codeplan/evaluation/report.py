@@ -8,14 +8,13 @@ from pathlib import Path
 
 from codeplan.config import ReportConfig
 from codeplan.evaluation import figures
-from codeplan.evaluation.arms import CHOOSING, TITLES, ArmName, SolveRates, solve_rates
+from codeplan.evaluation.arms import BY_PLANS, CHOOSING, TITLES, ArmName, SolveRates, solve_rates
 from codeplan.evaluation.comparisons import compare_arms
 from codeplan.evaluation.conclusions import PoolSizes, conclude
 from codeplan.evaluation.estimators import estimate
 from codeplan.evaluation.judged_problems import JudgedProblem, gather
 from codeplan.evaluation.notes import GivenData, notes
 from codeplan.evaluation.plan_quality import plan_quality
-from codeplan.evaluation.rates import BY_PLANS
 from codeplan.evaluation.results import ALL, ArmRow, CurvePoint, PassAtKRow, RegretRow, Report, ordered_levels
 from codeplan.evaluation.tables import as_csv, as_markdown
 from codeplan.files import write_text
@@ -91,7 +90,7 @@ def _evaluate(
     counts = report.counts(sampling.plans)
     rates = [solve_rates(judged, sampling, counts, pass_k, report.final) for judged in judged_problems]
     comparisons = compare_arms(rates, sampling.plans, report)
-    excluded_k = [k for k in report.pass_k if k not in pass_k]
+    excluded_k = [k for k in report.pass_k if k not in pass_k] if sampling.control else []
     made = Report(
         problems=len(judged_problems),
         plans=sampling.plans,
@@ -179,6 +178,7 @@ def _curve(rates: Sequence[SolveRates], sampling: SampleSettings, counts: Sequen
         )
         for arm in BY_PLANS
         for count in counts
+        if rates[0].rate(arm, count) is not None
     )
 
 
@@ -186,7 +186,7 @@ def _regrets(rates: Sequence[SolveRates], sampling: SampleSettings) -> tuple[Reg
     sizes = PoolSizes.of(sampling)
     programs = {"control": sizes.control, "best_trial": sizes.trials}
     rows = []
-    for arm in CHOOSING:
+    for arm in (arm for arm in CHOOSING if arm in rates[0].available):
         for level, of_level in _by_level(rates):
             available = [problem.available[arm] for problem in of_level]
             # Rounding must not make a regret negative.

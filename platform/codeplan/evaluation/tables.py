@@ -158,18 +158,15 @@ def _by_level(report: Report) -> str:
 def _by_plans(report: Report) -> str:
     cells = {(point.arm, point.plans): cell(point.solved) for point in report.curve}
     sequences = {(point.arm, point.plans): f"{round(point.sequences, 1):,g}" for point in report.curve}
-    arms = list(dict.fromkeys(point.arm for point in report.curve))
+    columns = {TITLES[arm]: (cells, arm) for arm in dict.fromkeys(point.arm for point in report.curve)}
+    if TITLES["plan_after_trial"] in columns:
+        columns["its sequences, mean"] = (sequences, "plan_after_trial")
     counts = list(dict.fromkeys(point.plans for point in report.curve))
     rows = [
-        [
-            str(plans),
-            sequences["codeplan", plans],
-            *(cells[arm, plans] for arm in arms),
-            sequences["plan_after_trial", plans],
-        ]
+        [str(plans), sequences["codeplan", plans], *(of_arm[arm, plans] for of_arm, arm in columns.values())]
         for plans in counts
     ]
-    head = ["plans", "sequences", *(TITLES[arm] for arm in arms), "its sequences, mean"]
+    head = ["plans", "sequences", *columns]
     return _markdown_table(head, rows)
 
 

@@ -189,7 +189,7 @@ def _without_plan(problem: Problem, settings: SampleSettings) -> list[ProgramSpe
     greedy = GenerationRequest(problem=problem, task="code", rng_key=_rng_key(settings, problem, "direct"), greedy=True)
     sampled = (
         GenerationRequest(problem=problem, task="code", rng_key=_rng_key(settings, problem, "sampled", index))
-        for index in range(settings.budget(settings.plans))
+        for index in range(settings.controls)
     )
     return [
         ProgramSpec("direct", "final", -1, 0, greedy),

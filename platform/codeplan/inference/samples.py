@@ -102,7 +102,7 @@ def _belongs(program: Program, settings: SampleSettings) -> bool:
         case "direct", _:
             return True
         case "sampled", _:
-            return program.sample_index < settings.budget(settings.plans)
+            return program.sample_index < settings.controls
         case "oracle", _:
             return settings.oracle
         case "foreign", _:

@@ -29,8 +29,15 @@ class SampleSettings(SamplingConfig):
             comparator=judging.comparator,
             example_tests=judging.example_tests,
         )
+        if not sampling.control:
+            return made
         later = [plans for plans in (made.after_trial(count)[1] for count in counts) if plans]
         return made.model_copy(update={"fewest_plans": min(counts[0], *later)}) if later else made
+
+    @property
+    def controls(self) -> int:
+        """How many programs without a plan are sampled per problem for the equal-budget control."""
+        return self.budget(self.plans) if self.control else 0
 
     def of_sequences(self) -> dict[str, Any]:
         """What one sequence depends on, but for its prompt and its RNG key: not how many others there are."""

@@ -42,7 +42,7 @@ def work_left(samples: SamplePool, block: int, problems: Sequence[Problem], orac
     programs |= _keys(pool.read_table(samples.oracle_table, block, Program, _PROGRAM_KEY))
     wanted_plans = {(name, index) for name in names for index in range(settings.plans)}
     wanted = {(name, "direct", "final", -1, 0) for name in names}
-    wanted |= {(name, "sampled", "trial", -1, i) for name in names for i in range(settings.budget(settings.plans))}
+    wanted |= {(name, "sampled", "trial", -1, index) for name in names for index in range(settings.controls)}
     wanted |= {
         (name, "codeplan", "trial", plan, trial) for name, plan in wanted_plans for trial in range(settings.trials)
     }

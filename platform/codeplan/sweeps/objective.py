@@ -81,15 +81,31 @@ def require_made(compared: Objective, config: Config, point: str) -> None:
     Raises:
         SweepError: it makes none; the message names the key.
     """
-    missing = ""
-    if "pass_at_1.oracle.all" in compared.metrics and not config.sampling.oracle:
-        missing = "sampling.oracle is false"
-    elif compared.name in LOSSES and not config.training.validation_examples:
-        missing = "training.validation_examples is 0"
-    elif compared.name in LOSSES and not config.training.mixing.get(_task(compared), 0):
-        missing = f"training.mixing has no {_task(compared)}"
+    reasons = (_why_no_arm(metric, config) for metric in compared.metrics)
+    missing = next(filter(None, reasons), "") or _why_no_loss(compared, config)
     if missing:
         raise SweepError(f"there is no {compared.name} for {point or 'the configuration'}, as {missing}")
+
+
+def _why_no_arm(metric: str, config: Config) -> str:
+    """Why the configuration has no such arm; empty where it has, or where the metric is not an arm's."""
+    arm = metric.removeprefix("pass_at_1.").removesuffix(".all")
+    for key, arms in (
+        ("control", ("control", "plan_after_trial")),
+        ("oracle", ("oracle", "foreign")),
+        ("foreign", ("foreign",)),
+    ):
+        if arm in arms and not getattr(config.sampling, key):
+            return f"sampling.{key} is false"
+    return ""
+
+
+def _why_no_loss(compared: Objective, config: Config) -> str:
+    if compared.name not in LOSSES:
+        return ""
+    if not config.training.validation_examples:
+        return "training.validation_examples is 0"
+    return "" if config.training.mixing.get(_task(compared), 0) else f"training.mixing has no {_task(compared)}"
 
 
 def _task(compared: Objective) -> Task:
