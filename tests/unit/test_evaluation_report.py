@@ -11,27 +11,30 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from synthetic_experiment import SAMPLING, experiment
+from synthetic_experiment import SAMPLING, as_given, experiment
 
 from codeplan.config import ReportConfig
 from codeplan.evaluation import problem_page
 from codeplan.evaluation.arms import TITLES
-from codeplan.evaluation.conclusions import ONE_SEED, WORDINGS, PoolSizes, conclude
+from codeplan.evaluation.conclusions import ONE_SEED, PoolSizes, conclude
 from codeplan.evaluation.estimators import Estimate
 from codeplan.evaluation.figures import arms_figure
 from codeplan.evaluation.permutation import holm
 from codeplan.evaluation.report import build, load, write
 from codeplan.evaluation.results import Comparison, Report, ordered_levels
 from codeplan.evaluation.tables import as_csv, as_markdown, table
+from codeplan.evaluation.wordings import WORDINGS
 from codeplan.stage import Account
 from codeplan_sandbox import Outcome
 
 SETTINGS = ReportConfig(plan_counts=(1, 2), pass_k=(1, 5), resamples=200)
 
+PAIRS = [pair for pair in WORDINGS if not pair[1].startswith("code_only")]
+
 
 def report_of(records: dict[str, Any], settings: ReportConfig = SETTINGS) -> Report:
     shown_hidden_tests = [1 if number < 3 else 0 for number in range(len(records["problems"]))]
-    return build(**records, sampling=SAMPLING, report=settings, shown_hidden_tests=shown_hidden_tests)[0]
+    return build(**as_given(records), sampling=SAMPLING, report=settings, shown_hidden_tests=shown_hidden_tests)[0]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +49,7 @@ def report(records: dict[str, Any]) -> Report:
 
 def test_rows_by_arm_and_level_have_their_denominators(report: Report) -> None:
     assert report.levels == ["introductory", "interview", "competition", "all"]
-    assert report.arms == list(TITLES)
+    assert report.arms == [arm for arm in TITLES if not arm.startswith("code_only")]
     assert {row.arm: row.solved.n for row in report.rows if row.level == "all"} == {
         "direct": 90,
         "control": 90,
@@ -123,7 +126,8 @@ def test_without_a_control_the_report_lacks_its_arms_and_says_so(tmp_path: Path)
     programs = [program for program in records["programs"] if program.arm != "sampled"]
     shown = [0] * len(records["problems"])
     sampling = SAMPLING.model_copy(update={"control": False})
-    made, _ = build(**{**records, "programs": programs}, sampling=sampling, report=SETTINGS, shown_hidden_tests=shown)
+    given = as_given({**records, "programs": programs})
+    made, _ = build(**given, sampling=sampling, report=SETTINGS, shown_hidden_tests=shown)
     absent = {"control", "plan_after_trial"}
     assert made.rows == tuple(row for row in whole.rows if row.arm not in absent)
     assert made.curve == tuple(point for point in whole.curve if point.arm not in absent)
@@ -181,7 +185,7 @@ def test_notes_say_what_was_left_out_and_which_plans_are_missing(records: dict[s
     }
     shown = [2] * len(records["problems"])
     found, _ = build(
-        **records,
+        **as_given(records),
         sampling=SAMPLING,
         report=SETTINGS,
         shown_hidden_tests=shown,
@@ -197,13 +201,13 @@ def test_notes_say_what_was_left_out_and_which_plans_are_missing(records: dict[s
 
 def test_no_note_on_shown_hidden_tests_where_none_is_shown(records: dict[str, Any]) -> None:
     shown = [0] * len(records["problems"])
-    found, _ = build(**records, sampling=SAMPLING, report=SETTINGS, shown_hidden_tests=shown)
+    found, _ = build(**as_given(records), sampling=SAMPLING, report=SETTINGS, shown_hidden_tests=shown)
     assert not any("hidden_without_examples" in note for note in found.notes)
 
 
 def test_every_report_says_that_it_is_about_one_student(report: Report) -> None:
     assert report.conclusions[-1] == ONE_SEED
-    assert len(report.conclusions) == len(WORDINGS) + 1
+    assert len(report.conclusions) == len(PAIRS) + 1
 
 
 def test_claims_need_a_p_value_that_survives_the_correction() -> None:
@@ -220,7 +224,7 @@ def test_claims_need_a_p_value_that_survives_the_correction() -> None:
 
 def test_p_values_are_corrected_for_all_pairs_at_the_largest_count(report: Report) -> None:
     tested = [pair for pair in report.comparisons if pair.p is not None]
-    assert [(pair.left, pair.right) for pair in tested] == list(WORDINGS)
+    assert [(pair.left, pair.right) for pair in tested] == PAIRS
     assert {pair.plans for pair in tested} == {5}
     values = [pair.p for pair in tested if pair.p is not None]
     assert [pair.corrected for pair in tested] == holm(values)

@@ -7,6 +7,7 @@ import pytest
 
 from codeplan.config.loading import ConfigError, parse
 from codeplan.config.reference import sections, settings_page
+from codeplan.errors import UserError
 from codeplan.pipeline import build
 from codeplan.renewal import renewed_by_key
 from codeplan.stage import StageError
@@ -28,6 +29,7 @@ EXPECTED = {
     "teacher.api_key_env": [],
     "student": TRAINING,
     "training": TRAINING,
+    "baselines.code_only": ["student-code-steps", "samples-code-steps", "verdicts-code-steps", "report"],
     "sampling": SAMPLING,
     "sampling.oracle": ["oracle", *SAMPLING],
     "judging.comparator": SAMPLING,
@@ -108,6 +110,60 @@ def test_keys_that_were_added_later_keep_the_fingerprints_of_what_was_made_befor
         **settings,
         "control": False,
     }
+
+
+CODE_ONLY = {"baselines": {"code_only": ["steps", "examples"]}}
+
+
+def test_other_students_leave_all_stages_of_the_first_one_as_they_are() -> None:
+    before, after = fingerprints(), fingerprints(**CODE_ONLY)
+    new = {f"{base}-code-{same}" for base in ("student", "samples", "verdicts") for same in ("steps", "examples")}
+    assert changed(before, after) == {*new, "report"}
+    assert list(build(parse(plain(**CODE_ONLY)), "sample")) == [
+        *("train", "test", "plans", "oracle", "student", "student-code-steps", "student-code-examples"),
+        *("samples", "samples-code-steps", "samples-code-examples"),
+    ]
+
+
+def test_a_student_that_learns_from_code_alone_is_trained_as_the_first_one_but_for_the_mixture() -> None:
+    training = {"steps": 50, "mixing": {"code": 1, "plan": 1, "plan_code": 2}, "seed": 7}
+    found = build(parse(plain(training=training, **CODE_ONLY)), "finetune")
+    alone = build(parse(plain(training={**training, "mixing": {"code": 3}})), "finetune")
+    assert found["student-code-steps"].fingerprint == alone["student"].fingerprint
+    shorter = build(parse(plain(training={**training, "mixing": {"code": 1}, "steps": 13})), "finetune")
+    assert found["student-code-examples"].fingerprint == shorter["student"].fingerprint, "a quarter of 50, rounded up"
+
+
+def test_plans_decide_no_more_of_such_a_student_than_a_new_tokenizer() -> None:
+    def renewed(**student: Any) -> set[str]:
+        teachers = ({"teacher": {"temperature": heat}} for heat in (0.2, 0.3))
+        found = [build(parse(plain(student=student, **CODE_ONLY, **teacher)), "judge") for teacher in teachers]
+        return {role for role in found[0] if found[0][role].fingerprint != found[1][role].fingerprint}
+
+    alone = {f"{base}-code-{same}" for base in ("student", "samples", "verdicts") for same in ("steps", "examples")}
+    both = {"plans", "oracle", "student", "samples", "verdicts"}
+    assert renewed(init="scratch", architecture={"model_type": "t5"}) == {*both, *alone}
+    assert renewed(model="organisation/model", revision="0" * 40) == both
+
+
+def test_what_a_student_without_plans_is_sampled_depends_on_the_budget_and_not_on_the_other_arms() -> None:
+    def of(**sampling: Any) -> str:
+        return build(parse(plain(sampling=sampling, **CODE_ONLY)))["samples-code-steps"].fingerprint
+
+    assert of() == of(oracle=False) == of(foreign=False) == of(finals=3)
+    assert len({of(), of(plans=5), of(trials=2), of(control=False), of(seed=1)}) == 5
+
+
+def test_baselines_that_cannot_be_trained_are_refused() -> None:
+    for sections_, message in (
+        ({**CODE_ONLY, "training": {"earlier": [{"until": 5}]}}, "cannot be combined with training.earlier"),
+        ({"baselines": {"code_only": ["steps", "steps"]}}, "names one of them twice"),
+        ({"baselines": {"code_only": ["seconds"]}}, "'steps' or 'examples'"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            parse(plain(**sections_))
+    with pytest.raises(UserError, match=r"baselines.code_only: examples .* training.mixing.code is 0"):
+        build(parse(plain(**CODE_ONLY, training={"mixing": {"plan": 1}})), "finetune")
 
 
 def test_keys_that_the_student_would_not_read_are_refused() -> None:

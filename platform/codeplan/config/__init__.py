@@ -12,7 +12,8 @@ from typing import Any
 
 from pydantic import model_validator
 
-from codeplan.config.base import TASKS, Address, FilePath, Settings, Task
+from codeplan.config.base import TASKS, AddedLater, Address, FilePath, Settings, Task
+from codeplan.config.baselines import CODE_ONLY, BaselinesConfig, CodeOnly
 from codeplan.config.execution import ExecutionConfig, TrackingConfig
 from codeplan.config.inference import JudgingConfig, LimitsConfig, ReportConfig, SamplingConfig
 from codeplan.config.problems import FileSource, MiniAppsSource, ProblemsConfig, Source
@@ -21,9 +22,13 @@ from codeplan.config.sweep import AxisConfig, SweepConfig
 from codeplan.config.teacher import TeacherConfig
 
 __all__ = [
+    "CODE_ONLY",
     "TASKS",
+    "AddedLater",
     "Address",
     "AxisConfig",
+    "BaselinesConfig",
+    "CodeOnly",
     "Config",
     "ExecutionConfig",
     "FilePath",
@@ -54,6 +59,7 @@ class Config(Settings):
     teacher: TeacherConfig = TeacherConfig()
     student: StudentConfig
     training: TrainingConfig = TrainingConfig()
+    baselines: BaselinesConfig = BaselinesConfig()
     sampling: SamplingConfig = SamplingConfig()
     judging: JudgingConfig = JudgingConfig()
     report: ReportConfig = ReportConfig()
@@ -76,6 +82,15 @@ class Config(Settings):
             raise ValueError(
                 f"report.plan_counts {list(self.report.plan_counts)} must lie between 1 and sampling.plans, "
                 f"{self.sampling.plans}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _baselines_train_in_one_go(self) -> Config:
+        if self.baselines.code_only and self.training.earlier:
+            raise ValueError(
+                "baselines.code_only trains as training does, but from the first step on: it cannot be combined with "
+                "training.earlier; leave one of them out"
             )
         return self
 

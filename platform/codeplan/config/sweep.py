@@ -19,7 +19,10 @@ MUTABLE = ("training.learning_rate", "training.weight_decay", "training.mixing",
 MIN_POPULATION = 4
 """Members: one in four is replaced at each exchange."""
 
-ARMS = ("direct", "control", "codeplan", "fresh", "best_trial", "plan_after_trial", "oracle", "foreign")
+ARMS = (
+    *("direct", "control", "codeplan", "fresh", "best_trial", "plan_after_trial", "oracle", "foreign"),
+    *("code_only_steps", "code_only_steps_control", "code_only_examples", "code_only_examples_control"),
+)
 """The arms whose pass@1 can be an objective."""
 
 

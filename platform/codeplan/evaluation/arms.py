@@ -14,6 +14,9 @@
 * ``oracle``: the greedy program from the teacher's plan for the problem's own solution, where there is such a plan.
 * ``foreign``: the greedy program from the teacher's plan for another problem. A student that solves as much with it as
   with the oracle plan does not read its plan.
+* ``code_only_steps``, ``code_only_examples``: the greedy program of another student, which learned from code alone; and
+  ``code_only_steps_control``, ``code_only_examples_control``: that student's own equal-budget control. See
+  `codeplan.evaluation.code_only`.
 
 Numbers that depend on a count are exact expectations over all subsets of that size of the one pool that was sampled.
 """
@@ -22,7 +25,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from codeplan.config.inference import FinalRule
@@ -32,7 +35,20 @@ from codeplan.evaluation.judged_problems import JudgedProblem
 from codeplan.evaluation.plan_after_trial import plan_after_trial
 from codeplan.inference.settings import SampleSettings
 
-ArmName = Literal["direct", "control", "codeplan", "fresh", "best_trial", "plan_after_trial", "oracle", "foreign"]
+ArmName = Literal[
+    "direct",
+    "control",
+    "codeplan",
+    "fresh",
+    "best_trial",
+    "plan_after_trial",
+    "oracle",
+    "foreign",
+    "code_only_steps",
+    "code_only_steps_control",
+    "code_only_examples",
+    "code_only_examples_control",
+]
 Compared = ArmName | Literal["equal_pool"]
 """What comparisons have on their sides: the arms, and the best of as many programs without plans as there are trials.
 
@@ -48,13 +64,30 @@ TITLES: dict[ArmName, str] = {
     "plan_after_trial": "plan after trial",
     "oracle": "oracle plan",
     "foreign": "foreign plan",
+    "code_only_steps": "code-only student (same steps)",
+    "code_only_steps_control": "code-only control (same steps)",
+    "code_only_examples": "code-only student (same examples)",
+    "code_only_examples_control": "code-only control (same examples)",
 }
 """The arms' names in tables and figures, in the order shown."""
 
-BY_PLANS: tuple[ArmName, ...] = ("control", "codeplan", "fresh", "best_trial", "plan_after_trial")
-"""The arms that depend on the number of plans; for the control and plan after trial it sets the budget."""
+BY_PLANS: tuple[ArmName, ...] = (
+    "control",
+    "codeplan",
+    "fresh",
+    "best_trial",
+    "plan_after_trial",
+    "code_only_steps_control",
+    "code_only_examples_control",
+)
+"""The arms that depend on the number of plans; for the controls and plan after trial it sets the budget."""
 
-CHOOSING: tuple[Literal["control", "best_trial"], ...] = ("control", "best_trial")
+CHOOSING: tuple[ArmName, ...] = (
+    "control",
+    "best_trial",
+    "code_only_steps_control",
+    "code_only_examples_control",
+)
 """The arms whose answer is one of the programs that were run on the example tests."""
 
 
@@ -86,6 +119,10 @@ class SolveRates:
         codeplan_pass_at_k: by k, from the final programs sampled from the chosen plan at the largest plan count.
         after_trial_sequences: by plan count, the expected number of sequences of ``plan_after_trial``.
         outcomes: by arm, the probability of each outcome of the arm's answer at the largest plan count.
+        code_only_steps: None without such a student.
+        code_only_steps_control: by plan count, whose budget it gets; empty without such a student or a control.
+        code_only_examples: as ``code_only_steps``.
+        code_only_examples_control: as ``code_only_steps_control``.
     """
 
     problem_id: str
@@ -104,6 +141,10 @@ class SolveRates:
     codeplan_pass_at_k: Mapping[int, float]
     after_trial_sequences: Mapping[int, float]
     outcomes: Mapping[ArmName, Mapping[str, float]]
+    code_only_steps: float | None = None
+    code_only_steps_control: Mapping[int, float] = field(default_factory=dict)
+    code_only_examples: float | None = None
+    code_only_examples_control: Mapping[int, float] = field(default_factory=dict)
 
     def rate(self, arm: Compared, plans: int) -> float | None:
         """The arm's probability at a plan count, on which only arms of `BY_PLANS` depend; None where there is none."""
@@ -156,7 +197,7 @@ def solve_rates(
         pass_at_k={k: pass_at_k(len(passed), int(sum(passed)), k) for k in pass_k if k <= len(passed)},
         codeplan_pass_at_k={k: _codeplan_pass_at_k(judged, k) for k in pass_k if k <= sampling.finals},
         after_trial_sequences={count: found.sequences for count, found in after_trial.items()},
-        outcomes=_outcomes(judged, final),
+        outcomes=outcome_probabilities(possible_answers(judged, final)),
     )
 
 
@@ -191,9 +232,10 @@ def _codeplan_pass_at_k(judged: JudgedProblem, k: int) -> float:
     )
 
 
-def _outcomes(judged: JudgedProblem, final: FinalRule) -> dict[ArmName, dict[str, float]]:
+def outcome_probabilities(answers_by_arm: Mapping[ArmName, Answers]) -> dict[ArmName, dict[str, float]]:
+    """By arm, the probability of each outcome of its answer."""
     outcomes: dict[ArmName, dict[str, float]] = {}
-    for arm, answers in possible_answers(judged, final).items():
+    for arm, answers in answers_by_arm.items():
         probabilities = outcomes.setdefault(arm, {})
         for p, program in answers:
             probabilities[program.outcome] = probabilities.get(program.outcome, 0.0) + p

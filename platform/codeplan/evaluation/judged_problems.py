@@ -134,9 +134,8 @@ class _RecordIndex:
         self.programs: defaultdict[tuple[str, Arm, Phase], list[Program]] = defaultdict(list)
 
     def judged_problem(self, problem: Problem, with_oracle: bool) -> JudgedProblem:
-        size = self.sampling.plans
         plans = sorted(self.plans[problem.problem_id], key=lambda plan: plan.sample_index)
-        _expect(problem, "plans", [plan.sample_index for plan in plans], range(size))
+        _expect(problem, "plans", [plan.sample_index for plan in plans], range(self.sampling.own_plans))
         oracle = self._judged(problem, "oracle", "final")
         if bool(oracle) != with_oracle:
             raise IncompleteSamplesError(
@@ -157,14 +156,14 @@ class _RecordIndex:
         )
 
     def _trials(self, problem: Problem) -> tuple[tuple[JudgedProgram, ...], ...]:
-        by_plan: dict[int, list[JudgedProgram]] = {index: [] for index in range(self.sampling.plans)}
+        by_plan: dict[int, list[JudgedProgram]] = {index: [] for index in range(self.sampling.own_plans)}
         for trial in self._judged(problem, "codeplan", "trial"):
             by_plan.setdefault(trial.program.plan_index, []).append(trial)
-        _expect(problem, "plans with trial programs", sorted(by_plan), range(self.sampling.plans))
+        _expect(problem, "plans with trial programs", sorted(by_plan), range(self.sampling.own_plans))
         for index, trials in by_plan.items():
             found = [trial.program.sample_index for trial in trials]
             _expect(problem, f"trial programs of plan {index}", found, range(self.sampling.trials))
-        return tuple(tuple(by_plan[index]) for index in range(self.sampling.plans))
+        return tuple(tuple(by_plan[index]) for index in range(self.sampling.own_plans))
 
     def _finals(self, problem: Problem) -> dict[int, list[JudgedProgram]]:
         """By plan index the greedy final program, then the sampled ones."""

@@ -61,7 +61,7 @@ class Lineage:
         def add(role: str, member: Stage) -> None:
             for source, before in member.inputs.items():
                 # Each segment of a training continues the one before it.
-                add(f"{role}.{source}" if source == "start" else source, before)
+                add(f"{role}.{source}" if source == "start" else before.role, before)
             found[role] = member.identity()
 
         add(stage.role, stage)
@@ -83,6 +83,8 @@ class Lineage:
                 training = identity["settings"]["training"]
                 for key, value in flatten({name: training[name] for name in _OF_A_SEGMENT}).items():
                     found[f"training.earlier.{training['steps']}.{key}"] = value
+            if role.startswith("student-code-"):
+                found.setdefault("baselines.code_only", []).append(role.removeprefix("student-code-"))
             found[f"version.{identity['name']}"] = identity["version"]
         return {key: value for key, value in found.items() if key not in _DERIVED}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from codeplan.config import CodeOnly
 from codeplan.evaluation.conclusions import MIN_PROBLEMS, SIGNIFICANT, PoolSizes
 from codeplan.evaluation.judged_problems import JudgedProblem
 from codeplan.inference.settings import SampleSettings
@@ -23,29 +24,32 @@ class GivenData:
         shown_hidden_tests: per problem, the number of hidden tests that its question shows as example tests.
         shown_left_out: whether the programs were judged without these.
         plan_requests: what became of the requests to the teacher, by role: ``plans`` and ``oracle``.
+        code_only_steps: optimizer steps of the students that learned from code alone.
     """
 
     teachers: tuple[str, ...]
     shown_hidden_tests: Sequence[int]
     shown_left_out: bool
     plan_requests: Mapping[str, Account]
+    code_only_steps: Mapping[CodeOnly, int]
 
 
 def notes(
-    judged_problems: Sequence[JudgedProblem], sampling: SampleSettings, excluded_k: Sequence[int], given: GivenData
+    seeds: Sequence[Sequence[JudgedProblem]], sampling: SampleSettings, excluded_k: Sequence[int], given: GivenData
 ) -> tuple[str, ...]:
     """The notes that apply to a report.
 
     Args:
-        judged_problems: the test problems' programs; at least one problem.
+        seeds: by training seed, the test problems' programs; at least one problem.
         sampling: the settings that they were sampled with.
         excluded_k: the k of pass@k that exceed the number of sampled programs.
         given: what the records do not say.
     """
     shown_hidden_tests = given.shown_hidden_tests
     size = PoolSizes.of(sampling).control
+    judged_problems = seeds[0]
     total = len(judged_problems)
-    programs = [program for judged in judged_problems for program in judged.programs]
+    programs = [program for of_seed in seeds for judged in of_seed for program in judged.programs]
     without_examples = sum(not judged.has_examples for judged in judged_problems)
     with_oracle = sum(bool(judged.oracle) for judged in judged_problems)
     not_judged = sum(program.hidden is None for program in programs)
@@ -73,7 +77,8 @@ def notes(
         f"With only {total} problems nothing is concluded; at least {MIN_PROBLEMS} are needed.": total < MIN_PROBLEMS,
     }
     about_data = (note for note, applies in applicable.items() if applies)
-    return (*_how_counted(sampling), *about_data, *_missing_plans(given.plan_requests))
+    about_students = (*_repeats(len(seeds)), *_code_only(given.code_only_steps))
+    return (*_how_counted(sampling), *about_students, *about_data, *_missing_plans(given.plan_requests))
 
 
 def _how_counted(sampling: SampleSettings) -> Iterator[str]:
@@ -107,6 +112,26 @@ def _how_counted(sampling: SampleSettings) -> Iterator[str]:
         yield (
             "The value of each problem's best plan is biased upward where the same programs choose and score it; the "
             "cross-fitted value chooses by half of its trial programs and scores by the other half, over all splits."
+        )
+
+
+def _repeats(seeds: int) -> Iterator[str]:
+    if seeds > 1:
+        yield (
+            f"Every student was trained and sampled with {seeds} seeds; all numbers are means over them. Intervals "
+            "over seeds are Student's t intervals of the seeds' means. A difference is concluded from the widest of "
+            "its intervals over seeds, over problems and over both (crossed bootstrap); p-values are over problems."
+        )
+
+
+def _code_only(steps: Mapping[CodeOnly, int]) -> Iterator[str]:
+    """What the students that learned from code alone were trained on."""
+    if steps:
+        named = {"steps": "as many optimizer steps", "examples": "about as many examples of code"}
+        trained = "; ".join(f"{named[same]} ({count:,} steps)" for same, count in steps.items())
+        yield (
+            "The code-only students are conventional fine-tuning: the same problems, settings and seeds, but the code "
+            f"task alone, for {trained}. Their controls have CodePLAN's budget."
         )
 
 

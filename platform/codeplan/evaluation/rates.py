@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ class Rates(BaseModel):
     sequences: dict[int, int]
     """By reported plan count, ascending: the sequences generated per answer, and programs given to the control."""
     direct: tuple[float, ...]
-    """0 or 1."""
+    """0 or 1; a mean over training seeds where there are several, as all other rates."""
     oracle: tuple[float | None, ...]
     """None for a problem without an oracle plan."""
     foreign: tuple[float | None, ...]
@@ -74,6 +74,14 @@ class Rates(BaseModel):
     """By plan count."""
     plan_after_trial: dict[int, tuple[float, ...]]
     """By the plan count whose budget it gets; empty without a control."""
+    code_only_steps: tuple[float, ...] = ()
+    """Of a student that learned from code alone for as many steps; empty without one."""
+    code_only_steps_control: dict[int, tuple[float, ...]] = {}
+    """Of the same student, by the plan count whose budget it gets; empty without one, or without a control."""
+    code_only_examples: tuple[float, ...] = ()
+    """Of a student that learned from as many examples of code alone; empty without one."""
+    code_only_examples_control: dict[int, tuple[float, ...]] = {}
+    """Of the same student, by the plan count whose budget it gets; empty without one, or without a control."""
 
     @model_validator(mode="after")
     def _one_value_per_problem(self) -> Rates:
@@ -148,6 +156,8 @@ def collect(
         direct=tuple(rate.direct for rate in rates),
         oracle=tuple(rate.oracle for rate in rates),
         foreign=tuple(rate.foreign for rate in rates),
+        code_only_steps=_known(rate.code_only_steps for rate in rates),
+        code_only_examples=_known(rate.code_only_examples for rate in rates),
         **by_plans,
     )
 
@@ -177,6 +187,11 @@ def read(folder: Path) -> Rates:
             f"{path} is not a file of solve rates that this version can read ({where}: {first['msg']}); run the "
             "pipeline again: only the report is made anew"
         ) from error
+
+
+def _known(rates: Iterable[float | None]) -> tuple[float, ...]:
+    """The rates of an arm that has one for every problem or for none; empty where it has none."""
+    return tuple(rate for rate in rates if rate is not None)
 
 
 def _digest(text: str) -> str:

@@ -127,7 +127,7 @@ def _sample_plans(
     missing = [
         (problem, index)
         for problem in problems
-        for index in range(settings.plans)
+        for index in range(settings.own_plans)
         if (problem.problem_id, index) not in known
     ]
     requests = [

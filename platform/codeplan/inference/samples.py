@@ -32,7 +32,7 @@ def view(pool: Samples, settings: SampleSettings) -> Samples:
         settings: how many plans and trials, and which arms.
     """
     plans = sorted(
-        (plan for plan in pool.plans if plan.sample_index < settings.plans),
+        (plan for plan in pool.plans if plan.sample_index < settings.own_plans),
         key=lambda plan: (plan.problem_id, plan.sample_index),
     )
     first = [program for program in pool.programs if _belongs(program, settings)]
@@ -108,6 +108,6 @@ def _belongs(program: Program, settings: SampleSettings) -> bool:
         case "foreign", _:
             return settings.oracle and settings.foreign
         case "codeplan", "trial":
-            return program.plan_index < settings.plans and program.sample_index < settings.trials
+            return program.plan_index < settings.own_plans and program.sample_index < settings.trials
         case _:
             return False

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from codeplan.config import JudgingConfig, LimitsConfig, ReportConfig, SamplingConfig
+from codeplan.config import AddedLater, JudgingConfig, LimitsConfig, ReportConfig, SamplingConfig
 from codeplan_sandbox.suites import Comparator
 
 
@@ -18,6 +18,9 @@ class SampleSettings(SamplingConfig):
     """How the example tests compare outputs."""
     example_tests: LimitsConfig = LimitsConfig()
     """Limits of the example tests."""
+
+    without_plans: Annotated[bool, AddedLater()] = False
+    """Whether the student writes no plans: only ``direct`` and the equal-budget control are sampled."""
 
     @classmethod
     def of(cls, sampling: SamplingConfig, judging: JudgingConfig, report: ReportConfig) -> SampleSettings:
@@ -33,6 +36,16 @@ class SampleSettings(SamplingConfig):
             return made
         later = [plans for plans in (made.after_trial(count)[1] for count in counts) if plans]
         return made.model_copy(update={"fewest_plans": min(counts[0], *later)}) if later else made
+
+    def code_only(self) -> SampleSettings:
+        """What is sampled of a student that learned from code alone, with the same budget."""
+        unused = {"fewest_plans": 1, "finals": 0, "oracle": False, "foreign": False}
+        return self.model_copy(update={"without_plans": True, **unused})
+
+    @property
+    def own_plans(self) -> int:
+        """How many plans the student writes per problem."""
+        return 0 if self.without_plans else self.plans
 
     @property
     def controls(self) -> int:

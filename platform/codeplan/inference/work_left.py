@@ -40,7 +40,7 @@ def work_left(samples: SamplePool, block: int, problems: Sequence[Problem], orac
     plans = _keys(pool.read_table("plans", block, Plan, ("problem_id", "sample_index")))
     programs = _keys(pool.read_table("programs", block, Program, _PROGRAM_KEY))
     programs |= _keys(pool.read_table(samples.oracle_table, block, Program, _PROGRAM_KEY))
-    wanted_plans = {(name, index) for name in names for index in range(settings.plans)}
+    wanted_plans = {(name, index) for name in names for index in range(settings.own_plans)}
     wanted = {(name, "direct", "final", -1, 0) for name in names}
     wanted |= {(name, "sampled", "trial", -1, index) for name in names for index in range(settings.controls)}
     wanted |= {

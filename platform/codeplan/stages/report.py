@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from codeplan.config import ReportConfig, Settings
+from codeplan.config import CODE_ONLY, CodeOnly, ReportConfig, Settings
 from codeplan.files import write_text
 from codeplan.inference.sample_pool import SamplePool
 from codeplan.inference.samples import Samples
 from codeplan.inference.verdict_pool import JudgeSettings, VerdictPool
 from codeplan.pool import blocks
 from codeplan.problems import shown_among_hidden, with_comparator
-from codeplan.records import Plan, Problem, Verdict
+from codeplan.records import Plan, Problem
 from codeplan.stage import Account, Stage, StageResult
 from codeplan.stages import lineage
 from codeplan.stages.distill import REQUESTS
+from codeplan.stages.roles import role
 from codeplan.stages.run import PLANS, PROBLEMS, StageRun
+from codeplan.student.settings import FinetuneSettings
 from codeplan.tracking import Run, flatten
 
 if TYPE_CHECKING:
     from codeplan.evaluation.results import Report
+    from codeplan.evaluation.student_samples import StudentSamples
 
 VERSION = 5
 FILES = {".png", ".md", ".html", ".json", ".csv"}
@@ -51,42 +55,42 @@ def run(work: StageRun) -> StageResult:
     assert isinstance(work.stage.settings, ReportSettings)
     assert isinstance(judging, JudgeSettings)
     given = work.read("test", PROBLEMS, Problem)
-    pool = SamplePool.of(work.stage.inputs["samples"])
-    sampled, hidden = _sampled(work.stage, pool, given)
-    sampled_records: dict[str, Any] = {
-        "oracle_plans": work.read("oracle", PLANS, Plan),
-        "student_plans": sampled.plans,
-        "programs": sampled.programs,
-        "verdicts": [*sampled.verdicts, *hidden],
-        "sampling": pool.settings,
-    }
-    plans = work.read("plans", PLANS, Plan)
-    shown = [shown_among_hidden(problem) for problem in given]
+    pools = _pools(work.stage)
+    sampling = pools["samples"].settings
+    oracle_plans = work.read("oracle", PLANS, Plan)
+    seeds = [_student_samples(work.stage, pools, given)]
+    first = seeds[0].with_plans
     try:
         made, solve_rates = reports.build(
             given,
-            plans=plans,
+            plans=work.read("plans", PLANS, Plan),
+            oracle_plans=oracle_plans,
+            seeds=seeds,
+            sampling=sampling,
             report=work.stage.settings.report,
-            shown_hidden_tests=shown,
-            shown_left_out=_shown_left_out(work.stage),
+            shown_hidden_tests=[shown_among_hidden(problem) for problem in given],
+            shown_left_out=judging.hidden_without_examples,
             plan_requests=_plan_requests(work.stage),
-            **sampled_records,
+            code_only_steps=_code_only_steps(work.stage),
         )
-        page = problem_page.render(given, final=work.stage.settings.report.final, **sampled_records)
+        page = problem_page.render(
+            given,
+            oracle_plans=oracle_plans,
+            student_plans=first.plans,
+            programs=first.programs,
+            verdicts=first.verdicts,
+            sampling=sampling,
+            final=work.stage.settings.report.final,
+        )
     except IncompleteSamplesError as error:
-        raise IncompleteSamplesError(f"{error}; delete the folder {pool.folder} and run the same command") from error
+        folders = " or ".join(dict.fromkeys(str(pool.folder) for pool in pools.values()))
+        raise IncompleteSamplesError(f"{error}; delete the folder {folders} and run the same command") from error
     reports.write(made, work.folder)
     as_judged = [with_comparator(problem, judging.comparator) for problem in given]
-    rates.write(rates.collect(as_judged, solve_rates, pool.settings, flatten(judging.identity())), work.folder)
+    rates.write(rates.collect(as_judged, solve_rates, sampling, flatten(judging.identity())), work.folder)
     lineage.write(lineage.Lineage.of(work.stage), work.folder)
     write_text(work.folder / "problems.html", page)
     return StageResult(accounts={"problems": Account(len(given), made.problems)}, metrics=made.metrics())
-
-
-def _shown_left_out(stage: Stage) -> bool:
-    judging = stage.inputs["verdicts"].settings
-    assert isinstance(judging, JudgeSettings)
-    return judging.hidden_without_examples
 
 
 def _plan_requests(stage: Stage) -> dict[str, Account]:
@@ -97,15 +101,36 @@ def _plan_requests(stage: Stage) -> dict[str, Account]:
     }
 
 
-def _sampled(stage: Stage, pool: SamplePool, given: list[Problem]) -> tuple[Samples, list[Verdict]]:
-    verdicts = VerdictPool.of(stage.inputs["verdicts"])
-    sampled, hidden = Samples(), list[Verdict]()
-    for block in range(len(blocks(given))):
-        of_block = pool.read(block)
-        for whole, part in zip(vars(sampled).values(), vars(of_block).values(), strict=True):
-            whole.extend(part)
-        hidden += verdicts.read(block, of_block.programs)
-    return sampled, hidden
+def _pools(stage: Stage) -> dict[str, SamplePool]:
+    """The pools of the students' samples, by role."""
+    return {name: SamplePool.of(source) for name, source in stage.inputs.items() if source.name == "sample"}
+
+
+def _student_samples(stage: Stage, pools: Mapping[str, SamplePool], given: Sequence[Problem]) -> StudentSamples:
+    """What the students were sampled, with all verdicts."""
+    from codeplan.evaluation.student_samples import StudentSamples
+
+    def samples(code_only: str = "") -> Samples:
+        verdicts = VerdictPool.of(stage.inputs[role("verdicts", code_only)])
+        found = Samples()
+        for block in range(len(blocks(given))):
+            sampled = pools[role("samples", code_only)].read(block)
+            found.plans.extend(sampled.plans)
+            found.programs.extend(sampled.programs)
+            found.verdicts.extend([*sampled.verdicts, *verdicts.read(block, sampled.programs)])
+        return found
+
+    return StudentSamples(samples(), {same: samples(same) for same in CODE_ONLY if role("samples", same) in pools})
+
+
+def _code_only_steps(stage: Stage) -> dict[CodeOnly, int]:
+    """Optimizer steps of the students that learned from code alone."""
+    trained = {
+        same: stage.inputs[role("samples", same)].inputs["student"].settings
+        for same in CODE_ONLY
+        if role("samples", same) in stage.inputs
+    }
+    return {same: found.training.steps for same, found in trained.items() if isinstance(found, FinetuneSettings)}
 
 
 def show(stage: Stage, run: Run, console: Console) -> None:

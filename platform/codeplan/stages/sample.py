@@ -16,15 +16,30 @@ VERSION = 6
 
 
 def settings(
-    sampling: SamplingConfig, judging: JudgingConfig, report: ReportConfig, training: TrainingConfig
+    sampling: SamplingConfig,
+    judging: JudgingConfig,
+    report: ReportConfig,
+    training: TrainingConfig,
+    *,
+    code_only: bool = False,
 ) -> SampleSettings:
     """How many samples, and how they are chosen from.
+
+    Args:
+        sampling: the section.
+        judging: how the example tests judge.
+        report: which plan counts there are.
+        training: of the student that learns from plans.
+        code_only: whether the student learns from code alone.
 
     Raises:
         StageError: the student is not trained on a task that sampling needs.
     """
+    made = SampleSettings.of(sampling, judging, report)
+    if code_only:
+        return made.code_only()
     require_tasks(training)
-    return SampleSettings.of(sampling, judging, report)
+    return made
 
 
 def require_tasks(training: TrainingConfig) -> None:

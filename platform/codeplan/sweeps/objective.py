@@ -9,6 +9,7 @@ from typing import Literal
 from codeplan.config import TASKS, Config, SweepConfig, Task
 from codeplan.config.sweep import ARMS
 from codeplan.errors import UserError
+from codeplan.evaluation.code_only import ARMS as CODE_ONLY_ARMS
 from codeplan.evaluation.plan_quality import PlanQuality
 
 Direction = Literal["maximize", "minimize"]
@@ -90,14 +91,14 @@ def require_made(compared: Objective, config: Config, point: str) -> None:
 def _why_no_arm(metric: str, config: Config) -> str:
     """Why the configuration has no such arm; empty where it has, or where the metric is not an arm's."""
     arm = metric.removeprefix("pass_at_1.").removesuffix(".all")
-    for key, arms in (
-        ("control", ("control", "plan_after_trial")),
-        ("oracle", ("oracle", "foreign")),
-        ("foreign", ("foreign",)),
-    ):
-        if arm in arms and not getattr(config.sampling, key):
-            return f"sampling.{key} is false"
-    return ""
+    if not config.sampling.control and (arm == "plan_after_trial" or arm.endswith("control")):
+        return "sampling.control is false"
+    if not config.sampling.oracle and arm in {"oracle", "foreign"}:
+        return "sampling.oracle is false"
+    if not config.sampling.foreign and arm == "foreign":
+        return "sampling.foreign is false"
+    same = next((same for same, arms in CODE_ONLY_ARMS.items() if arm in arms), None)
+    return f"baselines.code_only does not list {same}" if same and same not in config.baselines.code_only else ""
 
 
 def _why_no_loss(compared: Objective, config: Config) -> str:
