@@ -88,7 +88,8 @@ def _another_prompt() -> Iterator[None]:
         del PROMPTS["another"]
 
 
-_STUDENTS = [role(base, code_only) for base in ("student", "samples", "verdicts") for code_only in ("", *CODE_ONLY)]
+_BASES = ("student", "samples", "verdicts")
+_STUDENTS = [role(base, code_only, repeat) for base in _BASES for repeat in (0, 1) for code_only in ("", *CODE_ONLY)]
 _ROLES = ("train", "test", "plans", "oracle", *_STUDENTS, "report")
 
 

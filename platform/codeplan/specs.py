@@ -36,15 +36,17 @@ class _Student:
 
     Attributes:
         config: what it is trained and sampled with.
-        code_only: empty for one that learns from plans.
+        repeat: which of the configuration's ``repeats`` that is.
+        code_only: None for one that learns from plans.
     """
 
     config: Config
-    code_only: CodeOnly | None = None
+    repeat: int
+    code_only: CodeOnly | None
 
     def role(self, base: str) -> str:
         """The role of one of its stages."""
-        return role(base, self.code_only or "")
+        return role(base, self.code_only or "", self.repeat)
 
     def trainings(self) -> Iterator[tuple[str, Spec]]:
         """Its training, and before it the earlier segments that it continues."""
@@ -102,9 +104,10 @@ def specs(config: Config) -> dict[str, Spec]:
 
 
 def _students(config: Config) -> Iterator[_Student]:
-    yield _Student(config)
-    for code_only in config.baselines.code_only:
-        yield _Student(config, code_only)
+    """The students of every repeat; first the one that learns from plans."""
+    for repeat in range(config.repeats):
+        for code_only in (None, *config.baselines.code_only):
+            yield _Student(config.of_repeat(repeat), repeat, code_only)
 
 
 def _code_only_settings(config: Config, code_only: CodeOnly) -> Settings:

@@ -8,9 +8,11 @@ import pytest
 from codeplan.config.loading import ConfigError, parse
 from codeplan.config.reference import sections, settings_page
 from codeplan.errors import UserError
+from codeplan.evaluation.lineage import Lineage
 from codeplan.pipeline import build
 from codeplan.renewal import renewed_by_key
 from codeplan.stage import StageError
+from codeplan.stages.roles import is_first, is_student, role
 
 SAMPLING = ["samples", "verdicts", "report"]
 TRAINING = ["student", *SAMPLING]
@@ -40,6 +42,7 @@ EXPECTED = {
     "report.plan_counts": SAMPLING,  # where the smallest changes
     "training.earlier[]": [],  # parts of a key
     "sweep": [],
+    "repeats": ["student-seed1", "samples-seed1", "verdicts-seed1", "report"],
     "name": [],
     "tracking": [],
     "execution": [],
@@ -152,6 +155,41 @@ def test_what_a_student_without_plans_is_sampled_depends_on_the_budget_and_not_o
 
     assert of() == of(oracle=False) == of(foreign=False) == of(finals=3)
     assert len({of(), of(plans=5), of(trials=2), of(control=False), of(seed=1)}) == 5
+
+
+def test_repeats_are_the_students_that_raised_seeds_train() -> None:
+    config = {"training": {"seed": 3}, "sampling": {"seed": 5}, **CODE_ONLY}
+    whole = build(parse(plain(repeats=3, **config)))
+    for repeat in range(3):
+        alone = build(parse(plain(**config | {"training": {"seed": 3 + repeat}, "sampling": {"seed": 5 + repeat}})))
+        for base in ("student", "samples", "verdicts"):
+            for same in ("", "steps", "examples"):
+                found = whole[role(base, same, repeat)]
+                assert found.fingerprint == alone[role(base, same)].fingerprint, (base, same, repeat)
+    assert [name for name in whole if is_first(name)] == [
+        *("train", "test", "plans", "oracle", "student", "samples", "verdicts", "report")
+    ]
+    once = parse(plain(**config))
+    assert fingerprints(**config) == {name: stage.fingerprint for name, stage in build(once.of_repeat(0)).items()}
+
+
+def test_segments_of_a_training_are_repeated_with_it() -> None:
+    found = build(parse(plain(repeats=2, training={"earlier": [{"until": 10}], "steps": 20})), "finetune")
+    assert list(found)[2:] == ["student-10", "student", "student-10-seed1", "student-seed1"]
+    assert [name for name in found if is_student(name)] == ["student", "student-seed1"]
+    assert found["student-seed1"].inputs["start"] == found["student-10-seed1"]
+    assert found["student-10"].fingerprint != found["student-10-seed1"].fingerprint
+
+
+def test_what_a_report_was_made_from_names_repeats_and_other_students() -> None:
+    lineage = Lineage.of(build(parse(plain(repeats=2, **CODE_ONLY)))["report"])
+    assert lineage.settings()["repeats"] == 2
+    assert lineage.settings()["baselines.code_only"] == ["steps", "examples"]
+    assert lineage.settings()["training.mixing.plan"] == 1
+    before = Lineage.of(build(parse(plain()))["report"])
+    assert not {"repeats", "baselines.code_only"} & set(before.settings())
+    assert set(before.stages) < set(lineage.stages)
+    assert before.stages["student"] == lineage.stages["student"]
 
 
 def test_baselines_that_cannot_be_trained_are_refused() -> None:

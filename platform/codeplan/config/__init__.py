@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from codeplan.config.base import TASKS, AddedLater, Address, FilePath, Settings, Task
 from codeplan.config.baselines import CODE_ONLY, BaselinesConfig, CodeOnly
@@ -55,6 +55,10 @@ class Config(Settings):
 
     name: str = "codeplan"
     """Name of the experiment, shown in the terminal and in MLflow."""
+    repeats: int = Field(default=1, gt=0, le=100)
+    """How many times every student is trained, sampled and judged: the seeds of training and sampling are raised by 0,
+    1, ..., and the report shows means and concludes from the spread over seeds, too. ``codeplan sweep`` has
+    ``sweep.repeats`` instead."""
     problems: ProblemsConfig
     teacher: TeacherConfig = TeacherConfig()
     student: StudentConfig
@@ -74,7 +78,18 @@ class Config(Settings):
         # In YAML, a section whose keys are all commented out is null.
         if not isinstance(values, dict):
             return values
-        return {key: {} if value is None and key not in {"name", "sweep"} else value for key, value in values.items()}
+        return {
+            key: {} if value is None and key not in {"name", "repeats", "sweep"} else value
+            for key, value in values.items()
+        }
+
+    def of_repeat(self, repeat: int) -> Config:
+        """The configuration of one repeat, from 0: the seeds of training and sampling are raised by its number."""
+        raised = {
+            name: section.model_copy(update={"seed": section.seed + repeat})
+            for name, section in (("training", self.training), ("sampling", self.sampling))
+        }
+        return self.model_copy(update=raised)
 
     @model_validator(mode="after")
     def _counts_within_the_pool(self) -> Config:

@@ -83,8 +83,10 @@ class Lineage:
                 training = identity["settings"]["training"]
                 for key, value in flatten({name: training[name] for name in _OF_A_SEGMENT}).items():
                     found[f"training.earlier.{training['steps']}.{key}"] = value
-            if role.startswith("student-code-"):
+            if role.startswith("student-code-") and "-seed" not in role:
                 found.setdefault("baselines.code_only", []).append(role.removeprefix("student-code-"))
+            if role.startswith("samples-seed"):
+                found["repeats"] = found.get("repeats", 1) + 1
             found[f"version.{identity['name']}"] = identity["version"]
         return {key: value for key, value in found.items() if key not in _DERIVED}
 

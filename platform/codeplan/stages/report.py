@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import count, takewhile
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -58,7 +59,8 @@ def run(work: StageRun) -> StageResult:
     pools = _pools(work.stage)
     sampling = pools["samples"].settings
     oracle_plans = work.read("oracle", PLANS, Plan)
-    seeds = [_student_samples(work.stage, pools, given)]
+    repeats = takewhile(lambda repeat: role("samples", repeat=repeat) in pools, count())
+    seeds = [_student_samples(work.stage, pools, given, repeat) for repeat in repeats]
     first = seeds[0].with_plans
     try:
         made, solve_rates = reports.build(
@@ -106,21 +108,25 @@ def _pools(stage: Stage) -> dict[str, SamplePool]:
     return {name: SamplePool.of(source) for name, source in stage.inputs.items() if source.name == "sample"}
 
 
-def _student_samples(stage: Stage, pools: Mapping[str, SamplePool], given: Sequence[Problem]) -> StudentSamples:
-    """What the students were sampled, with all verdicts."""
+def _student_samples(
+    stage: Stage, pools: Mapping[str, SamplePool], given: Sequence[Problem], repeat: int
+) -> StudentSamples:
+    """What the students of a repeat were sampled, with all verdicts."""
     from codeplan.evaluation.student_samples import StudentSamples
 
     def samples(code_only: str = "") -> Samples:
-        verdicts = VerdictPool.of(stage.inputs[role("verdicts", code_only)])
+        verdicts = VerdictPool.of(stage.inputs[role("verdicts", code_only, repeat)])
         found = Samples()
         for block in range(len(blocks(given))):
-            sampled = pools[role("samples", code_only)].read(block)
+            sampled = pools[role("samples", code_only, repeat)].read(block)
             found.plans.extend(sampled.plans)
             found.programs.extend(sampled.programs)
             found.verdicts.extend([*sampled.verdicts, *verdicts.read(block, sampled.programs)])
         return found
 
-    return StudentSamples(samples(), {same: samples(same) for same in CODE_ONLY if role("samples", same) in pools})
+    return StudentSamples(
+        samples(), {same: samples(same) for same in CODE_ONLY if role("samples", same, repeat) in pools}
+    )
 
 
 def _code_only_steps(stage: Stage) -> dict[CodeOnly, int]:
@@ -148,7 +154,10 @@ def show(stage: Stage, run: Run, console: Console) -> None:
     student, test = stage.inputs["samples"].inputs["student"], stage.inputs["test"]
     # MLflow's comparison of runs begins with the first metric.
     metrics = dict(sorted(made.metrics().items(), key=lambda metric: metric[0] != FIRST))
-    run.scores(metrics, student.fingerprint, (lineage.data_set(test)[0], test.fingerprint[:32]))
+    if made.seeds > 1:
+        run.metrics(metrics)  # means over students, and scores of none of them
+    else:
+        run.scores(metrics, student.fingerprint, (lineage.data_set(test)[0], test.fingerprint[:32]))
     run.curve(made.curves())
     run.describe(_description(made, run))
     for path in sorted(path for path in stage.folder.iterdir() if path.suffix in FILES):
