@@ -90,7 +90,7 @@ def _another_prompt() -> Iterator[None]:
 
 _BASES = ("student", "samples", "verdicts")
 _STUDENTS = [role(base, code_only, repeat) for base in _BASES for repeat in (0, 1) for code_only in ("", *CODE_ONLY)]
-_ROLES = ("train", "test", "plans", "oracle", *_STUDENTS, "report")
+_ROLES = ("train", "test", "plans", "oracle", "forward", *_STUDENTS, "report")
 
 
 def _examples(folder: Path) -> Iterator[dict[str, Any]]:
@@ -108,6 +108,7 @@ def _examples(folder: Path) -> Iterator[dict[str, Any]]:
         (folder / f"{number}.jsonl").write_text(json.dumps({"number": number}))
     file = {"reader": "apps", "path": str(folder / "0.jsonl")}
     yield _whole(generated)
+    yield _whole({**generated, "teacher": {"model": "m", "base_url": "https://llm.example.org/v1"}})
     for source in (file, {**file, "examples_path": str(folder / "0.jsonl")}):
         yield _whole(
             {

@@ -71,8 +71,8 @@ class _Student:
         settings = partial(
             sample.settings, config.sampling, config.judging, config.report, config.training, code_only=code_only
         )
-        oracle = {} if code_only else _same("oracle")
-        inputs = {"test": "test", **oracle, "student": self.role("student")}
+        plans = {} if code_only else _same("oracle", "forward")
+        inputs = {"test": "test", **plans, "student": self.role("student")}
         return self.role("samples"), Spec("sample", sample.VERSION, settings, inputs)
 
     def verdicts(self) -> tuple[str, Spec]:
@@ -91,14 +91,15 @@ def specs(config: Config) -> dict[str, Spec]:
         "test": Spec("problems", problems.VERSION, partial(problems.settings, read.test)),
         "plans": Spec("distill", distill.VERSION, partial(distill.settings, teacher, budget, "plans"), _same("train")),
     }
-    if config.sampling.oracle:
-        settings = partial(distill.settings, teacher, budget, "oracle")
-        found["oracle"] = Spec("distill", distill.VERSION, settings, _same("test"))
+    for name, wanted in (("oracle", config.sampling.oracle), ("forward", config.sampling.teacher_plan)):
+        if wanted:
+            settings = partial(distill.settings, teacher, budget, name)
+            found[name] = Spec("distill", distill.VERSION, settings, _same("test"))
     found |= dict(training for student in students for training in student.trainings())
     found |= dict(student.samples() for student in students)
     found |= dict(student.verdicts() for student in students)
     judged = [student.role(base) for student in students for base in ("samples", "verdicts")]
-    inputs = _same("test", "plans", "oracle", *judged)
+    inputs = _same("test", "plans", "oracle", "forward", *judged)
     found["report"] = Spec("report", report.VERSION, partial(report.settings, config.report), inputs)
     return found
 

@@ -19,17 +19,19 @@ from codeplan.evaluation.arms import TITLES
 from codeplan.evaluation.conclusions import ONE_SEED, PoolSizes, conclude
 from codeplan.evaluation.estimators import Estimate
 from codeplan.evaluation.figures import arms_figure
+from codeplan.evaluation.judged_problems import IncompleteSamplesError
 from codeplan.evaluation.permutation import holm
 from codeplan.evaluation.report import build, load, write
 from codeplan.evaluation.results import Comparison, Report, ordered_levels
 from codeplan.evaluation.tables import as_csv, as_markdown, table
 from codeplan.evaluation.wordings import WORDINGS
+from codeplan.records import Plan
 from codeplan.stage import Account
 from codeplan_sandbox import Outcome
 
 SETTINGS = ReportConfig(plan_counts=(1, 2), pass_k=(1, 5), resamples=200)
 
-PAIRS = [pair for pair in WORDINGS if not pair[1].startswith("code_only")]
+PAIRS = [pair for pair in WORDINGS if not pair[1].startswith("code_only") and pair[0] != "teacher_plan"]
 
 
 def report_of(records: dict[str, Any], settings: ReportConfig = SETTINGS) -> Report:
@@ -49,7 +51,7 @@ def report(records: dict[str, Any]) -> Report:
 
 def test_rows_by_arm_and_level_have_their_denominators(report: Report) -> None:
     assert report.levels == ["introductory", "interview", "competition", "all"]
-    assert report.arms == [arm for arm in TITLES if not arm.startswith("code_only")]
+    assert report.arms == [arm for arm in TITLES if not arm.startswith(("code_only", "teacher_plan"))]
     assert {row.arm: row.solved.n for row in report.rows if row.level == "all"} == {
         "direct": 90,
         "control": 90,
@@ -141,6 +143,33 @@ def test_without_a_control_the_report_lacks_its_arms_and_says_so(tmp_path: Path)
     write(made, tmp_path)
     assert load(tmp_path) == made
     assert "equal-budget control" not in as_markdown(made, {}).partition("## Notes")[0].partition("## By number")[2]
+
+
+def test_the_teachers_own_plan_has_a_row_over_the_problems_that_have_one() -> None:
+    records = experiment(problems=120)
+    oracle = [program for program in records["programs"] if program.arm == "oracle"]
+    # The programs from its plans do as well as those from the oracle's, on half of the problems that have these.
+    followed = [program.model_copy(update={"arm": "teacher_plan"}) for program in oracle[::2]]
+    forward = [Plan(problem_id=program.problem_id, author="m", text="1. add") for program in followed]
+    given = as_given({**records, "programs": [*records["programs"], *followed]})
+    sampling = SAMPLING.model_copy(update={"teacher_plan": True})
+    shown = [0] * 120
+
+    def of(plans: list[Plan]) -> Report:
+        return build(**given, forward_plans=plans, sampling=sampling, report=SETTINGS, shown_hidden_tests=shown)[0]
+
+    made = of(forward)
+    row = made.row("teacher_plan")
+    assert row is not None
+    assert row.n == len(followed) == 30
+    assert "m" in made.teachers
+    said = next(sentence for sentence in made.conclusions if "plan by the teacher for the question alone" in sentence)
+    assert said.startswith(
+        "On the 30 problems with a plan by the teacher for the question alone, the program from that"
+    )
+    assert any(note.startswith("The teacher's plan is written from the question alone") for note in made.notes)
+    with pytest.raises(IncompleteSamplesError, match=r"teacher_plan programs: 0 expected, .* 1 unexpected"):
+        of(forward[1:])
 
 
 def test_plans_that_lose_are_said_to_be_unread_unless_the_right_one_beats_another_problems() -> None:

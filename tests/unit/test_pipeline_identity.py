@@ -12,6 +12,7 @@ from codeplan.evaluation.lineage import Lineage
 from codeplan.pipeline import build
 from codeplan.renewal import renewed_by_key
 from codeplan.stage import StageError
+from codeplan.stages.distill import DistillSettings
 from codeplan.stages.roles import is_first, is_student, role
 
 SAMPLING = ["samples", "verdicts", "report"]
@@ -34,6 +35,7 @@ EXPECTED = {
     "baselines.code_only": ["student-code-steps", "samples-code-steps", "verdicts-code-steps", "report"],
     "sampling": SAMPLING,
     "sampling.oracle": ["oracle", *SAMPLING],
+    "sampling.teacher_plan": ["forward", *SAMPLING],
     "judging.comparator": SAMPLING,
     "judging.example_tests": SAMPLING,
     "judging.hidden_tests": ["verdicts", "report"],
@@ -190,6 +192,33 @@ def test_what_a_report_was_made_from_names_repeats_and_other_students() -> None:
     assert not {"repeats", "baselines.code_only"} & set(before.settings())
     assert set(before.stages) < set(lineage.stages)
     assert before.stages["student"] == lineage.stages["student"]
+
+
+LLM = {"teacher": {"model": "m", "base_url": "https://llm.example.org/v1"}}
+
+
+def test_the_teachers_own_plans_are_asked_of_test_problems_and_renew_no_student() -> None:
+    before, after = fingerprints(**LLM), fingerprints(**LLM, sampling={"teacher_plan": True})
+    assert changed(before, after) == {"forward", *SAMPLING}
+    config = parse(plain(**LLM, sampling={"teacher_plan": True}, **CODE_ONLY))
+    found = build(config)
+    assert list(found)[:5] == ["train", "test", "plans", "oracle", "forward"]
+    settings = found["forward"].settings
+    assert isinstance(settings, DistillSettings)
+    assert (settings.teacher.temperature, settings.teacher.plans_per_solution) == (0.0, 1)
+    assert settings.prompt_version != getattr(found["oracle"].settings, "prompt_version", "")
+    assert "forward" in found["samples"].inputs
+    assert "forward" not in found["samples-code-steps"].inputs
+
+
+def test_the_offline_teacher_is_not_asked_for_plans_from_questions() -> None:
+    with pytest.raises(ConfigError, match=r"sampling.teacher_plan asks .* offline teacher, .* set teacher.model and"):
+        parse(plain(sampling={"teacher_plan": True}))
+
+
+def test_a_prompt_that_reads_no_solution_teaches_no_student() -> None:
+    with pytest.raises(UserError, match=r"teacher.prompt: unknown prompt 'forward'; available: backward"):
+        build(parse(plain(teacher={"prompt": "forward"})), "distill")
 
 
 def test_baselines_that_cannot_be_trained_are_refused() -> None:

@@ -74,6 +74,17 @@ def test_students_that_learn_from_code_alone_have_their_own_work(tmp_path: Path)
     assert found["verdicts-code-steps"].title == "judge verdicts-code-steps"
 
 
+def test_plans_from_questions_are_counted_before_they_are_asked_for(tmp_path: Path) -> None:
+    teacher = {"model": "m", "base_url": "https://llm.example.org/v1", "max_tokens": 100}
+    before = status_of(parse(plain(tmp_path / "runs", teacher=teacher)), "report")
+    sampling = {"plans": PLANS, "trials": TRIALS, "teacher_plan": True}
+    found = status_of(parse(plain(tmp_path / "runs", teacher=teacher, sampling=sampling)), "report")
+    assert found["forward"].left["requests"] == TEST
+    assert found["forward"].left["completion_tokens"] == 100 * TEST
+    for role, unit in (("samples", "sequences"), ("verdicts", "programs")):
+        assert found[role].left[unit] == (before[role].left[unit] or 0) + TEST
+
+
 def test_a_finished_stage_is_done_and_costs_nothing(
     tmp_path: Path, config: Path, new_home: Callable[[Path], Path]
 ) -> None:

@@ -101,6 +101,17 @@ class Config(Settings):
         return self
 
     @model_validator(mode="after")
+    def _teacher_can_plan(self) -> Config:
+        offline = TeacherConfig.model_fields["model"].default
+        if self.sampling.teacher_plan and self.teacher.model == offline:
+            raise ValueError(
+                f"sampling.teacher_plan asks the teacher for plans from questions alone, and {offline}, the offline "
+                "teacher, writes plans only from solutions; set teacher.model and teacher.base_url to a language "
+                "model, or leave sampling.teacher_plan out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _baselines_train_in_one_go(self) -> Config:
         if self.baselines.code_only and self.training.earlier:
             raise ValueError(

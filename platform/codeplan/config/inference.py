@@ -37,6 +37,9 @@ class SamplingConfig(Settings):
     foreign: bool = True
     """Also sample with the oracle plan of another problem: a student that solves as much with it does not read its
     plan. Takes ``oracle``."""
+    teacher_plan: Annotated[bool, AddedLater()] = False
+    """Also sample with a plan that the teacher writes from the question alone, at temperature 0: what the student would
+    gain from better plans than its own. It asks the teacher once per test problem; the offline teacher cannot do it."""
     seed: int = 0
     """Seed of the sampled tokens."""
 

@@ -21,7 +21,7 @@ MIN_POPULATION = 4
 
 ARMS = (
     *("direct", "control", "codeplan", "fresh", "best_trial", "plan_after_trial", "oracle", "foreign"),
-    *("code_only_steps", "code_only_steps_control", "code_only_examples", "code_only_examples_control"),
+    *("teacher_plan", "code_only_steps", "code_only_steps_control", "code_only_examples", "code_only_examples_control"),
 )
 """The arms whose pass@1 can be an objective."""
 

@@ -14,6 +14,7 @@
 * ``oracle``: the greedy program from the teacher's plan for the problem's own solution, where there is such a plan.
 * ``foreign``: the greedy program from the teacher's plan for another problem. A student that solves as much with it as
   with the oracle plan does not read its plan.
+* ``teacher_plan``: the greedy program from the teacher's plan for the question alone, where there is such a plan.
 * ``code_only_steps``, ``code_only_examples``: the greedy program of another student, which learned from code alone; and
   ``code_only_steps_control``, ``code_only_examples_control``: that student's own equal-budget control. See
   `codeplan.evaluation.code_only`.
@@ -44,6 +45,7 @@ ArmName = Literal[
     "plan_after_trial",
     "oracle",
     "foreign",
+    "teacher_plan",
     "code_only_steps",
     "code_only_steps_control",
     "code_only_examples",
@@ -64,6 +66,7 @@ TITLES: dict[ArmName, str] = {
     "plan_after_trial": "plan after trial",
     "oracle": "oracle plan",
     "foreign": "foreign plan",
+    "teacher_plan": "teacher's plan",
     "code_only_steps": "code-only student (same steps)",
     "code_only_steps_control": "code-only control (same steps)",
     "code_only_examples": "code-only student (same examples)",
@@ -119,6 +122,7 @@ class SolveRates:
         codeplan_pass_at_k: by k, from the final programs sampled from the chosen plan at the largest plan count.
         after_trial_sequences: by plan count, the expected number of sequences of ``plan_after_trial``.
         outcomes: by arm, the probability of each outcome of the arm's answer at the largest plan count.
+        teacher_plan: None where there is no plan by the teacher for the question.
         code_only_steps: None without such a student.
         code_only_steps_control: by plan count, whose budget it gets; empty without such a student or a control.
         code_only_examples: as ``code_only_steps``.
@@ -141,6 +145,7 @@ class SolveRates:
     codeplan_pass_at_k: Mapping[int, float]
     after_trial_sequences: Mapping[int, float]
     outcomes: Mapping[ArmName, Mapping[str, float]]
+    teacher_plan: float | None = None
     code_only_steps: float | None = None
     code_only_steps_control: Mapping[int, float] = field(default_factory=dict)
     code_only_examples: float | None = None
@@ -197,6 +202,7 @@ def solve_rates(
         pass_at_k={k: pass_at_k(len(passed), int(sum(passed)), k) for k in pass_k if k <= len(passed)},
         codeplan_pass_at_k={k: _codeplan_pass_at_k(judged, k) for k in pass_k if k <= sampling.finals},
         after_trial_sequences={count: found.sequences for count, found in after_trial.items()},
+        teacher_plan=_mean([program.solved for program in judged.teacher_plan]) if judged.teacher_plan else None,
         outcomes=outcome_probabilities(possible_answers(judged, final)),
     )
 
@@ -204,8 +210,9 @@ def solve_rates(
 def possible_answers(judged: JudgedProblem, final: FinalRule) -> dict[ArmName, Answers]:
     """Each arm's possible answers at the largest plan count, with their probabilities.
 
-    The lists of ``oracle`` and ``foreign`` are empty where the problem has no such plan, and that of ``control`` where
-    there is none. ``plan_after_trial`` is left out: its answers are those of ``control`` and of ``codeplan``.
+    The lists of ``oracle``, ``foreign`` and ``teacher_plan`` are empty where the problem has no such plan, and that of
+    ``control`` where there is none. ``plan_after_trial`` is left out: its answers are those of ``control`` and of
+    ``codeplan``.
 
     Raises:
         IncompleteSamplesError: a plan that can be chosen has no final program.
@@ -219,6 +226,7 @@ def possible_answers(judged: JudgedProblem, final: FinalRule) -> dict[ArmName, A
         "best_trial": best_of([trial for trials in judged.trials for trial in trials]),
         "oracle": [(1 / len(judged.oracle), program) for program in judged.oracle],
         "foreign": [(1 / len(judged.foreign), program) for program in judged.foreign],
+        "teacher_plan": [(1 / len(judged.teacher_plan), program) for program in judged.teacher_plan],
     }
 
 

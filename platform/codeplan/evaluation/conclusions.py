@@ -191,6 +191,8 @@ def _left_arm(left: ArmName, found: Estimate, plans: int, sizes: PoolSizes) -> s
         "best_trial": f"With {counted} the best of {_many(sizes.trials, 'trial program')}",
         "plan_after_trial": f"With the budget of {counted} plan after trial",
         "oracle": f"On the {found.n} problems with an oracle plan, the program from that plan",
+        "teacher_plan": f"On the {found.n} problems with a plan by the teacher for the question alone, the program "
+        "from that plan",
     }
     return named[left]
 

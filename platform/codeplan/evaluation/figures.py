@@ -26,6 +26,7 @@ COLORS: dict[ArmName, str] = {
     "plan_after_trial": "#d55e00",
     "oracle": "#cc79a7",
     "foreign": "#f0e442",
+    "teacher_plan": "#aa4499",
     "code_only_steps": "#999933",
     "code_only_steps_control": "#882255",
     "code_only_examples": "#ddcc77",

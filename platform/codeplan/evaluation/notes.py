@@ -23,7 +23,7 @@ class GivenData:
         teachers: the teachers that wrote the plans.
         shown_hidden_tests: per problem, the number of hidden tests that its question shows as example tests.
         shown_left_out: whether the programs were judged without these.
-        plan_requests: what became of the requests to the teacher, by role: ``plans`` and ``oracle``.
+        plan_requests: what became of the requests to the teacher, by role: ``plans``, ``oracle`` and ``forward``.
         code_only_steps: optimizer steps of the students that learned from code alone.
     """
 
@@ -51,6 +51,7 @@ def notes(
     total = len(judged_problems)
     programs = [program for of_seed in seeds for judged in of_seed for program in judged.programs]
     without_examples = sum(not judged.has_examples for judged in judged_problems)
+    with_teacher_plan = sum(bool(judged.teacher_plan) for judged in judged_problems)
     with_oracle = sum(bool(judged.oracle) for judged in judged_problems)
     not_judged = sum(program.hidden is None for program in programs)
     unfinished = sum(not judged.program.finished for judged in programs) / len(programs)
@@ -66,6 +67,8 @@ def notes(
         f"{100 * unfinished:.1f} % of all programs were truncated at the length limit.": True,
         f"The oracle plan is made from a problem's own solution; {with_oracle:,} of {total:,} problems have one, and "
         "the oracle's rows count only those. It is an upper bound on plan quality, not a method.": with_oracle,
+        f"The teacher's plan is written from the question alone, at temperature 0; {with_teacher_plan:,} of {total:,} "
+        "problems have one, and its rows count only those.": with_teacher_plan,
         "The offline teacher that wrote plans is not an LLM: it derives them from a program's syntax tree.": any(
             teacher.startswith("offline") for teacher in given.teachers
         ),
@@ -135,12 +138,19 @@ def _code_only(steps: Mapping[CodeOnly, int]) -> Iterator[str]:
         )
 
 
+_READERS = {
+    "plans": "The student learned from",
+    "oracle": "The oracle arm has",
+    "forward": "The arm of the teacher's plan has",
+}
+
+
 def _missing_plans(plan_requests: Mapping[str, Account]) -> Iterator[str]:
     """Which plans the student, and the oracle arm, had to do without."""
     for role, account in plan_requests.items():
         dropped = {name: count for name, count in account.dropped.items() if count and name != WITHOUT_SOLUTION}
         if dropped:
             reasons = ", ".join(f"{count:,} dropped ({name.replace('_', ' ')})" for name, count in dropped.items())
-            who = "The oracle arm has" if role == "oracle" else "The student learned from"
+            who = _READERS[role]
             asked = account.rows_out + sum(dropped.values())
             yield f"{who} {account.rows_out:,} of {asked:,} plans that the teacher was to write: {reasons}."

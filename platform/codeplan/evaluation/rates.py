@@ -74,6 +74,8 @@ class Rates(BaseModel):
     """By plan count."""
     plan_after_trial: dict[int, tuple[float, ...]]
     """By the plan count whose budget it gets; empty without a control."""
+    teacher_plan: tuple[float | None, ...] = ()
+    """None for a problem without a plan by the teacher for its question; empty where none were asked for."""
     code_only_steps: tuple[float, ...] = ()
     """Of a student that learned from code alone for as many steps; empty without one."""
     code_only_steps_control: dict[int, tuple[float, ...]] = {}
@@ -138,6 +140,7 @@ def collect(
         judging: the settings that the hidden tests judged with, as plain data.
     """
     counts = sorted(rates[0].codeplan) if rates else [sampling.plans]
+    plans = [rate.teacher_plan for rate in rates]
     there = {arm: counts if rates and rates[0].rate(arm, counts[-1]) is not None else () for arm in BY_PLANS}
     by_plans = {
         arm: {count: tuple(rate.known_rate(arm, count) for rate in rates) for count in of_arm}
@@ -156,6 +159,7 @@ def collect(
         direct=tuple(rate.direct for rate in rates),
         oracle=tuple(rate.oracle for rate in rates),
         foreign=tuple(rate.foreign for rate in rates),
+        teacher_plan=tuple(plans) if any(rate is not None for rate in plans) else (),
         code_only_steps=_known(rate.code_only_steps for rate in rates),
         code_only_examples=_known(rate.code_only_examples for rate in rates),
         **by_plans,

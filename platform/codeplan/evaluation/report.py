@@ -31,6 +31,7 @@ def build(
     *,
     plans: Sequence[Plan],
     oracle_plans: Sequence[Plan],
+    forward_plans: Sequence[Plan] = (),
     seeds: Sequence[StudentSamples],
     sampling: SampleSettings,
     report: ReportConfig,
@@ -44,10 +45,11 @@ def build(
     With several training seeds every number is the mean over them.
 
     Args:
-        problems: the test problems; all count in every denominator but the oracle's, which counts those that have an
-            oracle plan.
+        problems: the test problems; all count in every denominator but those of arms that follow the teacher's plans,
+            which count the problems that have one.
         plans: the teacher's plans that the student learned from.
         oracle_plans: the teacher's plans for the test problems.
+        forward_plans: its plans for their questions alone.
         seeds: by training seed, the students' ``sampling.plans`` plans per problem, their programs of all arms and
             phases, and the verdicts of both suites; a program without a verdict on the hidden tests counts as not
             solved. All seeds have the same students.
@@ -55,7 +57,7 @@ def build(
         report: the plan counts and k to report, and the settings of the bootstrap.
         shown_hidden_tests: per problem, the number of hidden tests that its question shows as example tests.
         shown_left_out: whether the programs were judged without these.
-        plan_requests: what became of the requests to the teacher, by role: ``plans`` and ``oracle``.
+        plan_requests: what became of the requests to the teacher, by role: ``plans``, ``oracle`` and ``forward``.
         code_only_steps: optimizer steps of the students that learned from code alone.
 
     Raises:
@@ -64,8 +66,8 @@ def build(
     """
     if not problems:
         raise ValueError("a report needs at least one test problem; look at problems.test in the configuration")
-    judged = [JudgedStudents.of(problems, oracle_plans, found, sampling) for found in seeds]
-    teachers = tuple(sorted({plan.author for plan in [*plans, *oracle_plans]}))
+    judged = [JudgedStudents.of(problems, oracle_plans, forward_plans, found, sampling) for found in seeds]
+    teachers = tuple(sorted({plan.author for plan in [*plans, *oracle_plans, *forward_plans]}))
     given = GivenData(teachers, shown_hidden_tests, shown_left_out, plan_requests or {}, code_only_steps or {})
     return _evaluate(judged, plans=plans, oracle_plans=oracle_plans, sampling=sampling, report=report, given=given)
 

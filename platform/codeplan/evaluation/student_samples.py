@@ -42,6 +42,7 @@ class JudgedStudents:
         cls,
         problems: Sequence[Problem],
         oracle_plans: Iterable[Plan],
+        forward_plans: Iterable[Plan],
         found: StudentSamples,
         sampling: SampleSettings,
     ) -> JudgedStudents:
@@ -55,6 +56,7 @@ class JudgedStudents:
             return gather(
                 problems,
                 oracle_plans=oracle_plans,
+                forward_plans=forward_plans,
                 student_plans=samples.plans,
                 programs=samples.programs,
                 verdicts=samples.verdicts,

@@ -107,6 +107,12 @@ WORDINGS: dict[tuple[ArmName, Compared], Wording] = {
         negative="even a plan made from the solution does harm to {student}, so look at how well plans are followed",
         inconclusive="this does not show whether even a plan made from the solution helps {student}",
     ),
+    ("teacher_plan", "direct"): Wording(
+        positive="{student} gains from a plan that the teacher makes without knowing a solution, so better plans help",
+        negative="a plan that the teacher makes without knowing a solution does harm to {student}",
+        inconclusive="this does not show whether a plan that the teacher makes without knowing a solution helps "
+        "{student}",
+    ),
     **dict(_against_code_only()),
 }
 """The pairs that are compared, and the conclusion for each possible result."""

@@ -103,8 +103,8 @@ def _belongs(program: Program, settings: SampleSettings) -> bool:
             return True
         case "sampled", _:
             return program.sample_index < settings.controls
-        case "oracle", _:
-            return settings.oracle
+        case ("oracle" | "teacher_plan") as arm, _:
+            return bool(getattr(settings, arm))
         case "foreign", _:
             return settings.oracle and settings.foreign
         case "codeplan", "trial":

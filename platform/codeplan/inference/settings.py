@@ -39,7 +39,7 @@ class SampleSettings(SamplingConfig):
 
     def code_only(self) -> SampleSettings:
         """What is sampled of a student that learned from code alone, with the same budget."""
-        unused = {"fewest_plans": 1, "finals": 0, "oracle": False, "foreign": False}
+        unused = {"fewest_plans": 1, "finals": 0, "oracle": False, "foreign": False, "teacher_plan": False}
         return self.model_copy(update={"without_plans": True, **unused})
 
     @property

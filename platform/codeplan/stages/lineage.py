@@ -26,7 +26,7 @@ def data_set(stage: Stage) -> tuple[str, str]:
     """Name and fingerprint of the data set that a stage wrote: its problems, or the teacher's plans."""
     if isinstance(stage.settings, ReadSettings):
         return f"{dataset_name(stage.settings.source)}-{stage.role}", stage.fingerprint
-    return {"plans": "plans", "oracle": "oracle-plans"}.get(stage.role, stage.role), stage.fingerprint
+    return {"oracle": "oracle-plans", "forward": "forward-plans"}.get(stage.role, stage.role), stage.fingerprint
 
 
 def log_data_set(stage: Stage, result: StageResult, run: Run) -> None:

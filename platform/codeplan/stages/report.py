@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 VERSION = 5
 FILES = {".png", ".md", ".html", ".json", ".csv"}
 """The kinds of files that go to MLflow."""
+DISTILLED = ("plans", "oracle", "forward")
+"""The roles of stages that ask the teacher."""
 FIRST = "pass_at_1.codeplan.all"
 """The metric that is logged first."""
 
@@ -58,7 +60,7 @@ def run(work: StageRun) -> StageResult:
     given = work.read("test", PROBLEMS, Problem)
     pools = _pools(work.stage)
     sampling = pools["samples"].settings
-    oracle_plans = work.read("oracle", PLANS, Plan)
+    oracle_plans, forward_plans = (work.read(name, PLANS, Plan) for name in ("oracle", "forward"))
     repeats = takewhile(lambda repeat: role("samples", repeat=repeat) in pools, count())
     seeds = [_student_samples(work.stage, pools, given, repeat) for repeat in repeats]
     first = seeds[0].with_plans
@@ -67,6 +69,7 @@ def run(work: StageRun) -> StageResult:
             given,
             plans=work.read("plans", PLANS, Plan),
             oracle_plans=oracle_plans,
+            forward_plans=forward_plans,
             seeds=seeds,
             sampling=sampling,
             report=work.stage.settings.report,
@@ -78,6 +81,7 @@ def run(work: StageRun) -> StageResult:
         page = problem_page.render(
             given,
             oracle_plans=oracle_plans,
+            forward_plans=forward_plans,
             student_plans=first.plans,
             programs=first.programs,
             verdicts=first.verdicts,
@@ -96,8 +100,8 @@ def run(work: StageRun) -> StageResult:
 
 
 def _plan_requests(stage: Stage) -> dict[str, Account]:
-    """What became of the plan requests of the student's plans and of the oracle's, by role."""
-    results = {role: stage.inputs[role].done() for role in ("plans", "oracle") if role in stage.inputs}
+    """What became of the plan requests, by role."""
+    results = {role: stage.inputs[role].done() for role in DISTILLED if role in stage.inputs}
     return {
         role: result.accounts[REQUESTS] for role, result in results.items() if result and REQUESTS in result.accounts
     }

@@ -95,8 +95,8 @@ def _why_no_arm(metric: str, config: Config) -> str:
         return "sampling.control is false"
     if not config.sampling.oracle and arm in {"oracle", "foreign"}:
         return "sampling.oracle is false"
-    if not config.sampling.foreign and arm == "foreign":
-        return "sampling.foreign is false"
+    if arm in {"foreign", "teacher_plan"} and not getattr(config.sampling, arm):
+        return f"sampling.{arm} is false"
     same = next((same for same, arms in CODE_ONLY_ARMS.items() if arm in arms), None)
     return f"baselines.code_only does not list {same}" if same and same not in config.baselines.code_only else ""
 

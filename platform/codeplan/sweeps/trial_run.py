@@ -222,11 +222,11 @@ class Recorder(Observer):
         self._keep(waits=text)
 
     def stage_finished(self, stage: Stage, result: StageResult, seconds: float, *, computed: bool) -> None:
-        """Keep the stage's numbers; the oracle's do not hide those of the plans for training, nor those of other
+        """Keep the stage's numbers; those of plans for test problems do not hide those for training, nor those of other
         students the first one's.
         """
         done = TrialStage(stage.name, stage.fingerprint, computed, seconds)
-        hidden = stage.role == "oracle" or not is_first(stage.role)
+        hidden = stage.role in {"oracle", "forward"} or not is_first(stage.role)
         metrics = self.trial.metrics if hidden else {**self.trial.metrics, **result.metrics}
         report = stage.folder.relative_to(stage.home).as_posix() if stage.name == "report" else self.trial.report
         self._keep(stages={**self.trial.stages, stage.role: done}, metrics=metrics, report=report)
