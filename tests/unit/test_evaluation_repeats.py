@@ -148,6 +148,18 @@ def test_equal_seeds_have_the_numbers_of_one(
     assert report.arms == [arm for arm in TITLES if not arm.startswith(("code_only_examples", "teacher_plan"))]
 
 
+def test_where_all_seeds_are_equal_on_all_problems_there_is_no_interval(records: list[dict[str, Any]]) -> None:
+    unjudged = [
+        {**of, "verdicts": [verdict for verdict in of["verdicts"] if verdict.suite == "example"], "code_only": {}}
+        for of in records[:2]
+    ]
+    report, _ = made(*unjudged)
+    assert report.conclusions[0].endswith(
+        "(the mean of 2 training seeds; the same on all 60 problems for every seed, so that no interval can be "
+        "estimated): no problem distinguishes them, too few to conclude anything."
+    )
+
+
 PLANTED = SampleSettings(plans=4, trials=2)
 """Of students whose truth is known."""
 

@@ -186,7 +186,7 @@ def test_segments_of_a_training_are_repeated_with_it() -> None:
 def test_what_a_report_was_made_from_names_repeats_and_other_students() -> None:
     lineage = Lineage.of(build(parse(plain(repeats=2, **CODE_ONLY)))["report"])
     assert lineage.settings()["repeats"] == 2
-    assert lineage.settings()["baselines.code_only"] == ["steps", "examples"]
+    assert lineage.settings()["baselines.code_only"] == ["examples", "steps"]
     assert lineage.settings()["training.mixing.plan"] == 1
     before = Lineage.of(build(parse(plain()))["report"])
     assert not {"repeats", "baselines.code_only"} & set(before.settings())

@@ -102,6 +102,11 @@ def conclude_over_seeds(left: ArmName, right: Compared, plans: int, found: Seeds
 def interval_over_seeds(found: SeedsEstimate) -> str:
     """The intervals of a difference over several training seeds in percentage points, as part of a sentence."""
     widest, alone = found.widest, found.over_problems
+    if widest.degenerate:
+        return (
+            f"the mean of {found.seeds} training seeds; the same on {_every(widest.n)} for every seed, so that no "
+            "interval can be estimated"
+        )
     shown = f"the mean of {found.seeds} training seeds; 95 % interval over seeds and problems "
     shown += f"{points(widest.low)} to {points(widest.high)}"
     return shown if alone.degenerate else f"{shown}, over problems alone {points(alone.low)} to {points(alone.high)}"

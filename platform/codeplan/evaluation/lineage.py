@@ -39,6 +39,9 @@ SEEDS = {"teacher.seed", "training.seed", "sampling.seed", "report.seed"}
 """The keys that change which random numbers are drawn, and nothing else; the seed of generated problems is not one."""
 
 
+_CODE_ONLY = "student-code-"
+"""How the roles of students start that learned from code alone."""
+
 _OF_A_SEGMENT = ("learning_rate", "weight_decay", "mixing", "weights")
 """Settings in which the earlier segments of a training may differ."""
 
@@ -83,11 +86,12 @@ class Lineage:
                 training = identity["settings"]["training"]
                 for key, value in flatten({name: training[name] for name in _OF_A_SEGMENT}).items():
                     found[f"training.earlier.{training['steps']}.{key}"] = value
-            if role.startswith("student-code-") and "-seed" not in role:
-                found.setdefault("baselines.code_only", []).append(role.removeprefix("student-code-"))
-            if role.startswith("samples-seed"):
-                found["repeats"] = found.get("repeats", 1) + 1
             found[f"version.{identity['name']}"] = identity["version"]
+        alone = sorted(role.removeprefix(_CODE_ONLY) for role in self.stages if role.startswith(_CODE_ONLY))
+        if kinds := [kind for kind in alone if "-seed" not in kind]:
+            found["baselines.code_only"] = kinds
+        if repeats := sum(role.startswith("samples-seed") for role in self.stages):
+            found["repeats"] = 1 + repeats
         return {key: value for key, value in found.items() if key not in _DERIVED}
 
 
