@@ -105,9 +105,12 @@ def specs(config: Config) -> dict[str, Spec]:
 
 
 def _students(config: Config) -> Iterator[_Student]:
-    """The students of every repeat; first the one that learns from plans."""
+    """The students of every repeat; first the one that learns from plans.
+
+    ``examples`` comes before ``steps``, whose training continues it under a constant schedule.
+    """
     for repeat in range(config.repeats):
-        for code_only in (None, *config.baselines.code_only):
+        for code_only in (None, *sorted(config.baselines.code_only)):
             yield _Student(config.of_repeat(repeat), repeat, code_only)
 
 

@@ -13,6 +13,7 @@ from codeplan.pipeline import build
 from codeplan.renewal import renewed_by_key
 from codeplan.stage import StageError
 from codeplan.stages.distill import DistillSettings
+from codeplan.stages.finetune import shorter_training
 from codeplan.stages.roles import is_first, is_student, role
 
 SAMPLING = ["samples", "verdicts", "report"]
@@ -125,8 +126,8 @@ def test_other_students_leave_all_stages_of_the_first_one_as_they_are() -> None:
     new = {f"{base}-code-{same}" for base in ("student", "samples", "verdicts") for same in ("steps", "examples")}
     assert changed(before, after) == {*new, "report"}
     assert list(build(parse(plain(**CODE_ONLY)), "sample")) == [
-        *("train", "test", "plans", "oracle", "student", "student-code-steps", "student-code-examples"),
-        *("samples", "samples-code-steps", "samples-code-examples"),
+        *("train", "test", "plans", "oracle", "student", "student-code-examples", "student-code-steps"),
+        *("samples", "samples-code-examples", "samples-code-steps"),
     ]
 
 
@@ -137,6 +138,15 @@ def test_a_student_that_learns_from_code_alone_is_trained_as_the_first_one_but_f
     assert found["student-code-steps"].fingerprint == alone["student"].fingerprint
     shorter = build(parse(plain(training={**training, "mixing": {"code": 1}, "steps": 13})), "finetune")
     assert found["student-code-examples"].fingerprint == shorter["student"].fingerprint, "a quarter of 50, rounded up"
+
+
+def test_of_two_students_that_learn_from_code_alone_the_longer_training_continues_the_shorter(tmp_path: Path) -> None:
+    found = build(parse(plain(execution={"home": str(tmp_path)}, **CODE_ONLY)), "finetune")
+    shorter, longer = found["student-code-examples"], found["student-code-steps"]
+    with shorter.lock(pytest.fail) as folder:
+        (folder / "checkpoint").mkdir()
+    assert shorter_training(longer) == shorter.folder / "checkpoint"
+    assert shorter_training(found["student"]) is None
 
 
 def test_plans_decide_no_more_of_such_a_student_than_a_new_tokenizer() -> None:
