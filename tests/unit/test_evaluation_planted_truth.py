@@ -66,6 +66,7 @@ def population(follow: Follow, rng: np.random.Generator) -> list[SolveRates]:
             sampled_finals={},
             oracle=(program(follow(True, skill)),),
             foreign=(program(follow(False, skill)),),
+            teacher_plan=(program(follow(bool(rng.random() < 0.7), skill)),),
         )
         rates = solve_rates(judged, SAMPLING, (SAMPLING.plans,), (1,), ReportConfig().final)
         for same, worth in CODE_ONLY_SKILL.items():
