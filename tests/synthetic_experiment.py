@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from codeplan.evaluation.student_samples import StudentSamples
+from codeplan.inference.samples import Samples
 from codeplan.inference.settings import SampleSettings
 from codeplan.records import Arm, Phase, Plan, Problem, Program, Verdict
 from codeplan_sandbox import Case, Outcome, Suite
@@ -22,6 +24,24 @@ def experiment(problems: int = 90, plan_effect: float = 0.0, seed: int = 0) -> d
     for number in range(problems):
         made.add(number, plan_effect)
     return {name: records for name, records in vars(made).items() if name != "rng"}
+
+
+def as_given(records: dict[str, Any], *others: dict[str, Any]) -> dict[str, Any]:
+    """Records of one experiment per training seed, as a report takes them; ``code_only`` of each are other students."""
+    shared = {name: records[name] for name in ("problems", "plans", "oracle_plans")}
+    seeds = [
+        StudentSamples(Samples(of["student_plans"], of["programs"], of["verdicts"]), of.get("code_only", {}))
+        for of in (records, *others)
+    ]
+    return {**shared, "seeds": seeds}
+
+
+def code_only(problems: list[Problem], effect: float = 0.0, seed: int = 0) -> Samples:
+    """What a student without plans is sampled, whose probability of passing differs by ``effect``."""
+    made = _Records(random.Random(f"code only {seed}"))
+    for problem in problems:
+        made.add_without_plans(problem, min(1.0, max(0.0, SOLVE_RATES[problem.level] + effect)))
+    return Samples([], made.programs, made.verdicts)
 
 
 class _Records:
@@ -48,9 +68,7 @@ class _Records:
         self.problems.append(problem)
         without_plan = SOLVE_RATES[level]
         with_plan = min(1.0, max(0.0, without_plan + plan_effect))
-        self._write(problem, "direct", "final", without_plan, -1, 0)
-        for sample in range(SAMPLING.plans + SAMPLING.plans * SAMPLING.trials + 1):
-            self._write(problem, "sampled", "trial", without_plan, -1, sample)
+        self.add_without_plans(problem, without_plan)
         for plan in range(SAMPLING.plans):
             text = f"1. read the numbers\n2. do step {self.rng.randrange(4)}"
             self.student_plans.append(
@@ -65,6 +83,12 @@ class _Records:
             )
             self._write(problem, "oracle", "final", min(1.0, with_plan + 0.2), 0, 0)
             self._write(problem, "foreign", "final", without_plan, 0, 0)
+
+    def add_without_plans(self, problem: Problem, rate: float) -> None:
+        """The greedy program, and those for the control."""
+        self._write(problem, "direct", "final", rate, -1, 0)
+        for sample in range(SAMPLING.plans + SAMPLING.plans * SAMPLING.trials + 1):
+            self._write(problem, "sampled", "trial", rate, -1, sample)
 
     def _write(self, problem: Problem, arm: Arm, phase: Phase, rate: float, plan: int, sample: int) -> None:
         """A program that passes with probability ``rate``, and its verdicts."""

@@ -5,17 +5,17 @@
                  reasoning      fine-tuning                      in a sandbox   figures
 
 Each arrow is a stage. A stage reads the records that earlier stages wrote and writes its own; nothing else passes
-between them. `build` says what each stage is, and so what its fingerprint covers; `codeplan.stages` says what it does.
+between them. `codeplan.specs` says what each stage is, and so what its fingerprint covers; `codeplan.stages` says what
+it does.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from codeplan import stages
-from codeplan.config import Config, Settings
+from codeplan.config import Config
+from codeplan.specs import Spec, specs
 from codeplan.stage import Stage, StageError, StageResult, require_same_inputs
-from codeplan.stages import Observer, StageRun, distill, finetune, judge, lineage, problems, report, sample
+from codeplan.stages import Observer, StageRun, lineage, problems, report
 from codeplan.stages.events import log_end, watched_run, watched_stage
+from codeplan.stages.roles import is_student
 from codeplan.teacher.offline import MODEL as OFFLINE
 from codeplan.tracking import Run, Tracker, run_name, system_metrics, tags
 
@@ -51,77 +53,22 @@ def build(config: Config, goal: str = "report") -> Pipeline:
     home = Path(config.execution.home)
     if not next(path for path in (home, *home.absolute().parents) if path.exists()).is_dir():
         raise StageError(f"execution.home is {home}, which is not a folder and not in one; name a folder")
-    specs = _specs(config)
+    found = specs(config)
     built: dict[str, Stage] = {}
-    for role in _required(specs, goal):
-        spec = specs[role]
-        inputs = {source: built[source] for source in spec.inputs if source in built}
-        if spec.start:
-            inputs[finetune.START] = built[spec.start]
+    for role in _required(found, goal):
+        spec = found[role]
+        inputs = {name: built[source] for name, source in spec.inputs.items() if source in built}
         built[role] = Stage(role, spec.name, spec.version, spec.settings(), inputs, home)
     return built
 
 
-@dataclass(frozen=True)
-class _Spec:
-    """A stage whose settings are not looked up yet: that may read files, or ask a hub."""
-
-    name: str
-    version: int
-    settings: Callable[[], Settings]
-    inputs: tuple[str, ...] = ()
-    start: str = ""
-    """Role of the training that this one continues."""
-
-
-def _specs(config: Config) -> dict[str, _Spec]:
-    train, test = config.problems.train, config.problems.test
-    teacher, budget = config.teacher, config.execution.budget_usd
-    specs = {
-        "train": _Spec("problems", problems.VERSION, lambda: problems.settings(train)),
-        "test": _Spec("problems", problems.VERSION, lambda: problems.settings(test)),
-        "plans": _Spec("distill", distill.VERSION, lambda: distill.settings(teacher, budget, "plans"), ("train",)),
-        "oracle": _Spec("distill", distill.VERSION, lambda: distill.settings(teacher, budget, "oracle"), ("test",)),
-        **_trainings(config),
-        "samples": _Spec(
-            "sample",
-            sample.VERSION,
-            lambda: sample.settings(config.sampling, config.judging, config.report, config.training),
-            ("test", "oracle", "student"),
-        ),
-        "verdicts": _Spec("judge", judge.VERSION, lambda: judge.settings(config.judging), ("test", "samples")),
-        "report": _Spec(
-            "report",
-            report.VERSION,
-            lambda: report.settings(config.report),
-            ("test", "plans", "oracle", "samples", "verdicts"),
-        ),
-    }
-    if not config.sampling.oracle:
-        del specs["oracle"]
-    return specs
-
-
-def _trainings(config: Config) -> dict[str, _Spec]:
-    """The training, and before it the earlier segments that it continues."""
-    specs: dict[str, _Spec] = {}
-    *earlier, last = config.training.segments()
-    start = ""
-    for training in (*earlier, last):
-        role = "student" if training is last else f"student-{training.steps}"
-        settings = partial(finetune.settings, config.student, training)
-        specs[role] = _Spec("finetune", finetune.VERSION, settings, ("train", "plans"), start)
-        start = role
-    return specs
-
-
-def _required(specs: Mapping[str, _Spec], goal: str) -> list[str]:
+def _required(specs: Mapping[str, Spec], goal: str) -> list[str]:
     """The roles of the stages of that name and of all that they read from, in the order in which they run."""
     wanted: set[str] = set()
 
     def add(role: str) -> None:
         wanted.add(role)
-        for source in (*specs[role].inputs, specs[role].start):
+        for source in specs[role].inputs.values():
             if source in specs:
                 add(source)
 
@@ -240,7 +187,7 @@ def _run_and_log(work: StageRun, runs: Mapping[str, Run], parent: Run) -> StageR
     result = _run_stage(work, runs)
     for shown_on in (work.tracking, parent):
         lineage.log_data_set(stage, result, shown_on)
-    if stage.role == "student":
+    if is_student(stage.role):
         lineage.log_student(stage, work.tracked, runs, parent)
     return result
 

@@ -20,10 +20,11 @@ from codeplan.errors import UserError, one_line
 from codeplan.files import atomic_write
 from codeplan_sandbox import Outcome, Suite
 
-Arm = Literal["direct", "sampled", "codeplan", "oracle", "foreign"]
+Arm = Literal["direct", "sampled", "codeplan", "oracle", "foreign", "teacher_plan"]
 """Who wrote a program: ``direct`` greedily from the question; ``sampled`` from the question at temperature (the pool of
 the equal-budget control and of pass@k); ``codeplan`` from the question and one of the student's plans; ``oracle`` from
-the question and the teacher's plan for the problem's own solution."""
+the question and the teacher's plan for the problem's own solution; ``foreign`` from the plan for another problem's;
+``teacher_plan`` from the teacher's plan for the question alone."""
 
 Phase = Literal["trial", "final"]
 """Phase 2 of plan sampling writes trials, phase 3 finals. Direct and oracle programs are finals, sampled are trials."""
@@ -69,13 +70,13 @@ class Problem(Record):
 
 
 class Plan(Record):
-    """A plan for one problem: by the teacher from a solution, or by the student from the question."""
+    """A plan for one problem: by the teacher from a solution, or by the teacher or the student from the question."""
 
     problem_id: str
     author: str
     """The teacher's model, or ``student``."""
     solution_index: int = -1
-    """Which of the problem's solutions it explains; -1 for a student's plan."""
+    """Which of the problem's solutions it explains; -1 for a plan from the question alone."""
     sample_index: int = 0
     """Which of several plans for the same problem and solution."""
     text: str

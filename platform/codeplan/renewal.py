@@ -17,11 +17,12 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from codeplan.config import Config
+from codeplan.config import CODE_ONLY, Config
 from codeplan.config.loading import parse
 from codeplan.config.reference import sections, write_reference
 from codeplan.errors import UserError
 from codeplan.pipeline import build
+from codeplan.stages.roles import role
 from codeplan.teacher.prompts import PROMPTS
 
 _COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -44,6 +45,7 @@ _OTHERS: Mapping[str, Any] = {
     "execution.train_workers": 1,
     "execution.judge_labels": {"sandbox": "yes"},
     "training.earlier": [{"until": 10}],
+    "baselines.code_only": ["steps"],
 }
 """Other values for keys that take no value made up from their type."""
 
@@ -86,7 +88,9 @@ def _another_prompt() -> Iterator[None]:
         del PROMPTS["another"]
 
 
-_ROLES = ("train", "test", "plans", "oracle", "student", "samples", "verdicts", "report")
+_BASES = ("student", "samples", "verdicts")
+_STUDENTS = [role(base, code_only, repeat) for base in _BASES for repeat in (0, 1) for code_only in ("", *CODE_ONLY)]
+_ROLES = ("train", "test", "plans", "oracle", "forward", *_STUDENTS, "report")
 
 
 def _examples(folder: Path) -> Iterator[dict[str, Any]]:
@@ -104,6 +108,7 @@ def _examples(folder: Path) -> Iterator[dict[str, Any]]:
         (folder / f"{number}.jsonl").write_text(json.dumps({"number": number}))
     file = {"reader": "apps", "path": str(folder / "0.jsonl")}
     yield _whole(generated)
+    yield _whole({**generated, "teacher": {"model": "m", "base_url": "https://llm.example.org/v1"}})
     for source in (file, {**file, "examples_path": str(folder / "0.jsonl")}):
         yield _whole(
             {

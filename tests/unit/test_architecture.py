@@ -23,6 +23,7 @@ LAYERS = (
     "evaluation",
     "on_ray",
     "stages",
+    "specs",
     "pipeline",
     "status",
     "renewal",

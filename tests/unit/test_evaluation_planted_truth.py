@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from codeplan.config import ReportConfig
+from codeplan.config import CodeOnly, ReportConfig
 from codeplan.evaluation.arms import SolveRates, solve_rates
+from codeplan.evaluation.code_only import with_code_only
 from codeplan.evaluation.comparisons import compare_arms
-from codeplan.evaluation.conclusions import THIS_STUDENT, WORDINGS, PoolSizes, conclude
+from codeplan.evaluation.conclusions import THIS_STUDENT, PoolSizes, conclude
 from codeplan.evaluation.judged_problems import JudgedProblem
+from codeplan.evaluation.wordings import WORDINGS
 from codeplan.inference.settings import SampleSettings
 
 SAMPLING = SampleSettings(plans=4, trials=2)
@@ -34,6 +36,9 @@ STUDENTS: dict[str, Follow] = {
     "ignores plans": lambda right, skill: skill,
     "follows 4 of 5 plans": lambda right, skill: 0.8 * right + 0.2 * skill,
 }
+
+CODE_ONLY_SKILL: dict[CodeOnly, float] = {"steps": 1.0, "examples": 0.4}
+"""What students that learned from code alone solve without plans, as a part of what the other one does."""
 
 
 def population(follow: Follow, rng: np.random.Generator) -> list[SolveRates]:
@@ -61,15 +66,22 @@ def population(follow: Follow, rng: np.random.Generator) -> list[SolveRates]:
             sampled_finals={},
             oracle=(program(follow(True, skill)),),
             foreign=(program(follow(False, skill)),),
+            teacher_plan=(program(follow(bool(rng.random() < 0.7), skill)),),
         )
-        return solve_rates(judged, SAMPLING, (SAMPLING.plans,), (1,), ReportConfig().final)
+        rates = solve_rates(judged, SAMPLING, (SAMPLING.plans,), (1,), ReportConfig().final)
+        for same, worth in CODE_ONLY_SKILL.items():
+            alone: Any = SimpleNamespace(
+                direct=program(worth * skill), sampled=[program(worth * skill) for _ in judged.sampled]
+            )
+            rates = with_code_only(rates, same, alone, SAMPLING, (SAMPLING.plans,))
+        return rates
 
     return [problem(number) for number in range(POPULATION)]
 
 
 def claims(rates: list[SolveRates]) -> dict[tuple[str, str], int]:
     """What a report's sentences claim, by pair: 1 for more, -1 for less, 0 for nothing."""
-    sentences = conclude(compare_arms(rates, SAMPLING.plans, SETTINGS), PoolSizes.of(SAMPLING))
+    sentences = conclude(compare_arms([rates], SAMPLING.plans, SETTINGS), PoolSizes.of(SAMPLING))
     return {
         pair: next((sign for sign in (1, -1) if f"): {wording.of(sign, THIS_STUDENT)}" in said), 0)
         for (pair, wording), said in zip(WORDINGS.items(), sentences[:-1], strict=True)
@@ -98,6 +110,9 @@ def test_claims_are_wrong_in_at_most_five_of_a_hundred_reports(
     planted = truth(whole)
     assert planted["oracle", "direct"] == planted["oracle", "foreign"] == oracle_helps
     assert planted["best_trial", "equal_pool"] == plans_are_better
+    # A student that learned from code alone, and is as good without plans, is no other control.
+    assert planted["codeplan", "code_only_steps_control"] == planted["codeplan", "control"]
+    assert planted["codeplan", "code_only_examples_control"] == 1
     right, false_reports = Counter[tuple[str, str]](), 0
     for _ in range(REPETITIONS):
         found = claims([whole[index] for index in rng.integers(POPULATION, size=PROBLEMS)])
@@ -107,4 +122,5 @@ def test_claims_are_wrong_in_at_most_five_of_a_hundred_reports(
     # Silence would never be wrong: what is large is also found.
     assert right["control", "direct"] >= 0.95 * REPETITIONS
     assert right["oracle", "direct"] >= 0.95 * REPETITIONS * oracle_helps
+    assert right["codeplan", "code_only_examples_control"] >= 0.95 * REPETITIONS
     assert right["oracle", "foreign"] >= 0.95 * REPETITIONS * oracle_helps

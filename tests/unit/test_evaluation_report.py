@@ -11,28 +11,33 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from synthetic_experiment import SAMPLING, experiment
+from synthetic_experiment import SAMPLING, as_given, experiment
 
 from codeplan.config import ReportConfig
 from codeplan.evaluation import problem_page
 from codeplan.evaluation.arms import TITLES
-from codeplan.evaluation.conclusions import ONE_SEED, WORDINGS, PoolSizes, conclude
+from codeplan.evaluation.conclusions import ONE_SEED, PoolSizes, conclude
 from codeplan.evaluation.estimators import Estimate
 from codeplan.evaluation.figures import arms_figure
+from codeplan.evaluation.judged_problems import IncompleteSamplesError
 from codeplan.evaluation.notes import DirectCeiling
 from codeplan.evaluation.permutation import holm
 from codeplan.evaluation.report import build, load, write
 from codeplan.evaluation.results import Comparison, Report, ordered_levels
 from codeplan.evaluation.tables import as_csv, as_markdown, table
+from codeplan.evaluation.wordings import WORDINGS
+from codeplan.records import Plan
 from codeplan.stage import Account
 from codeplan_sandbox import Outcome
 
 SETTINGS = ReportConfig(plan_counts=(1, 2), pass_k=(1, 5), resamples=200)
 
+PAIRS = [pair for pair in WORDINGS if not pair[1].startswith("code_only") and pair[0] != "teacher_plan"]
+
 
 def report_of(records: dict[str, Any], settings: ReportConfig = SETTINGS) -> Report:
     shown_hidden_tests = [1 if number < 3 else 0 for number in range(len(records["problems"]))]
-    return build(**records, sampling=SAMPLING, report=settings, shown_hidden_tests=shown_hidden_tests)[0]
+    return build(**as_given(records), sampling=SAMPLING, report=settings, shown_hidden_tests=shown_hidden_tests)[0]
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +52,7 @@ def report(records: dict[str, Any]) -> Report:
 
 def test_rows_by_arm_and_level_have_their_denominators(report: Report) -> None:
     assert report.levels == ["introductory", "interview", "competition", "all"]
-    assert report.arms == list(TITLES)
+    assert report.arms == [arm for arm in TITLES if not arm.startswith(("code_only", "teacher_plan"))]
     assert {row.arm: row.solved.n for row in report.rows if row.level == "all"} == {
         "direct": 90,
         "control": 90,
@@ -118,6 +123,56 @@ def test_nothing_is_concluded_where_no_problem_distinguishes_the_arms(records: d
     assert all(line.endswith(",0.000000,,") for line in differences)
 
 
+def test_without_a_control_the_report_lacks_its_arms_and_says_so(tmp_path: Path) -> None:
+    records = experiment(plan_effect=0.5)
+    whole = report_of(records)
+    programs = [program for program in records["programs"] if program.arm != "sampled"]
+    shown = [0] * len(records["problems"])
+    sampling = SAMPLING.model_copy(update={"control": False})
+    given = as_given({**records, "programs": programs})
+    made, _ = build(**given, sampling=sampling, report=SETTINGS, shown_hidden_tests=shown)
+    absent = {"control", "plan_after_trial"}
+    assert made.rows == tuple(row for row in whole.rows if row.arm not in absent)
+    assert made.curve == tuple(point for point in whole.curve if point.arm not in absent)
+    kept = [pair for pair in whole.comparisons if not {pair.left, pair.right} & {*absent, "equal_pool"}]
+    assert [replace(pair, corrected=None) for pair in made.comparisons] == [
+        replace(pair, corrected=None) for pair in kept
+    ]
+    assert not any("control" in sentence for sentence in made.conclusions if "but CodePLAN generates" not in sentence)
+    assert made.quality.any_sampled is None
+    assert any(note.startswith("There is no equal-budget control") for note in made.notes)
+    write(made, tmp_path)
+    assert load(tmp_path) == made
+    assert "equal-budget control" not in as_markdown(made, {}).partition("## Notes")[0].partition("## By number")[2]
+
+
+def test_the_teachers_own_plan_has_a_row_over_the_problems_that_have_one() -> None:
+    records = experiment(problems=120)
+    oracle = [program for program in records["programs"] if program.arm == "oracle"]
+    # The programs from its plans do as well as those from the oracle's, on half of the problems that have these.
+    followed = [program.model_copy(update={"arm": "teacher_plan"}) for program in oracle[::2]]
+    forward = [Plan(problem_id=program.problem_id, author="m", text="1. add") for program in followed]
+    given = as_given({**records, "programs": [*records["programs"], *followed]})
+    sampling = SAMPLING.model_copy(update={"teacher_plan": True})
+    shown = [0] * 120
+
+    def of(plans: list[Plan]) -> Report:
+        return build(**given, forward_plans=plans, sampling=sampling, report=SETTINGS, shown_hidden_tests=shown)[0]
+
+    made = of(forward)
+    row = made.row("teacher_plan")
+    assert row is not None
+    assert row.n == len(followed) == 30
+    assert "m" in made.teachers
+    said = next(sentence for sentence in made.conclusions if "plan by the teacher for the question alone" in sentence)
+    assert said.startswith(
+        "On the 30 problems with a plan by the teacher for the question alone, the program from that"
+    )
+    assert any(note.startswith("The teacher's plan is written from the question alone") for note in made.notes)
+    with pytest.raises(IncompleteSamplesError, match=r"teacher_plan programs: 0 expected, .* 1 unexpected"):
+        of(forward[1:])
+
+
 def test_plans_that_lose_are_said_to_be_unread_unless_the_right_one_beats_another_problems() -> None:
     lost = experiment(plan_effect=-0.3, seed=3)
     (first, *_), unread = report_of(lost).conclusions, "does not show that this student reads its plan"
@@ -156,7 +211,7 @@ def test_notes_name_the_limits_of_the_numbers(records: dict[str, Any]) -> None:
 @pytest.mark.parametrize("examples_shown", [True, False])
 def test_a_note_says_what_a_direct_student_can_solve_at_most(records: dict[str, Any], examples_shown: bool) -> None:
     shown, ceiling = [0] * len(records["problems"]), DirectCeiling(0.4123, 0.9, examples_shown)
-    found, _ = build(**records, sampling=SAMPLING, report=SETTINGS, shown_hidden_tests=shown, ceiling=ceiling)
+    found, _ = build(**as_given(records), sampling=SAMPLING, report=SETTINGS, shown_hidden_tests=shown, ceiling=ceiling)
     (note,) = (note for note in found.notes if note.startswith("A direct student that reads perfectly solves"))
     assert "at most 41.2 % of these problems in expectation" in note
     assert ("solves at most 90.0 %" in note) == examples_shown
@@ -170,7 +225,7 @@ def test_notes_say_what_was_left_out_and_which_plans_are_missing(records: dict[s
     }
     shown = [2] * len(records["problems"])
     found, _ = build(
-        **records,
+        **as_given(records),
         sampling=SAMPLING,
         report=SETTINGS,
         shown_hidden_tests=shown,
@@ -186,13 +241,13 @@ def test_notes_say_what_was_left_out_and_which_plans_are_missing(records: dict[s
 
 def test_no_note_on_shown_hidden_tests_where_none_is_shown(records: dict[str, Any]) -> None:
     shown = [0] * len(records["problems"])
-    found, _ = build(**records, sampling=SAMPLING, report=SETTINGS, shown_hidden_tests=shown)
+    found, _ = build(**as_given(records), sampling=SAMPLING, report=SETTINGS, shown_hidden_tests=shown)
     assert not any("hidden_without_examples" in note for note in found.notes)
 
 
 def test_every_report_says_that_it_is_about_one_student(report: Report) -> None:
     assert report.conclusions[-1] == ONE_SEED
-    assert len(report.conclusions) == len(WORDINGS) + 1
+    assert len(report.conclusions) == len(PAIRS) + 1
 
 
 def test_claims_need_a_p_value_that_survives_the_correction() -> None:
@@ -209,7 +264,7 @@ def test_claims_need_a_p_value_that_survives_the_correction() -> None:
 
 def test_p_values_are_corrected_for_all_pairs_at_the_largest_count(report: Report) -> None:
     tested = [pair for pair in report.comparisons if pair.p is not None]
-    assert [(pair.left, pair.right) for pair in tested] == list(WORDINGS)
+    assert [(pair.left, pair.right) for pair in tested] == PAIRS
     assert {pair.plans for pair in tested} == {5}
     values = [pair.p for pair in tested if pair.p is not None]
     assert [pair.corrected for pair in tested] == holm(values)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeplan.inference.plan_sampling import foreign_plans, sample
+from codeplan.inference.plan_sampling import TeacherPlans, foreign_plans, sample
 from codeplan.inference.samples import Samples, needs_examples, view
 from codeplan.inference.settings import SampleSettings
 from codeplan.records import Plan, Problem
@@ -56,6 +56,7 @@ ORACLE = {
     name: Plan(problem_id=name, author="teacher", solution_index=0, text=f"teacher's {number}")
     for number, name in enumerate("op")
 }
+FORWARD = {"p": Plan(problem_id="p", author="teacher", text="from the question")}
 
 
 def grow(
@@ -66,7 +67,7 @@ def grow(
     problems: Sequence[Problem] = (problem("p"),),
 ) -> Samples:
     """The pool, with all that the settings ask for."""
-    new = sample(problems, ORACLE, student or Scripted(), judge or Judge(), settings, pool=pool)
+    new = sample(problems, TeacherPlans(ORACLE, FORWARD), student or Scripted(), judge or Judge(), settings, pool=pool)
     for part in new:
         pool += part
     return pool
@@ -126,16 +127,15 @@ def test_a_sample_does_not_depend_on_other_problems(names: list[str]) -> None:
 
 
 settings_of_a_stage = st.builds(
-    lambda plans, trials, finals, fewest, oracle, foreign: SampleSettings(
-        plans=plans, trials=trials, finals=finals, fewest_plans=min(fewest, plans), oracle=oracle, foreign=foreign
+    lambda plans, trials, finals, fewest, arms: SampleSettings(
+        plans=plans, trials=trials, finals=finals, fewest_plans=min(fewest, plans), **arms
     ),
     st.integers(1, 5),
     st.integers(1, 3),
     st.integers(0, 2),
     st.integers(1, 5),
-    st.booleans(),
-    st.booleans(),
-)
+    st.fixed_dictionaries({arm: st.booleans() for arm in ("control", "oracle", "foreign", "teacher_plan")}),
+).flatmap(lambda made: st.sampled_from([made, made.code_only()]))
 
 
 @given(st.lists(settings_of_a_stage, min_size=1, max_size=4))
@@ -154,6 +154,30 @@ def test_nothing_is_generated_or_judged_twice(history: list[SampleSettings]) -> 
     keys = [request.rng_key for request in student.requests]
     assert len(keys) == len(set(keys))
     assert judge.programs == len({(verdict.problem_id, verdict.program_key) for verdict in pool.verdicts})
+
+
+def test_without_a_control_nothing_is_sampled_or_judged_for_it() -> None:
+    with_control, without = Scripted(), Scripted()
+    samples = sampled(SETTINGS.model_copy(update={"control": False}), without)
+    whole = sampled(SETTINGS, with_control)
+    assert [program for program in whole.programs if program.arm != "sampled"] == samples.programs
+    assert len(with_control.requests) - len(without.requests) == SETTINGS.budget(4)
+
+
+def test_a_student_that_learned_from_code_alone_is_asked_for_programs_from_the_question_alone() -> None:
+    student, whole = Scripted(), sampled()
+    samples = sampled(SETTINGS.code_only(), student)
+    assert {(request.task, request.plan) for request in student.requests} == {("code", "")}
+    assert samples.programs == [program for program in whole.programs if program.arm in {"direct", "sampled"}]
+
+
+def test_the_teachers_plan_for_a_question_is_followed_where_there_is_one() -> None:
+    settings, student = SETTINGS.model_copy(update={"teacher_plan": True}), Scripted()
+    samples = sampled(settings, student, problem("p"), problem("q"))
+    found = [program for program in samples.programs if program.arm == "teacher_plan"]
+    assert [(program.problem_id, program.phase) for program in found] == [("p", "final")]
+    (request,) = (request for request in student.requests if request.rng_key.split("/")[2] == "teacher_plan")
+    assert (request.task, request.plan, request.greedy) == ("plan_code", "from the question", True)
 
 
 def test_more_plans_generate_only_the_new_ones() -> None:

@@ -81,6 +81,27 @@ def test_a_new_home_needs_everything_and_status_writes_nothing(tmp_path: Path) -
     assert not (tmp_path / "runs").exists()
 
 
+def test_students_that_learn_from_code_alone_have_their_own_work(tmp_path: Path) -> None:
+    baselines = {"code_only": ["steps", "examples"]}
+    found = status_of(parse(plain(tmp_path / "runs", baselines=baselines)), "report")
+    assert [found[f"student{kind}"].left["steps"] for kind in ("", "-code-steps", "-code-examples")] == [50, 50, 17]
+    budget = PLANS + PLANS * TRIALS + 1
+    assert found["samples-code-steps"].left["sequences"] == TEST * (1 + budget)
+    assert found["verdicts-code-steps"].left["programs"] == TEST * (1 + budget)
+    assert found["verdicts-code-steps"].title == "judge verdicts-code-steps"
+
+
+def test_plans_from_questions_are_counted_before_they_are_asked_for(tmp_path: Path) -> None:
+    teacher = {"model": "m", "base_url": "https://llm.example.org/v1", "max_tokens": 100}
+    before = status_of(parse(plain(tmp_path / "runs", teacher=teacher)), "report")
+    sampling = {"plans": PLANS, "trials": TRIALS, "teacher_plan": True}
+    found = status_of(parse(plain(tmp_path / "runs", teacher=teacher, sampling=sampling)), "report")
+    assert found["forward"].left["requests"] == TEST
+    assert found["forward"].left["completion_tokens"] == 100 * TEST
+    for role, unit in (("samples", "sequences"), ("verdicts", "programs")):
+        assert found[role].left[unit] == (before[role].left[unit] or 0) + TEST
+
+
 def test_a_finished_stage_is_done_and_costs_nothing(
     tmp_path: Path, config: Path, new_home: Callable[[Path], Path]
 ) -> None:

@@ -29,6 +29,10 @@ ONE = grid(sampling__plans=[1])
         ({**ONE, "objective": "codeplan - codeplan"}, {}, "is 0 whatever happens"),
         ({**ONE, "objective": ["codeplan", "codeplan"]}, {}, "one of them twice"),
         ({**ONE, "objective": "oracle"}, {"sampling": {"oracle": False}}, "sampling.oracle is false"),
+        ({**ONE, "objective": "codeplan - code_only_steps_control"}, {}, "baselines.code_only does not list steps"),
+        (ONE, {"repeats": 2}, "a sweep does that for each of its points with sweep.repeats"),
+        ({"axes": {"repeats": {"grid": [1, 3]}}}, {}, "a sweep does that for each of its points with sweep.repeats"),
+        ({**ONE, "objective": "codeplan - control"}, {"sampling": {"control": False}}, "sampling.control is false"),
         (
             {**grid(training__mixing=MIXING), "objective": "validation_loss/plan_code"},
             {},

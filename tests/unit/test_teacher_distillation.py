@@ -71,6 +71,32 @@ def test_progress_adds_up_to_the_result_and_a_second_run_sends_nothing(fake_teac
     assert fake_teacher.counts()["received"] == 12
 
 
+def test_a_plan_from_the_question_alone_is_asked_for_once_and_kept(fake_teacher, tmp_path):
+    teacher = {"prompt": "forward", "temperature": 0.0}
+    problems = [
+        problem.model_copy(update={"solutions": ()}) if n else problem for n, problem in enumerate(make_problems(5))
+    ]
+    found = run(problems, fake_teacher.base_url, tmp_path, teacher=teacher)
+    assert [(plan.problem_id, plan.solution_index, plan.leakage) for plan in found.plans] == [
+        (f"p{n}", -1, 0.0) for n in range(5)
+    ]
+    assert (found.account.rows_in, found.account.rows_out) == (5, 5)
+    body = fake_teacher.counts()["last_body"]
+    assert body["temperature"] == 0.0
+    assert "print(" not in json.dumps(body["messages"])
+    again = run(problems, fake_teacher.base_url, tmp_path, teacher=teacher)
+    assert again.counts.cached == 5
+    assert fake_teacher.counts()["received"] == 5
+
+
+def test_a_budget_ends_plans_from_questions_as_it_ends_those_from_solutions(fake_teacher, tmp_path):
+    teacher = {"prompt": "forward", "allow_incomplete": True}
+    prices = {"prompt_price_usd": 1000.0, "completion_price_usd": 10_000.0, "budget_usd": 14.0}
+    found = run(make_problems(40), fake_teacher.base_url, tmp_path, teacher=teacher, **prices)
+    assert 0 < len(found.plans) == fake_teacher.counts()["answered"] < 40
+    assert found.account.dropped == {"budget_exhausted": 40 - len(found.plans)}
+
+
 def test_equal_requests_are_sent_once(fake_teacher, tmp_path):
     (problem,) = make_problems(1)
     distilled = run([problem, problem.model_copy(update={"problem_id": "same"})], fake_teacher.base_url, tmp_path)

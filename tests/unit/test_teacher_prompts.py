@@ -10,7 +10,7 @@ from codeplan.config import TeacherConfig
 from codeplan.records import Problem
 from codeplan.teacher import prompts
 from codeplan.teacher.plan_requests import build_plan_requests
-from codeplan.teacher.prompts import PROMPTS, PromptError, prompt_version, render, solution_in
+from codeplan.teacher.prompts import FORWARD, PROMPTS, PromptError, prompt_version, render, require_prompt, solution_in
 from codeplan.teacher.requests import Answer
 
 
@@ -43,10 +43,26 @@ def test_a_long_question_is_shortened_in_the_middle_and_the_solution_never():
 
 
 def test_an_unknown_prompt_and_an_empty_solution_are_refused_by_name():
-    with pytest.raises(PromptError, match=r"forward.*backward"):
-        render("forward", problem(), "x")
+    with pytest.raises(PromptError, match=r"sideways.*backward"):
+        render("sideways", problem(), "x")
+    with pytest.raises(PromptError, match=r"unknown prompt 'forward'; available: backward"):
+        require_prompt(FORWARD)
     with pytest.raises(PromptError, match="problem p"):
         render("backward", problem(), " \n")
+
+
+def test_a_plan_from_the_question_alone_sees_no_solution():
+    messages = render(FORWARD, problem("Add {solution}.", ("print(sum(map(int, input().split())))",)), "")
+    assert [message["role"] for message in messages] == ["system", "user", "assistant", "user"]
+    text = "\n".join(message["content"] for message in messages)
+    assert "Add {solution}." in messages[-1]["content"]
+    assert solution_in(text) is None
+    assert "input()" not in text
+    assert prompt_version(FORWARD) != prompt_version("backward")
+    teacher = TeacherConfig(prompt=FORWARD, solutions_per_problem=3)
+    (request,) = build_plan_requests([problem(solutions=("a = 1", "b = 1"))], teacher, "host")
+    assert (request.solution_index, request.solution) == (-1, "")
+    assert len(build_plan_requests([problem(), problem(name="q")], teacher, "host")) == 2
 
 
 def test_the_prompt_version_changes_with_the_text(monkeypatch):

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
-from codeplan.config.base import TASKS, Address, FilePath, Settings, Task
+from codeplan.config.base import TASKS, AddedLater, Address, FilePath, Settings, Task
+from codeplan.config.baselines import CODE_ONLY, BaselinesConfig, CodeOnly
 from codeplan.config.execution import ExecutionConfig, TrackingConfig
 from codeplan.config.inference import JudgingConfig, LimitsConfig, ReportConfig, SamplingConfig
 from codeplan.config.problems import FileSource, MiniAppsSource, ProblemsConfig, Source
@@ -21,9 +22,13 @@ from codeplan.config.sweep import AxisConfig, SweepConfig
 from codeplan.config.teacher import TeacherConfig
 
 __all__ = [
+    "CODE_ONLY",
     "TASKS",
+    "AddedLater",
     "Address",
     "AxisConfig",
+    "BaselinesConfig",
+    "CodeOnly",
     "Config",
     "ExecutionConfig",
     "FilePath",
@@ -50,10 +55,15 @@ class Config(Settings):
 
     name: str = "codeplan"
     """Name of the experiment, shown in the terminal and in MLflow."""
+    repeats: int = Field(default=1, gt=0, le=100)
+    """How many times every student is trained, sampled and judged: the seeds of ``student``, ``training`` and
+    ``sampling`` are raised by 0, 1, ..., and the report shows means and concludes from the spread over seeds, too.
+    ``codeplan sweep`` has ``sweep.repeats`` instead."""
     problems: ProblemsConfig
     teacher: TeacherConfig = TeacherConfig()
     student: StudentConfig
     training: TrainingConfig = TrainingConfig()
+    baselines: BaselinesConfig = BaselinesConfig()
     sampling: SamplingConfig = SamplingConfig()
     judging: JudgingConfig = JudgingConfig()
     report: ReportConfig = ReportConfig()
@@ -68,7 +78,18 @@ class Config(Settings):
         # In YAML, a section whose keys are all commented out is null.
         if not isinstance(values, dict):
             return values
-        return {key: {} if value is None and key not in {"name", "sweep"} else value for key, value in values.items()}
+        return {
+            key: {} if value is None and key not in {"name", "repeats", "sweep"} else value
+            for key, value in values.items()
+        }
+
+    def of_repeat(self, repeat: int) -> Config:
+        """The configuration of one repeat: its number, from 0, is added to the seeds of student, training, sampling."""
+        raised = {
+            name: section.model_copy(update={"seed": section.seed + repeat})
+            for name, section in (("student", self.student), ("training", self.training), ("sampling", self.sampling))
+        }
+        return self.model_copy(update=raised)
 
     @model_validator(mode="after")
     def _counts_within_the_pool(self) -> Config:
@@ -76,6 +97,26 @@ class Config(Settings):
             raise ValueError(
                 f"report.plan_counts {list(self.report.plan_counts)} must lie between 1 and sampling.plans, "
                 f"{self.sampling.plans}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _teacher_can_plan(self) -> Config:
+        offline = TeacherConfig.model_fields["model"].default
+        if self.sampling.teacher_plan and self.teacher.model == offline:
+            raise ValueError(
+                f"sampling.teacher_plan asks the teacher for plans from questions alone, and {offline}, the offline "
+                "teacher, writes plans only from solutions; set teacher.model and teacher.base_url to a language "
+                "model, or leave sampling.teacher_plan out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _baselines_train_in_one_go(self) -> Config:
+        if self.baselines.code_only and self.training.earlier:
+            raise ValueError(
+                "baselines.code_only trains as training does, but from the first step on: it cannot be combined with "
+                "training.earlier; leave one of them out"
             )
         return self
 

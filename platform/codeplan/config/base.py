@@ -19,6 +19,13 @@ class Address:
     """Marks a key that says where something is found, not what it is: it never enters a fingerprint."""
 
 
+@dataclass(frozen=True)
+class AddedLater:
+    """Marks a key that enters a fingerprint only where it is not at its default: what was made before there was such a
+    key is what its default makes, and is still found.
+    """
+
+
 def _expand_home(path: str) -> str:
     return os.path.expanduser(path)  # noqa: PTH111  # a text: Path would drop what tells a folder from a model's name
 
@@ -49,12 +56,22 @@ class Settings(BaseModel):
         return values
 
     def identity(self) -> dict[str, Any]:
-        """What a fingerprint covers, as plain JSON data: every key but the addresses."""
+        """What a fingerprint covers, as plain JSON data: every key but the addresses, and `AddedLater` ones at their
+        defaults.
+        """
         return {
             name: value.identity() if isinstance(value := getattr(self, name), Settings) else plain
             for name, plain in self.model_dump(mode="json").items()
-            if not any(isinstance(mark, Address) for mark in type(self).model_fields[name].metadata)
+            if not self._left_out(name)
         }
+
+    def _left_out(self, name: str) -> bool:
+        field = type(self).model_fields[name]
+        default = field.get_default(call_default_factory=True)
+        return any(
+            isinstance(mark, Address) or (isinstance(mark, AddedLater) and getattr(self, name) == default)
+            for mark in field.metadata
+        )
 
 
 def leaves(value: Any) -> Iterator[Any]:

@@ -76,9 +76,9 @@ class ExecutionConfig(Settings):
     completion_price_usd: float = Field(default=0.0, ge=0.0)
     """Price of a million completion tokens, in US dollars."""
     budget_usd: float | None = Field(default=None, gt=0.0)
-    """Budget of each distill stage, the plans' and the oracle's, in US dollars, answers that were paid before included:
-    it stops, keeping every answer, before it costs more. With ``teacher.allow_incomplete`` another budget renews the
-    plans."""
+    """Budget of each distill stage (the plans', the oracle's and that of ``sampling.teacher_plan``), in US dollars,
+    answers that were paid before included: it stops, keeping every answer, before it costs more. With
+    ``teacher.allow_incomplete`` another budget renews the plans."""
     train_workers: int = Field(default=2, gt=0)
     """Training processes."""
     gpus_per_worker: float = Field(default=0.0, ge=0.0)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from codeplan.config.base import Settings
+from codeplan.config.base import AddedLater, Settings
 from codeplan_sandbox import Limits
 from codeplan_sandbox.suites import Comparator
 
@@ -29,11 +29,17 @@ class SamplingConfig(Settings):
     finals: int = Field(default=0, ge=0)
     """Stage 3: programs sampled from each plan that can be chosen, beside its greedy one; pass@k of CodePLAN counts
     them."""
+    control: Annotated[bool, AddedLater()] = True
+    """Also sample as many programs without a plan as plan sampling costs sequences, for the equal-budget control and
+    for plan after trial. Without them half of the sequences are saved, and nothing shows what plans add."""
     oracle: bool = True
     """Also sample with a plan that the teacher reasoned back from the test problem's own solution: the upper bound."""
     foreign: bool = True
     """Also sample with the oracle plan of another problem: a student that solves as much with it does not read its
     plan. Takes ``oracle``."""
+    teacher_plan: Annotated[bool, AddedLater()] = False
+    """Also sample with a plan that the teacher writes from the question alone, at temperature 0: what the student would
+    gain from better plans than its own. It asks the teacher once per test problem; the offline teacher cannot do it."""
     seed: int = 0
     """Seed of the sampled tokens."""
 

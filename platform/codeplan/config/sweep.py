@@ -19,7 +19,10 @@ MUTABLE = ("training.learning_rate", "training.weight_decay", "training.mixing",
 MIN_POPULATION = 4
 """Members: one in four is replaced at each exchange."""
 
-ARMS = ("direct", "control", "codeplan", "fresh", "best_trial", "plan_after_trial", "oracle", "foreign")
+ARMS = (
+    *("direct", "control", "codeplan", "fresh", "best_trial", "plan_after_trial", "oracle", "foreign"),
+    *("teacher_plan", "code_only_steps", "code_only_steps_control", "code_only_examples", "code_only_examples_control"),
+)
 """The arms whose pass@1 can be an objective."""
 
 
@@ -93,7 +96,7 @@ class SweepConfig(Settings):
     points: int = Field(default=20, gt=0, le=100_000)
     """Draws of ``random`` and ``optuna``, and the population of ``pbt``."""
     repeats: int = Field(default=1, gt=0, le=1000)
-    """Seeds per point: the seeds of training and sampling are raised by 0, 1, ..."""
+    """Seeds per point: the seeds of ``student``, ``training`` and ``sampling`` are raised by 0, 1, ..."""
     scheduler: Literal["none", "asha", "median", "pbt"] = "none"
     """What stops trials early by their validation loss: ``asha`` (successive halving), ``median`` (worse than the
     median so far), or ``pbt``, which instead replaces poor trials by changed copies of good ones."""

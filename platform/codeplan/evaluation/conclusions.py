@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from codeplan.config import CodeOnly
 from codeplan.evaluation.arms import ArmName, Compared
+from codeplan.evaluation.code_only import ARMS
 from codeplan.evaluation.estimators import Estimate
 from codeplan.evaluation.over_seeds import SeedsEstimate
 from codeplan.evaluation.results import Comparison
+from codeplan.evaluation.wordings import NOT_READ, WORDINGS
 from codeplan.inference.settings import SampleSettings
 
 MIN_PROBLEMS = 30
@@ -24,13 +27,19 @@ them is false must stay below it, not only that of each."""
 
 ONE_SEED = (
     "All of this is about this student, trained with one seed: training another changes the numbers too, and an "
-    "interval over problems cannot know by how much (sweep.repeats trains several)."
+    "interval over problems cannot know by how much (repeats trains several)."
 )
 """The last sentence of every report on one student."""
 
 THIS_STUDENT = "this student"
 ANY_STUDENT = "a student trained like this"
 """Whom a conclusion is about: one training seed says nothing about another."""
+
+
+_CODE_ONLY: Mapping[CodeOnly, str] = {
+    "steps": "of a student that learned from code alone for as many steps",
+    "examples": "of a student that learned from as many examples of code and nothing else",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,85 +60,10 @@ class PoolSizes:
         return cls(sampling.plans * sampling.trials, sampling.budget(sampling.plans))
 
 
-@dataclass(frozen=True, slots=True)
-class Wording:
-    """The conclusion about a pair of arms, by where the interval of their difference lies.
-
-    Attributes:
-        positive: the whole interval is above zero; in all three ``{student}`` is whom it is about.
-        negative: the whole interval is below zero.
-        inconclusive: the interval includes zero.
-    """
-
-    positive: str
-    negative: str
-    inconclusive: str
-
-    def of(self, claimed: int, student: str) -> str:
-        """The conclusion about a student where the interval is above zero (1), below (-1), or includes it (0)."""
-        return {1: self.positive, -1: self.negative, 0: self.inconclusive}[claimed].format(student=student)
-
-
-NOT_READ = "this does not show that {student} reads its plan, and so not what plans are worth"
-
-WORDINGS: dict[tuple[ArmName, Compared], Wording] = {
-    ("codeplan", "control"): Wording(
-        positive="plans, used this way, help {student}",
-        negative="plans, used this way, do not help {student}",
-        inconclusive="this does not show whether plans, used this way, help {student}",
-    ),
-    ("codeplan", "direct"): Wording(
-        positive="but CodePLAN generates many times the sequences; only the equal-budget control shows what plans add",
-        negative="for {student}, plan sampling costs more and solves less",
-        inconclusive="this does not show whether plan sampling beats one greedy program of {student}",
-    ),
-    ("control", "direct"): Wording(
-        positive="that much {student} gains by sampling and example tests alone, without any plan",
-        negative="sampling and choosing by example tests does harm to {student}",
-        inconclusive="this does not show whether {student} gains anything by sampling and example tests alone",
-    ),
-    ("best_trial", "control"): Wording(
-        positive="the same number of sequences is worth more to {student} with plans than without",
-        negative="the same number of sequences is worth less to {student} with plans than without",
-        inconclusive="this does not show whether the same number of sequences is worth more to {student} with plans",
-    ),
-    ("best_trial", "equal_pool"): Wording(
-        positive="chosen by the same rule from equally many, programs of {student} that follow plans are the better "
-        "candidates",
-        negative="chosen by the same rule from equally many, programs of {student} that follow plans are the worse "
-        "candidates",
-        inconclusive="this does not show which candidates of {student} are better, programs with plans or without",
-    ),
-    ("fresh", "best_trial"): Wording(
-        positive="a new program of {student} from the chosen plan beats the best trial program",
-        negative="a new program of {student} from the chosen plan fails problems that the best trial program had "
-        "solved",
-        inconclusive="this does not show whether a new program of {student} from the chosen plan beats the best trial "
-        "program",
-    ),
-    ("plan_after_trial", "control"): Wording(
-        positive="plans help {student} on the problems that its programs without a plan fail",
-        negative="also on the problems that programs without a plan fail, more of these are worth more to {student}",
-        inconclusive="this does not show whether plans help {student} where programs without a plan fail",
-    ),
-    ("oracle", "foreign"): Wording(
-        positive="{student} reads its plan: the right one is worth more than another problem's",
-        negative="another problem's plan serves {student} better than the right one, so it does not read its plan",
-        inconclusive=NOT_READ,
-    ),
-    ("oracle", "direct"): Wording(
-        positive="{student} can follow a plan made from the solution, so better plans could help",
-        negative="even a plan made from the solution does harm to {student}, so look at how well plans are followed",
-        inconclusive="this does not show whether even a plan made from the solution helps {student}",
-    ),
-}
-"""The pairs that are compared, and the conclusion for each possible result."""
-
-
 def conclude(comparisons: Sequence[Comparison], sizes: PoolSizes) -> tuple[str, ...]:
-    """One sentence per comparison at the largest plan count, and `ONE_SEED`.
+    """One sentence per comparison at the largest plan count, and `ONE_SEED` where there is only one.
 
-    A sentence claims a direction where the interval over problems excludes zero and the corrected p-value agrees. Where
+    A sentence claims a direction where the interval excludes zero and the corrected p-value agrees. Where
     plans do not win, and the right plan is not shown to be worth more than another problem's, it says that plans were
     perhaps not read.
 
@@ -140,7 +74,8 @@ def conclude(comparisons: Sequence[Comparison], sizes: PoolSizes) -> tuple[str, 
     tested = [comparison for comparison in comparisons if comparison.p is not None]
     reading = [pair for pair in tested if (pair.left, pair.right) == ("oracle", "foreign")]
     read = not reading or _claimed(reading[0]) > 0
-    return (*(_sentence(comparison, sizes, read=read) for comparison in tested), ONE_SEED)
+    sentences = tuple(_sentence(comparison, sizes, read=read) for comparison in tested)
+    return sentences if any(comparison.over_seeds for comparison in tested) else (*sentences, ONE_SEED)
 
 
 def conclude_over_seeds(left: ArmName, right: Compared, plans: int, found: SeedsEstimate, sizes: PoolSizes) -> str:
@@ -155,19 +90,26 @@ def conclude_over_seeds(left: ArmName, right: Compared, plans: int, found: Seeds
         found: the difference, left minus right.
         sizes: how many programs the arms choose from.
     """
+    student, shown = ANY_STUDENT, interval_over_seeds(found)
     if found.seeds == 1:
-        shown, student = interval(found.over_problems), THIS_STUDENT
-    else:
-        widest = found.widest
-        shown = f"95 % interval over seeds and problems {points(widest.low)} to {points(widest.high)}"
-        if not found.over_problems.degenerate:
-            shown += f", over problems alone {points(found.over_problems.low)} to {points(found.over_problems.high)}"
-        student = ANY_STUDENT
+        student, shown = THIS_STUDENT, f"one training seed; {interval(found.over_problems)}"
     stated = fact(left, right, found.widest, plans, sizes)
-    seeds = f"the mean of {found.seeds} training seeds" if found.seeds > 1 else "one training seed"
     reason = too_little(found.widest, found.differing)
     wording = WORDINGS[left, right].of(direction(found.widest, found.differing), student)
-    return f"{stated} ({seeds}; {shown}): {reason or wording}."
+    return f"{stated} ({shown}): {reason or wording}."
+
+
+def interval_over_seeds(found: SeedsEstimate) -> str:
+    """The intervals of a difference over several training seeds in percentage points, as part of a sentence."""
+    widest, alone = found.widest, found.over_problems
+    if widest.degenerate:
+        return (
+            f"the mean of {found.seeds} training seeds; the same on {_every(widest.n)} for every seed, so that no "
+            "interval can be estimated"
+        )
+    shown = f"the mean of {found.seeds} training seeds; 95 % interval over seeds and problems "
+    shown += f"{points(widest.low)} to {points(widest.high)}"
+    return shown if alone.degenerate else f"{shown}, over problems alone {points(alone.low)} to {points(alone.high)}"
 
 
 def points(difference: float) -> str:
@@ -210,12 +152,14 @@ def fact(left: ArmName, right: Compared, found: Estimate, plans: int, sizes: Poo
 
 
 def _sentence(comparison: Comparison, sizes: PoolSizes, *, read: bool) -> str:
-    found = comparison.difference
+    found, over_seeds = comparison.difference, comparison.over_seeds
+    student = ANY_STUDENT if over_seeds else THIS_STUDENT
     stated = fact(comparison.left, comparison.right, found, comparison.plans, sizes)
-    conclusion = _conclusion(comparison)
+    conclusion = _conclusion(comparison, student)
     if not read and comparison.right == "control" and _claimed(comparison) < 0:
-        conclusion += f", but {NOT_READ.format(student=THIS_STUDENT)}"
-    return f"{stated} ({interval(found)}): {conclusion}."
+        conclusion += f", but {NOT_READ.format(student=student)}"
+    shown = interval_over_seeds(over_seeds) if over_seeds else interval(found)
+    return f"{stated} ({shown}): {conclusion}."
 
 
 def _claimed(comparison: Comparison) -> int:
@@ -225,14 +169,14 @@ def _claimed(comparison: Comparison) -> int:
     return direction(comparison.difference, comparison.differing)
 
 
-def _conclusion(comparison: Comparison) -> str:
+def _conclusion(comparison: Comparison, student: str) -> str:
     found, wording = comparison.difference, WORDINGS[comparison.left, comparison.right]
     if reason := too_little(found, comparison.differing):
         return reason
     claimed = _claimed(comparison)
     doubted = claimed == 0 and direction(found, comparison.differing) != 0
     doubt = f" (p = {comparison.corrected:.3f} after correction for several comparisons)" if doubted else ""
-    return wording.of(claimed, THIS_STUDENT) + doubt
+    return wording.of(claimed, student) + doubt
 
 
 def _every(problems: int) -> str:
@@ -252,6 +196,8 @@ def _left_arm(left: ArmName, found: Estimate, plans: int, sizes: PoolSizes) -> s
         "best_trial": f"With {counted} the best of {_many(sizes.trials, 'trial program')}",
         "plan_after_trial": f"With the budget of {counted} plan after trial",
         "oracle": f"On the {found.n} problems with an oracle plan, the program from that plan",
+        "teacher_plan": f"On the {found.n} problems with a plan by the teacher for the question alone, the program "
+        "from that plan",
     }
     return named[left]
 
@@ -263,5 +209,10 @@ def _right_arm(right: Compared, sizes: PoolSizes) -> str:
         "equal_pool": f"the best of {_many(sizes.trials, 'program')} sampled without plans",
         "best_trial": f"the best of its {_many(sizes.trials, 'trial program')}",
         "foreign": "the program from another problem's plan",
+        **{greedy: f"one greedy program {_CODE_ONLY[same]}" for same, (greedy, _) in ARMS.items()},
+        **{
+            control: f"the best of {_many(sizes.control, 'program')} {_CODE_ONLY[same]}"
+            for same, (_, control) in ARMS.items()
+        },
     }
     return named[right]

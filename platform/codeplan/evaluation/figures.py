@@ -26,6 +26,11 @@ COLORS: dict[ArmName, str] = {
     "plan_after_trial": "#d55e00",
     "oracle": "#cc79a7",
     "foreign": "#f0e442",
+    "teacher_plan": "#aa4499",
+    "code_only_steps": "#999933",
+    "code_only_steps_control": "#882255",
+    "code_only_examples": "#ddcc77",
+    "code_only_examples_control": "#332288",
 }
 _MOST_LEVELS = 25
 """With more levels the bars are too thin to read, and with hundreds the image is too wide for a PNG file."""
@@ -38,6 +43,8 @@ _MARKERS: dict[ArmName, str] = {
     "fresh": "v",
     "best_trial": "^",
     "plan_after_trial": "D",
+    "code_only_steps_control": "P",
+    "code_only_examples_control": "X",
 }
 _OFFSETS: dict[ArmName, float] = {
     "control": 0.96,
@@ -45,6 +52,8 @@ _OFFSETS: dict[ArmName, float] = {
     "fresh": 1.0,
     "best_trial": 1.02,
     "plan_after_trial": 1.04,
+    "code_only_steps_control": 0.94,
+    "code_only_examples_control": 1.06,
 }
 
 _OUTCOME_COLORS = ("#0072b2", "#e69f00", "#56b4e9", "#d55e00", "#cc79a7", "#f0e442", "#999999")
@@ -69,7 +78,7 @@ def plans_figure(report: Report, path: Path) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("plans sampled per problem (sequences generated per answer, equal for the control)")
     _fraction_axis(axes)
-    axes.set_title(f"Problems solved by number of plans ({report.problems:,} problems, 95 % intervals)")
+    axes.set_title(f"Problems solved by number of plans ({_counted(report)}, 95 % intervals)")
     legend_below(figure, axes)
     save(figure, path)
 
@@ -89,7 +98,7 @@ def budget_figure(report: Report, path: Path) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("sequences generated per problem, mean")
     _fraction_axis(axes)
-    axes.set_title(f"Problems solved by budget ({report.problems:,} problems, 95 % intervals)")
+    axes.set_title(f"Problems solved by budget ({_counted(report)}, 95 % intervals)")
     legend_below(figure, axes)
     save(figure, path)
 
@@ -104,7 +113,7 @@ def arms_figure(report: Report, path: Path) -> None:
     figure, axes = canvas(max(7.5, 1.9 * len(levels)), 4.8)
     width = 0.8 / len(report.arms)
     for position, arm in enumerate(report.arms):
-        found = [(index, row) for index, level in enumerate(levels) if (row := report.row(arm, level))]
+        found = [(index, row.widest) for index, level in enumerate(levels) if (row := report.arm_row(arm, level))]
         means = [row.mean for _, row in found]
         axes.bar(
             [index - 0.4 + width * (position + 0.5) for index, _ in found],
@@ -120,7 +129,7 @@ def arms_figure(report: Report, path: Path) -> None:
     axes.axvline(len(labels) - 1.5, color="#bbbbbb", linewidth=0.8)
     _fraction_axis(axes)
     which = "level" if len(levels) == len(report.levels) else f"level, the {len(levels) - 1} largest"
-    axes.set_title(f"pass@1 by {which} ({report.problems:,} problems, plans sampled: {report.plans}, 95 % intervals)")
+    axes.set_title(f"pass@1 by {which} ({_counted(report)}, plans sampled: {report.plans}, 95 % intervals)")
     legend_below(figure, axes)
     save(figure, path)
 
@@ -148,9 +157,7 @@ def outcomes_figure(report: Report, path: Path) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(_percent))
     axes.set_xlabel("fraction of problems")
     axes.grid(visible=False)
-    axes.set_title(
-        f"Outcomes of the answers, hidden tests ({report.problems:,} problems, plans sampled: {report.plans})"
-    )
+    axes.set_title(f"Outcomes of the answers, hidden tests ({_counted(report)}, plans sampled: {report.plans})")
     legend_below(figure, axes)
     save(figure, path)
 
@@ -196,6 +203,11 @@ def _errorbars(axes: Axes, arm: ArmName, counts: Sequence[float], points: Sequen
         label=TITLES[arm],
     )
     axes.fill_between(counts, lows, highs, color=COLORS[arm], alpha=0.1, linewidth=0)
+
+
+def _counted(report: Report) -> str:
+    """What the numbers are about."""
+    return f"{report.problems:,} problems" + (f", mean of {report.seeds} seeds" if report.seeds > 1 else "")
 
 
 def _fraction_axis(axes: Axes) -> None:

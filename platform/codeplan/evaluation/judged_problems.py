@@ -53,13 +53,14 @@ class JudgedProblem:
     Attributes:
         problem: the problem.
         direct: the greedy program from the question.
-        sampled: the programs sampled from the question: the equal-budget control draws from these.
+        sampled: the programs sampled from the question: the equal-budget control draws from these; empty without it.
         plans: the student's plans, by ``sample_index``.
         trials: the trial programs, per plan.
         finals: the greedy final programs by plan index, for the plans that can be chosen with some plan count.
         sampled_finals: the sampled final programs of the same plans; all empty where none were asked for.
         oracle: the programs from the teacher's plans for the problem's own solutions; empty without such a plan.
         foreign: the programs from the teacher's plan for another problem's solution; empty without such a plan.
+        teacher_plan: the program from the teacher's plan for the question alone; empty without such a plan.
     """
 
     problem: Problem
@@ -71,6 +72,7 @@ class JudgedProblem:
     sampled_finals: dict[int, tuple[JudgedProgram, ...]]
     oracle: tuple[JudgedProgram, ...]
     foreign: tuple[JudgedProgram, ...]
+    teacher_plan: tuple[JudgedProgram, ...] = ()
 
     @property
     def programs(self) -> list[JudgedProgram]:
@@ -78,7 +80,7 @@ class JudgedProblem:
         trials = (trial for trials_of_plan in self.trials for trial in trials_of_plan)
         sampled_finals = (final for finals_of_plan in self.sampled_finals.values() for final in finals_of_plan)
         finals = (*self.finals.values(), *sampled_finals)
-        return [self.direct, *self.sampled, *trials, *finals, *self.oracle, *self.foreign]
+        return [self.direct, *self.sampled, *trials, *finals, *self.oracle, *self.foreign, *self.teacher_plan]
 
     @property
     def has_examples(self) -> bool:
@@ -99,6 +101,7 @@ def gather(
     problems: Sequence[Problem],
     *,
     oracle_plans: Iterable[Plan],
+    forward_plans: Iterable[Plan] = (),
     student_plans: Iterable[Plan],
     programs: Iterable[Program],
     verdicts: Collection[Verdict],
@@ -119,8 +122,13 @@ def gather(
                 f"a program of arm {program.arm} is for {program.problem_id!r}, which is not a test problem"
             )
         index.programs[program.problem_id, program.arm, program.phase].append(program)
-    with_oracle = {plan.problem_id for plan in oracle_plans} if sampling.oracle else set()
-    return [index.judged_problem(problem, problem.problem_id in with_oracle) for problem in problems]
+    oracle = {plan.problem_id for plan in oracle_plans} if sampling.oracle else set()
+    forward = {plan.problem_id for plan in forward_plans} if sampling.teacher_plan else set()
+    names = [problem.problem_id for problem in problems]
+    return [
+        index.judged_problem(problem, name in oracle, name in forward)
+        for name, problem in zip(names, problems, strict=True)
+    ]
 
 
 class _RecordIndex:
@@ -133,38 +141,39 @@ class _RecordIndex:
         self.plans: defaultdict[str, list[Plan]] = defaultdict(list)
         self.programs: defaultdict[tuple[str, Arm, Phase], list[Program]] = defaultdict(list)
 
-    def judged_problem(self, problem: Problem, with_oracle: bool) -> JudgedProblem:
-        size = self.sampling.plans
+    def judged_problem(self, problem: Problem, with_oracle: bool, with_forward: bool) -> JudgedProblem:
         plans = sorted(self.plans[problem.problem_id], key=lambda plan: plan.sample_index)
-        _expect(problem, "plans", [plan.sample_index for plan in plans], range(size))
+        _expect(problem, "plans", [plan.sample_index for plan in plans], range(self.sampling.own_plans))
         oracle = self._judged(problem, "oracle", "final")
         if bool(oracle) != with_oracle:
             raise IncompleteSamplesError(
                 f"{problem.problem_id}: {len(oracle)} oracle programs, but {'a' if with_oracle else 'no'} plan by the "
                 "teacher for its own solution"
             )
+        forward = self._numbered(problem, "teacher_plan", "final", int(with_forward))
         finals = self._finals(problem)
         return JudgedProblem(
             problem=problem,
             direct=self._numbered(problem, "direct", "final", 1)[0],
-            sampled=self._numbered(problem, "sampled", "trial", self.sampling.budget(size)),
+            sampled=self._numbered(problem, "sampled", "trial", self.sampling.controls),
             plans=tuple(plans),
             trials=self._trials(problem),
             finals={plan: of_plan[0] for plan, of_plan in finals.items()},
             sampled_finals={plan: tuple(of_plan[1:]) for plan, of_plan in finals.items()},
             oracle=oracle,
             foreign=self._judged(problem, "foreign", "final"),
+            teacher_plan=forward,
         )
 
     def _trials(self, problem: Problem) -> tuple[tuple[JudgedProgram, ...], ...]:
-        by_plan: dict[int, list[JudgedProgram]] = {index: [] for index in range(self.sampling.plans)}
+        by_plan: dict[int, list[JudgedProgram]] = {index: [] for index in range(self.sampling.own_plans)}
         for trial in self._judged(problem, "codeplan", "trial"):
             by_plan.setdefault(trial.program.plan_index, []).append(trial)
-        _expect(problem, "plans with trial programs", sorted(by_plan), range(self.sampling.plans))
+        _expect(problem, "plans with trial programs", sorted(by_plan), range(self.sampling.own_plans))
         for index, trials in by_plan.items():
             found = [trial.program.sample_index for trial in trials]
             _expect(problem, f"trial programs of plan {index}", found, range(self.sampling.trials))
-        return tuple(tuple(by_plan[index]) for index in range(self.sampling.plans))
+        return tuple(tuple(by_plan[index]) for index in range(self.sampling.own_plans))
 
     def _finals(self, problem: Problem) -> dict[int, list[JudgedProgram]]:
         """By plan index the greedy final program, then the sampled ones."""

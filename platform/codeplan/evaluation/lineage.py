@@ -39,6 +39,9 @@ SEEDS = {"teacher.seed", "training.seed", "sampling.seed", "report.seed"}
 """The keys that change which random numbers are drawn, and nothing else; the seed of generated problems is not one."""
 
 
+_CODE_ONLY = "student-code-"
+"""How the roles of students start that learned from code alone."""
+
 _OF_A_SEGMENT = ("learning_rate", "weight_decay", "mixing", "weights")
 """Settings in which the earlier segments of a training may differ."""
 
@@ -61,7 +64,7 @@ class Lineage:
         def add(role: str, member: Stage) -> None:
             for source, before in member.inputs.items():
                 # Each segment of a training continues the one before it.
-                add(f"{role}.{source}" if source == "start" else source, before)
+                add(f"{role}.{source}" if source == "start" else before.role, before)
             found[role] = member.identity()
 
         add(stage.role, stage)
@@ -84,6 +87,11 @@ class Lineage:
                 for key, value in flatten({name: training[name] for name in _OF_A_SEGMENT}).items():
                     found[f"training.earlier.{training['steps']}.{key}"] = value
             found[f"version.{identity['name']}"] = identity["version"]
+        alone = sorted(role.removeprefix(_CODE_ONLY) for role in self.stages if role.startswith(_CODE_ONLY))
+        if kinds := [kind for kind in alone if "-seed" not in kind]:
+            found["baselines.code_only"] = kinds
+        if repeats := sum(role.startswith("samples-seed") for role in self.stages):
+            found["repeats"] = 1 + repeats
         return {key: value for key, value in found.items() if key not in _DERIVED}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from codeplan.config import CodeOnly
 from codeplan.evaluation.conclusions import MIN_PROBLEMS, SIGNIFICANT, PoolSizes
 from codeplan.evaluation.judged_problems import JudgedProblem
 from codeplan.inference.settings import SampleSettings
@@ -37,7 +38,8 @@ class GivenData:
         teachers: the teachers that wrote the plans.
         shown_hidden_tests: per problem, the number of hidden tests that its question shows as example tests.
         shown_left_out: whether the programs were judged without these.
-        plan_requests: what became of the requests to the teacher, by role: ``plans`` and ``oracle``.
+        plan_requests: what became of the requests to the teacher, by role: ``plans``, ``oracle`` and ``forward``.
+        code_only_steps: optimizer steps of the students that learned from code alone.
         ceiling: what a direct student can solve at most; None where no question leaves steps open.
     """
 
@@ -45,25 +47,28 @@ class GivenData:
     shown_hidden_tests: Sequence[int]
     shown_left_out: bool
     plan_requests: Mapping[str, Account]
+    code_only_steps: Mapping[CodeOnly, int]
     ceiling: DirectCeiling | None = None
 
 
 def notes(
-    judged_problems: Sequence[JudgedProblem], sampling: SampleSettings, excluded_k: Sequence[int], given: GivenData
+    seeds: Sequence[Sequence[JudgedProblem]], sampling: SampleSettings, excluded_k: Sequence[int], given: GivenData
 ) -> tuple[str, ...]:
     """The notes that apply to a report.
 
     Args:
-        judged_problems: the test problems' programs; at least one problem.
+        seeds: by training seed, the test problems' programs; at least one problem.
         sampling: the settings that they were sampled with.
         excluded_k: the k of pass@k that exceed the number of sampled programs.
         given: what the records do not say.
     """
     shown_hidden_tests = given.shown_hidden_tests
     size = PoolSizes.of(sampling).control
+    judged_problems = seeds[0]
     total = len(judged_problems)
-    programs = [program for judged in judged_problems for program in judged.programs]
+    programs = [program for of_seed in seeds for judged in of_seed for program in judged.programs]
     without_examples = sum(not judged.has_examples for judged in judged_problems)
+    with_teacher_plan = sum(bool(judged.teacher_plan) for judged in judged_problems)
     with_oracle = sum(bool(judged.oracle) for judged in judged_problems)
     not_judged = sum(program.hidden is None for program in programs)
     unfinished = sum(not judged.program.finished for judged in programs) / len(programs)
@@ -79,6 +84,8 @@ def notes(
         f"{100 * unfinished:.1f} % of all programs were truncated at the length limit.": True,
         f"The oracle plan is made from a problem's own solution; {with_oracle:,} of {total:,} problems have one, and "
         "the oracle's rows count only those. It is an upper bound on plan quality, not a method.": with_oracle,
+        f"The teacher's plan is written from the question alone, at temperature 0; {with_teacher_plan:,} of {total:,} "
+        "problems have one, and its rows count only those.": with_teacher_plan,
         "The offline teacher that wrote plans is not an LLM: it derives them from a program's syntax tree.": any(
             teacher.startswith("offline") for teacher in given.teachers
         ),
@@ -90,21 +97,28 @@ def notes(
         f"With only {total} problems nothing is concluded; at least {MIN_PROBLEMS} are needed.": total < MIN_PROBLEMS,
     }
     about_data = (note for note, applies in applicable.items() if applies)
-    return (*_how_counted(sampling), *_ceiling(given.ceiling), *about_data, *_missing_plans(given.plan_requests))
+    about_students = (*_repeats(len(seeds)), *_code_only(given.code_only_steps), *_ceiling(given.ceiling))
+    return (*_how_counted(sampling), *about_students, *about_data, *_missing_plans(given.plan_requests))
 
 
 def _how_counted(sampling: SampleSettings) -> Iterator[str]:
     """What the numbers are, whatever the data."""
     sizes = PoolSizes.of(sampling)
     plans = f"{sampling.plans} plan{'s' if sampling.plans > 1 else ''}"
-    yield (
-        f"The equal-budget control chooses, by the same example tests, from {sizes.control:,} programs sampled without "
-        f"a plan: as many sequences as {plans}, their trial programs and one final program."
-    )
-    yield (
-        f"The plans' best trial is chosen from {sizes.trials:,} programs; it is compared with the control, which has "
-        "the same number of sequences, and with as many programs without plans."
-    )
+    if sampling.control:
+        yield (
+            f"The equal-budget control chooses, by the same example tests, from {sizes.control:,} programs sampled "
+            f"without a plan: as many sequences as {plans}, their trial programs and one final program."
+        )
+        yield (
+            f"The plans' best trial is chosen from {sizes.trials:,} programs; it is compared with the control, which "
+            "has the same number of sequences, and with as many programs without plans."
+        )
+    else:
+        yield (
+            "There is no equal-budget control (sampling.control: false): what CodePLAN solves beyond one greedy "
+            f"program may come from its {sizes.control:,} sequences per answer alone, and not from plans."
+        )
     yield (
         "Numbers for fewer plans are exact expectations over all subsets of the one pool. Intervals of fractions are "
         "Wilson intervals over problems; intervals of differences are a paired bootstrap over problems (BCa)."
@@ -139,12 +153,39 @@ def _ceiling(ceiling: DirectCeiling | None) -> Iterator[str]:
     )
 
 
+def _repeats(seeds: int) -> Iterator[str]:
+    if seeds > 1:
+        yield (
+            f"Every student was trained and sampled with {seeds} seeds; all numbers are means over them. Intervals "
+            "over seeds are Student's t intervals of the seeds' means. A difference is concluded from the widest of "
+            "its intervals over seeds, over problems and over both (crossed bootstrap); p-values are over problems."
+        )
+
+
+def _code_only(steps: Mapping[CodeOnly, int]) -> Iterator[str]:
+    """What the students that learned from code alone were trained on."""
+    if steps:
+        named = {"steps": "as many optimizer steps", "examples": "about as many examples of code"}
+        trained = "; ".join(f"{named[same]} ({count:,} steps)" for same, count in steps.items())
+        yield (
+            "The code-only students are conventional fine-tuning: the same problems, settings and seeds, but the code "
+            f"task alone, for {trained}. Their controls have CodePLAN's budget."
+        )
+
+
+_READERS = {
+    "plans": "The student learned from",
+    "oracle": "The oracle arm has",
+    "forward": "The arm of the teacher's plan has",
+}
+
+
 def _missing_plans(plan_requests: Mapping[str, Account]) -> Iterator[str]:
     """Which plans the student, and the oracle arm, had to do without."""
     for role, account in plan_requests.items():
         dropped = {name: count for name, count in account.dropped.items() if count and name != WITHOUT_SOLUTION}
         if dropped:
             reasons = ", ".join(f"{count:,} dropped ({name.replace('_', ' ')})" for name, count in dropped.items())
-            who = "The oracle arm has" if role == "oracle" else "The student learned from"
+            who = _READERS[role]
             asked = account.rows_out + sum(dropped.values())
             yield f"{who} {account.rows_out:,} of {asked:,} plans that the teacher was to write: {reasons}."

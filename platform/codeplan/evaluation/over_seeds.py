@@ -154,7 +154,7 @@ def t_interval(values: Sequence[float]) -> Ends | None:
         return None
     from scipy.special import stdtrit
 
-    mean = math.fsum(values) / len(values)
+    mean = min(max(values), max(min(values), math.fsum(values) / len(values)))  # rounding must not leave their range
     variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
     half = float(stdtrit(len(values) - 1, 0.975)) * math.sqrt(variance / len(values))
     return mean - half, mean + half

@@ -29,7 +29,8 @@ class PlanQuality:
             what a choice by that half is worth, so somewhat less than a perfect choice would be.
         any_trial: fraction of problems that at least one trial program solves: the success rate if the choice of the
             program were perfect.
-        any_sampled: the same for as many programs sampled without plans; its expectation over all such subsets.
+        any_sampled: the same for as many programs sampled without plans; its expectation over all such subsets. None
+            where none are sampled.
         oracle_plan: fraction of programs from the teacher's plan for the problem's own solution that pass, over the
             problems that have such a plan.
         distinct: number of distinct plan texts divided by the number of plans.
@@ -46,7 +47,7 @@ class PlanQuality:
     best_plan: float
     cross_fitted_best_plan: float | None
     any_trial: float
-    any_sampled: float
+    any_sampled: float | None
     oracle_plan: float | None
     distinct: float
     distance: float | None
@@ -80,7 +81,7 @@ def plan_quality(
             [_cross_fitted(judged) for judged in judged_problems if len(judged.trials[0]) > 1]
         ),
         any_trial=_mean([float(max(of_problem) > 0.0) for of_problem in rates]),
-        any_sampled=_mean([_any_sampled(judged) for judged in judged_problems]),
+        any_sampled=_optional_mean([_any_sampled(judged) for judged in judged_problems if judged.sampled]),
         oracle_plan=_optional_mean([_mean([program.solved for program in programs]) for programs in oracles]),
         distinct=_mean([len(set(of_problem)) / len(of_problem) for of_problem in texts]),
         distance=_optional_mean([mean_distance(of_problem) for of_problem in texts if len(of_problem) > 1]),

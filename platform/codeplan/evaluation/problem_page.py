@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from codeplan.config.inference import FinalRule
 from codeplan.evaluation.arms import TITLES, ArmName, possible_answers
@@ -62,6 +62,7 @@ def render(
     problems: Sequence[Problem],
     *,
     oracle_plans: Sequence[Plan],
+    forward_plans: Sequence[Plan] = (),
     student_plans: Iterable[Plan],
     programs: Iterable[Program],
     verdicts: Collection[Verdict],
@@ -75,6 +76,7 @@ def render(
     Args:
         problems: the test problems that the page draws from.
         oracle_plans: the teacher's plans for them.
+        forward_plans: its plans for their questions alone.
         student_plans: the plans that were sampled for them.
         programs: the programs of all arms and phases.
         verdicts: of both suites.
@@ -92,27 +94,30 @@ def render(
     judged_problems = gather(
         picked,
         oracle_plans=[plan for plan in oracle_plans if plan.problem_id in names],
+        forward_plans=[plan for plan in forward_plans if plan.problem_id in names],
         student_plans=[plan for plan in student_plans if plan.problem_id in names],
         programs=[program for program in programs if program.problem_id in names],
         verdicts=verdicts,
         sampling=sampling,
     )
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
-    )
-    return environment.get_template("problem_page.html.j2").render(
-        sections=[_section(judged, oracle_plans, final) for judged in judged_problems],
+    return _template().render(
+        sections=[_section(judged, [*oracle_plans, *forward_plans], final) for judged in judged_problems],
         total=len(problems),
         seed=seed,
         sampling=sampling,
     )
 
 
-def _section(judged: JudgedProblem, oracle_plans: Sequence[Plan], final: FinalRule) -> _ProblemSection:
+def _template() -> Template:
+    folder = FileSystemLoader(Path(__file__).parent)
+    return Environment(loader=folder, autoescape=True, undefined=StrictUndefined).get_template("problem_page.html.j2")
+
+
+def _section(judged: JudgedProblem, teacher_plans: Sequence[Plan], final: FinalRule) -> _ProblemSection:
     probabilities = judged.plan_probabilities(len(judged.plans))
     return _ProblemSection(
         judged=judged,
-        references=[plan for plan in oracle_plans if plan.problem_id == judged.problem.problem_id],
+        references=[plan for plan in teacher_plans if plan.problem_id == judged.problem.problem_id],
         answers=[_answer(arm, found) for arm, found in possible_answers(judged, final).items() if found],
         plans=[
             _ScoredPlan(plan.text, score, probability, int(sum(trial.solved for trial in trials)))

@@ -17,23 +17,20 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from codeplan.errors import UserError
-from codeplan.evaluation.arms import TITLES, ArmName, SolveRates
+from codeplan.evaluation.arms import BY_PLANS, TITLES, ArmName, SolveRates
 from codeplan.files import write_text
 from codeplan.inference.settings import SampleSettings
 from codeplan.records import Problem
 
 FILE = "rates.json"
 FORMAT = 2
-
-BY_PLANS: tuple[ArmName, ...] = ("control", "codeplan", "fresh", "best_trial", "plan_after_trial")
-"""The arms that depend on the number of plans; for the control and plan after trial it sets the budget."""
 
 
 class RatesError(UserError):
@@ -62,13 +59,13 @@ class Rates(BaseModel):
     sequences: dict[int, int]
     """By reported plan count, ascending: the sequences generated per answer, and programs given to the control."""
     direct: tuple[float, ...]
-    """0 or 1."""
+    """0 or 1; a mean over training seeds where there are several, as all other rates."""
     oracle: tuple[float | None, ...]
     """None for a problem without an oracle plan."""
     foreign: tuple[float | None, ...]
     """None for a problem without another problem's oracle plan."""
     control: dict[int, tuple[float, ...]]
-    """By plan count: with as many programs as that many plans cost in sequences."""
+    """By plan count: with as many programs as that many plans cost in sequences; empty without a control."""
     codeplan: dict[int, tuple[float, ...]]
     """By plan count."""
     fresh: dict[int, tuple[float, ...]]
@@ -76,7 +73,17 @@ class Rates(BaseModel):
     best_trial: dict[int, tuple[float, ...]]
     """By plan count."""
     plan_after_trial: dict[int, tuple[float, ...]]
-    """By the plan count whose budget it gets."""
+    """By the plan count whose budget it gets; empty without a control."""
+    teacher_plan: tuple[float | None, ...] = ()
+    """None for a problem without a plan by the teacher for its question; empty where none were asked for."""
+    code_only_steps: tuple[float, ...] = ()
+    """Of a student that learned from code alone for as many steps; empty without one."""
+    code_only_steps_control: dict[int, tuple[float, ...]] = {}
+    """Of the same student, by the plan count whose budget it gets; empty without one, or without a control."""
+    code_only_examples: tuple[float, ...] = ()
+    """Of a student that learned from as many examples of code alone; empty without one."""
+    code_only_examples_control: dict[int, tuple[float, ...]] = {}
+    """Of the same student, by the plan count whose budget it gets; empty without one, or without a control."""
 
     @model_validator(mode="after")
     def _one_value_per_problem(self) -> Rates:
@@ -100,12 +107,15 @@ class Rates(BaseModel):
         return tuple(arm for arm in TITLES if any(rate is not None for rate in self.of(arm, self.plan_counts[-1])))
 
     def of(self, arm: ArmName, plans: int) -> tuple[float | None, ...]:
-        """An arm's rates, one per problem; ``direct``, ``oracle`` and ``foreign`` are the same for all counts.
+        """An arm's rates, one per problem: all None for an arm that there is not, the same for all counts for an arm
+        that does not depend on plans.
 
         Raises:
             KeyError: the count was not reported.
         """
         rates: tuple[float | None, ...] | Mapping[int, tuple[float, ...]] = getattr(self, arm)
+        if not rates:
+            return (None,) * len(self.problem_ids)
         return rates[plans] if isinstance(rates, Mapping) else rates
 
     def mean(self, arm: ArmName, plans: int) -> float | None:
@@ -130,8 +140,11 @@ def collect(
         judging: the settings that the hidden tests judged with, as plain data.
     """
     counts = sorted(rates[0].codeplan) if rates else [sampling.plans]
+    plans = [rate.teacher_plan for rate in rates]
+    there = {arm: counts if rates and rates[0].rate(arm, counts[-1]) is not None else () for arm in BY_PLANS}
     by_plans = {
-        arm: {count: tuple(getattr(rate, arm)[count] for rate in rates) for count in counts} for arm in BY_PLANS
+        arm: {count: tuple(rate.known_rate(arm, count) for rate in rates) for count in of_arm}
+        for arm, of_arm in there.items()
     }
     return Rates(
         problem_ids=tuple(problem.problem_id for problem in problems),
@@ -146,6 +159,9 @@ def collect(
         direct=tuple(rate.direct for rate in rates),
         oracle=tuple(rate.oracle for rate in rates),
         foreign=tuple(rate.foreign for rate in rates),
+        teacher_plan=tuple(plans) if any(rate is not None for rate in plans) else (),
+        code_only_steps=_known(rate.code_only_steps for rate in rates),
+        code_only_examples=_known(rate.code_only_examples for rate in rates),
         **by_plans,
     )
 
@@ -175,6 +191,11 @@ def read(folder: Path) -> Rates:
             f"{path} is not a file of solve rates that this version can read ({where}: {first['msg']}); run the "
             "pipeline again: only the report is made anew"
         ) from error
+
+
+def _known(rates: Iterable[float | None]) -> tuple[float, ...]:
+    """The rates of an arm that has one for every problem or for none; empty where it has none."""
+    return tuple(rate for rate in rates if rate is not None)
 
 
 def _digest(text: str) -> str:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 
-from codeplan.config import ReportConfig
+from codeplan.config import CodeOnly, ReportConfig
 from codeplan.evaluation import figures
-from codeplan.evaluation.arms import CHOOSING, TITLES, ArmName, SolveRates, solve_rates
+from codeplan.evaluation.arms import BY_PLANS, CHOOSING, TITLES, ArmName, SolveRates
 from codeplan.evaluation.comparisons import compare_arms
 from codeplan.evaluation.conclusions import PoolSizes, conclude
 from codeplan.evaluation.estimators import estimate
-from codeplan.evaluation.judged_problems import JudgedProblem, gather
 from codeplan.evaluation.notes import DirectCeiling, GivenData, notes
 from codeplan.evaluation.plan_quality import plan_quality
-from codeplan.evaluation.rates import BY_PLANS
 from codeplan.evaluation.results import ALL, ArmRow, CurvePoint, PassAtKRow, RegretRow, Report, ordered_levels
+from codeplan.evaluation.student_samples import JudgedStudents, StudentSamples, mean_over_seeds
 from codeplan.evaluation.tables import as_csv, as_markdown
 from codeplan.files import write_text
 from codeplan.inference.settings import SampleSettings
-from codeplan.records import Plan, Problem, Program, Verdict
+from codeplan.records import Plan, Problem
 from codeplan.stage import Account
 
 REPORT = "report.json"
@@ -31,30 +31,35 @@ def build(
     *,
     plans: Sequence[Plan],
     oracle_plans: Sequence[Plan],
-    student_plans: Iterable[Plan],
-    programs: Iterable[Program],
-    verdicts: Collection[Verdict],
+    forward_plans: Sequence[Plan] = (),
+    seeds: Sequence[StudentSamples],
     sampling: SampleSettings,
     report: ReportConfig,
     shown_hidden_tests: Sequence[int],
     shown_left_out: bool = False,
     plan_requests: Mapping[str, Account] | None = None,
+    code_only_steps: Mapping[CodeOnly, int] | None = None,
     ceiling: DirectCeiling | None = None,
 ) -> tuple[Report, list[SolveRates]]:
     """Evaluate every arm: the report, and what it was counted from, one entry per problem in the problems' order.
 
+    With several training seeds every number is the mean over them.
+
     Args:
-        problems: the test problems; all count in every denominator but the oracle's, which counts those with a plan.
+        problems: the test problems; all count in every denominator but those of arms that follow the teacher's plans,
+            which count the problems that have one.
         plans: the teacher's plans that the student learned from.
         oracle_plans: the teacher's plans for the test problems.
-        student_plans: the plans that were sampled, ``sampling.plans`` per problem.
-        programs: the programs of all arms and phases.
-        verdicts: of both suites; a program without a verdict on the hidden tests counts as not solved.
-        sampling: the settings that the programs were sampled with.
+        forward_plans: its plans for their questions alone.
+        seeds: by training seed, the students' ``sampling.plans`` plans per problem, their programs of all arms and
+            phases, and the verdicts of both suites; a program without a verdict on the hidden tests counts as not
+            solved. All seeds have the same students.
+        sampling: the settings that the programs were sampled with, but for the seed.
         report: the plan counts and k to report, and the settings of the bootstrap.
         shown_hidden_tests: per problem, the number of hidden tests that its question shows as example tests.
         shown_left_out: whether the programs were judged without these.
-        plan_requests: what became of the requests to the teacher, by role: ``plans`` and ``oracle``.
+        plan_requests: what became of the requests to the teacher, by role: ``plans``, ``oracle`` and ``forward``.
+        code_only_steps: optimizer steps of the students that learned from code alone.
         ceiling: what a direct student can solve at most, where that is known.
 
     Raises:
@@ -63,23 +68,14 @@ def build(
     """
     if not problems:
         raise ValueError("a report needs at least one test problem; look at problems.test in the configuration")
-    judged_problems = gather(
-        problems,
-        oracle_plans=oracle_plans,
-        student_plans=student_plans,
-        programs=programs,
-        verdicts=verdicts,
-        sampling=sampling,
-    )
-    teachers = tuple(sorted({plan.author for plan in [*plans, *oracle_plans]}))
-    given = GivenData(teachers, shown_hidden_tests, shown_left_out, plan_requests or {}, ceiling)
-    return _evaluate(
-        judged_problems, plans=plans, oracle_plans=oracle_plans, sampling=sampling, report=report, given=given
-    )
+    judged = [JudgedStudents.of(problems, oracle_plans, forward_plans, found, sampling) for found in seeds]
+    teachers = tuple(sorted({plan.author for plan in [*plans, *oracle_plans, *forward_plans]}))
+    given = GivenData(teachers, shown_hidden_tests, shown_left_out, plan_requests or {}, code_only_steps or {}, ceiling)
+    return _evaluate(judged, plans=plans, oracle_plans=oracle_plans, sampling=sampling, report=report, given=given)
 
 
 def _evaluate(
-    judged_problems: Sequence[JudgedProblem],
+    seeds: Sequence[JudgedStudents],
     *,
     plans: Sequence[Plan],
     oracle_plans: Sequence[Plan],
@@ -90,24 +86,26 @@ def _evaluate(
     size = sampling.budget(sampling.plans)
     pass_k = [k for k in sorted(set(report.pass_k)) if 1 <= k <= size]
     counts = report.counts(sampling.plans)
-    rates = [solve_rates(judged, sampling, counts, pass_k, report.final) for judged in judged_problems]
-    comparisons = compare_arms(rates, sampling.plans, report)
-    excluded_k = [k for k in report.pass_k if k not in pass_k]
+    by_seed = [students.rates(sampling, counts, pass_k, report.final) for students in seeds]
+    rates = mean_over_seeds(by_seed)
+    comparisons = compare_arms(by_seed, sampling.plans, report)
+    excluded_k = [k for k in report.pass_k if k not in pass_k] if sampling.control else []
     made = Report(
-        problems=len(judged_problems),
+        problems=len(rates),
         plans=sampling.plans,
         trials=sampling.trials,
         sequences=size,
         teachers=given.teachers,
-        rows=_rows(rates, sampling),
+        rows=_rows(rates, by_seed, sampling),
         pass_at_k=_pass_at_k(rates),
         curve=_curve(rates, sampling, counts),
         comparisons=comparisons,
         regrets=_regrets(rates, sampling),
         outcomes=_outcomes(rates),
-        quality=plan_quality(judged_problems, plans, oracle_plans),
+        quality=plan_quality([judged for students in seeds for judged in students.with_plans], plans, oracle_plans),
         conclusions=conclude(comparisons, PoolSizes.of(sampling)),
-        notes=notes(judged_problems, sampling, excluded_k, given),
+        notes=notes([students.with_plans for students in seeds], sampling, excluded_k, given),
+        seeds=len(seeds),
     )
     return made, rates
 
@@ -137,14 +135,19 @@ def load(folder: Path) -> Report:
     return Report.from_json((folder / REPORT).read_text(encoding="utf-8"))
 
 
-def _rows(rates: Sequence[SolveRates], sampling: SampleSettings) -> tuple[ArmRow, ...]:
-    rows = []
-    for arm in TITLES:
-        for level, of_level in _by_level(rates):
-            values = [rate for problem in of_level if (rate := problem.rate(arm, sampling.plans)) is not None]
-            if values:
-                rows.append(ArmRow(arm, level, estimate(values)))
-    return tuple(rows)
+def _rows(
+    rates: Sequence[SolveRates], by_seed: Sequence[Sequence[SolveRates]], sampling: SampleSettings
+) -> tuple[ArmRow, ...]:
+    def values(of_level: Sequence[SolveRates], arm: ArmName) -> list[float]:
+        return [rate for problem in of_level if (rate := problem.rate(arm, sampling.plans)) is not None]
+
+    seeds = [dict(_by_level(of_seed)) for of_seed in by_seed] if len(by_seed) > 1 else []
+    return tuple(
+        ArmRow(arm, level, estimate(found), tuple(fmean(values(of_seed[level], arm)) for of_seed in seeds))
+        for arm in TITLES
+        for level, of_level in _by_level(rates)
+        if (found := values(of_level, arm))
+    )
 
 
 def _pass_at_k(rates: Sequence[SolveRates]) -> tuple[PassAtKRow, ...]:
@@ -180,21 +183,22 @@ def _curve(rates: Sequence[SolveRates], sampling: SampleSettings, counts: Sequen
         )
         for arm in BY_PLANS
         for count in counts
+        if rates[0].rate(arm, count) is not None
     )
 
 
 def _regrets(rates: Sequence[SolveRates], sampling: SampleSettings) -> tuple[RegretRow, ...]:
     sizes = PoolSizes.of(sampling)
-    programs = {"control": sizes.control, "best_trial": sizes.trials}
     rows = []
-    for arm in CHOOSING:
+    for arm in (arm for arm in CHOOSING if arm in rates[0].available):
+        programs = sizes.trials if arm == "best_trial" else sizes.control
         for level, of_level in _by_level(rates):
             available = [problem.available[arm] for problem in of_level]
             # Rounding must not make a regret negative.
             regrets = [
                 max(0.0, problem.available[arm] - problem.known_rate(arm, sampling.plans)) for problem in of_level
             ]
-            rows.append(RegretRow(arm, level, programs[arm], estimate(available), estimate(regrets)))
+            rows.append(RegretRow(arm, level, programs, estimate(available), estimate(regrets)))
     return tuple(rows)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from pydantic import TypeAdapter
 
 from codeplan.evaluation.arms import ArmName, Compared
 from codeplan.evaluation.estimators import Estimate
+from codeplan.evaluation.over_seeds import Ends, SeedsEstimate, t_interval
 from codeplan.evaluation.plan_quality import PlanQuality
 
 ALL = "all"
@@ -21,11 +22,31 @@ _LEVELS = ("introductory", "interview", "competition")
 
 @dataclass(frozen=True, slots=True)
 class ArmRow:
-    """The fraction of a level's problems that an arm solves with one answer: pass@1, at the largest plan count."""
+    """The fraction of a level's problems that an arm solves with one answer: pass@1, at the largest plan count.
+
+    Attributes:
+        arm: the arm.
+        level: the problems' level.
+        solved: the mean over training seeds, with its interval over problems.
+        by_seed: the fraction of each training seed, where there are several; else empty.
+    """
 
     arm: ArmName
     level: str
     solved: Estimate
+    by_seed: tuple[float, ...] = ()
+
+    @property
+    def over_seeds(self) -> Ends | None:
+        """Student's 95 % t interval of the mean over training seeds, within 0 and 1; None for one seed."""
+        found = t_interval(self.by_seed)
+        return (max(0.0, found[0]), min(1.0, found[1])) if found else None
+
+    @property
+    def widest(self) -> Estimate:
+        """The mean with an interval that spans that over problems and that over seeds."""
+        low, high = self.over_seeds or (self.solved.low, self.solved.high)
+        return replace(self.solved, low=min(low, self.solved.low), high=max(high, self.solved.high))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +80,12 @@ class Comparison:
         left: the arm that is compared.
         right: what it is compared with.
         plans: the plan count.
-        difference: the mean, -1 to 1, and its interval; degenerate where it is the same on every problem.
+        difference: the mean, -1 to 1, and the interval to conclude from: that over problems for one training seed,
+            `SeedsEstimate.widest` for several; degenerate where it is the same on every problem.
         differing: number of problems on which the two differ.
         p: p-value of the paired permutation test; None at smaller plan counts, where nothing is concluded.
         corrected: the same, corrected by Holm's method for all comparisons of the report that have one.
+        over_seeds: the intervals over problems, over training seeds and over both; None for one seed.
     """
 
     left: ArmName
@@ -72,6 +95,7 @@ class Comparison:
     differing: int
     p: float | None = None
     corrected: float | None = None
+    over_seeds: SeedsEstimate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +136,7 @@ class Report:
         quality: quality of the plans.
         conclusions: the comparisons in sentences.
         notes: what a reader must know to judge the numbers.
+        seeds: number of training seeds that every number is the mean of.
     """
 
     problems: int
@@ -128,6 +153,7 @@ class Report:
     quality: PlanQuality
     conclusions: tuple[str, ...]
     notes: tuple[str, ...]
+    seeds: int = 1
 
     @property
     def levels(self) -> list[str]:
@@ -141,7 +167,12 @@ class Report:
 
     def row(self, arm: ArmName, level: str = ALL) -> Estimate | None:
         """The fraction of a level's problems that an arm solves, or None where it has no problem there."""
-        return next((row.solved for row in self.rows if (row.arm, row.level) == (arm, level)), None)
+        found = self.arm_row(arm, level)
+        return found.solved if found is not None else None
+
+    def arm_row(self, arm: ArmName, level: str = ALL) -> ArmRow | None:
+        """The row of an arm and a level; None where the arm has no problem there."""
+        return next((row for row in self.rows if (row.arm, row.level) == (arm, level)), None)
 
     def to_json(self) -> str:
         """The whole report as JSON text; the same report gives the same text."""
@@ -160,7 +191,8 @@ class Report:
         named |= {f"gain.{pair.left}-{pair.right}": pair.difference.mean for pair in self.comparisons_at(self.plans)}
         named |= {f"regret.{row.arm}.{row.level}": row.regret.mean for row in self.regrets}
         quality = {f"plan_quality.{name}": value for name, value in asdict(self.quality).items() if value is not None}
-        return named | quality | {"sequences": float(self.sequences)}
+        seeds = {"seeds": float(self.seeds)} if self.seeds > 1 else {}
+        return named | quality | seeds | {"sequences": float(self.sequences)}
 
     def curves(self) -> list[tuple[str, int, float]]:
         """Metrics whose step is a count, as (name, count, fraction solved).

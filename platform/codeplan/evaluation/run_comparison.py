@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from codeplan.config import ReportConfig
-from codeplan.evaluation.arms import ArmName
+from codeplan.evaluation.arms import BY_PLANS, ArmName
 from codeplan.evaluation.estimators import Estimate, paired_difference
 from codeplan.evaluation.permutation import PValue, holm, paired_p_value
-from codeplan.evaluation.rates import BY_PLANS, Rates
+from codeplan.evaluation.rates import Rates
 
 Plans = tuple[int, int] | None
 """The plan counts of the reference and of the compared run; None for an arm without plans."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from rich import box
 from rich.table import Table
@@ -13,7 +14,7 @@ from rich.text import Text
 from codeplan.evaluation.arms import TITLES, compared_title
 from codeplan.evaluation.conclusions import points
 from codeplan.evaluation.estimators import Estimate
-from codeplan.evaluation.results import ALL, Report, level_title
+from codeplan.evaluation.results import ALL, ArmRow, Comparison, Report, level_title
 
 OUTCOME_TITLES: dict[str, str] = {
     "passed": "passed",
@@ -58,9 +59,17 @@ def cell(found: Estimate | None) -> str:
     return f"{100 * found.mean:.1f} % [{100 * found.low:.1f}, {100 * found.high:.1f}]"
 
 
+def row_cell(row: ArmRow | None, between: str = "; ") -> str:
+    """pass@1 with its interval over problems and, where there are several seeds, that over seeds, in percent."""
+    if row is None or row.over_seeds is None:
+        return cell(row.solved if row is not None else None)
+    low, high = row.over_seeds
+    return f"{cell(row.solved)}{between}seeds [{100 * low:.1f}, {100 * high:.1f}]"
+
+
 def table(report: Report) -> Table:
     """pass@1 by arm and level, for a terminal of 100 columns."""
-    sampling = f"plans per problem: {report.plans}, trials per plan: {report.trials}"
+    sampling = f"plans per problem: {report.plans}, trials per plan: {report.trials}" + _seeds(report)
     by_level = Table(
         title=f"Problems solved of {report.problems:,} (pass@1, 95 % interval; {sampling})",
         box=box.SIMPLE,
@@ -75,7 +84,8 @@ def table(report: Report) -> Table:
     for arm in report.arms:
         found = report.row(arm)
         denominator = f"\n(of {found.n:,})" if found is not None and found.n < report.problems else ""
-        by_level.add_row(TITLES[arm] + denominator, *(cell(report.row(arm, level)) for level in report.levels))
+        cells = (row_cell(report.arm_row(arm, level), "\n") for level in report.levels)
+        by_level.add_row(TITLES[arm] + denominator, *cells)
     return by_level
 
 
@@ -89,18 +99,29 @@ def as_csv(report: Report) -> str:
     writer.writerow(["kind", "arm", "level", "plans", "problems", "mean", "low", "high"])
     named: list[tuple[str, str, str, int | str, Estimate]] = [
         *(("pass@1", row.arm, row.level, report.plans, row.solved) for row in report.rows),
+        *(
+            ("pass@1 over seeds", row.arm, row.level, report.plans, replace(row.solved, low=spread[0], high=spread[1]))
+            for row in report.rows
+            if (spread := row.over_seeds)
+        ),
         *((f"pass@{row.k}", row.arm, row.level, "", row.solved) for row in report.pass_at_k),
         *(("curve", point.arm, ALL, point.plans, point.solved) for point in report.curve),
         *(("regret", row.arm, row.level, report.plans, row.regret) for row in report.regrets),
         *(
-            ("difference", f"{pair.left} - {pair.right}", ALL, pair.plans, pair.difference)
+            (kind, f"{pair.left} - {pair.right}", ALL, pair.plans, found)
             for pair in report.comparisons
+            for kind, found in _intervals(pair).items()
         ),
     ]
     for kind, arm, level, plans, found in named:
         ends = ("", "") if found.degenerate else (f"{found.low:.6f}", f"{found.high:.6f}")
         writer.writerow([kind, arm, level, plans, found.n, f"{found.mean:.6f}", *ends])
     return text.getvalue()
+
+
+def points_range(found: Estimate) -> str:
+    """The interval of a difference in percentage points."""
+    return "all equal" if found.degenerate else f"{points(found.low)} to {points(found.high)}"
 
 
 def as_markdown(report: Report, figures: Mapping[str, str]) -> str:
@@ -133,7 +154,7 @@ def as_markdown(report: Report, figures: Mapping[str, str]) -> str:
 
 def as_summary(report: Report) -> str:
     """The start of the report in Markdown: conclusions and problems solved by level."""
-    sampling = f"plans per problem: {report.plans}, trial programs per plan: {report.trials}"
+    sampling = f"plans per problem: {report.plans}, trial programs per plan: {report.trials}{_seeds(report)}"
     teachers = ", ".join(report.teachers) or "none"
     parts = [
         "# Evaluation report",
@@ -148,7 +169,7 @@ def as_summary(report: Report) -> str:
 def _by_level(report: Report) -> str:
     head = ["arm", *(f"{level_title(level)} ({_denominator(report, level)})" for level in report.levels)]
     rows = [
-        [TITLES[arm], *(cell(report.row(arm, level)) for level in report.levels), f"{found.n:,}"]
+        [TITLES[arm], *(row_cell(report.arm_row(arm, level)) for level in report.levels), f"{found.n:,}"]
         for arm in report.arms
         if (found := report.row(arm)) is not None
     ]
@@ -158,18 +179,15 @@ def _by_level(report: Report) -> str:
 def _by_plans(report: Report) -> str:
     cells = {(point.arm, point.plans): cell(point.solved) for point in report.curve}
     sequences = {(point.arm, point.plans): f"{round(point.sequences, 1):,g}" for point in report.curve}
-    arms = list(dict.fromkeys(point.arm for point in report.curve))
+    columns = {TITLES[arm]: (cells, arm) for arm in dict.fromkeys(point.arm for point in report.curve)}
+    if TITLES["plan_after_trial"] in columns:
+        columns["its sequences, mean"] = (sequences, "plan_after_trial")
     counts = list(dict.fromkeys(point.plans for point in report.curve))
     rows = [
-        [
-            str(plans),
-            sequences["codeplan", plans],
-            *(cells[arm, plans] for arm in arms),
-            sequences["plan_after_trial", plans],
-        ]
+        [str(plans), sequences["codeplan", plans], *(of_arm[arm, plans] for of_arm, arm in columns.values())]
         for plans in counts
     ]
-    head = ["plans", "sequences", *(TITLES[arm] for arm in arms), "its sequences, mean"]
+    head = ["plans", "sequences", *columns]
     return _markdown_table(head, rows)
 
 
@@ -179,9 +197,22 @@ def _differences(report: Report) -> str:
         found = pair.difference
         sides = f"{compared_title(pair.left)} - {compared_title(pair.right)}"
         p = "-" if pair.corrected is None else "<0.001" if pair.corrected < 0.001 else f"{pair.corrected:.3f}"
-        ends = "all equal" if found.degenerate else f"{points(found.low)} to {points(found.high)}"
-        rows.append([sides, str(pair.plans), f"{points(found.mean)} points", ends, p, f"{found.n:,}"])
-    return _markdown_table(["difference", "plans", "mean", "95 % interval", "p (Holm)", "problems"], rows)
+        ends = points_range(found)
+        parts = [points_range(part) for part in (*_intervals(pair).values(),)[1:]]
+        rows.append([sides, str(pair.plans), f"{points(found.mean)} points", ends, *parts, p, f"{found.n:,}"])
+    spreads = ["over problems", f"over {report.seeds} seeds"] if report.seeds > 1 else []
+    interval = "widest 95 % interval" if spreads else "95 % interval"
+    return _markdown_table(["difference", "plans", "mean", interval, *spreads, "p (Holm)", "problems"], rows)
+
+
+def _intervals(pair: Comparison) -> dict[str, Estimate]:
+    """A difference with the interval to conclude from and, where there are several seeds, with those that it spans."""
+    found = {"difference": pair.difference}
+    if pair.over_seeds is not None and pair.over_seeds.over_seeds is not None:
+        low, high = pair.over_seeds.over_seeds
+        found["difference over problems"] = pair.over_seeds.over_problems
+        found["difference over seeds"] = replace(pair.difference, low=low, high=high)
+    return found
 
 
 def _regrets(report: Report) -> str:
@@ -221,6 +252,10 @@ def _quality(report: Report) -> str:
         rows.append([title, shown])
     sizes = f"Trial programs per problem: {report.plans * report.trials:,}, {report.trials:,} for each plan."
     return f"{sizes}\n\n{_markdown_table(['measure', 'value'], rows)}"
+
+
+def _seeds(report: Report) -> str:
+    return f", mean of {report.seeds} training seeds" if report.seeds > 1 else ""
 
 
 def _denominator(report: Report, level: str) -> str:

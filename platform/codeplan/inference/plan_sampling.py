@@ -8,7 +8,7 @@ generated. Smaller plan counts need no samples of their own (`codeplan.evaluatio
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from codeplan.inference.samples import Samples, as_record, needs_examples, pool_key, selectable_plans, view
@@ -19,6 +19,19 @@ from codeplan.student.generation_request import Generation, GenerationRequest
 from codeplan_sandbox import Suite, SuiteVerdict
 
 STUDENT = "student"
+
+
+@dataclass(frozen=True)
+class TeacherPlans:
+    """The teacher's plans for the problems to solve, by problem_id, where there are some.
+
+    Attributes:
+        oracle: for the problem's own solution.
+        forward: from the question alone.
+    """
+
+    oracle: Mapping[str, Plan] = field(default_factory=dict)
+    forward: Mapping[str, Plan] = field(default_factory=dict)
 
 
 class PlanGenerator(Protocol):
@@ -52,7 +65,7 @@ class ProgramSpec:
 
 def sample(
     problems: Sequence[Problem],
-    oracle_plans: Mapping[str, Plan],
+    teacher_plans: TeacherPlans,
     student: PlanGenerator,
     judge: JudgeFunction,
     settings: SampleSettings,
@@ -63,8 +76,7 @@ def sample(
 
     Args:
         problems: the problems to solve.
-        oracle_plans: by problem_id, the teacher's plan for the problem's own solution, where there is one; used where
-            the settings ask for the oracle arm.
+        teacher_plans: the teacher's plans for the problems; used where the settings ask for their arms.
         student: the model.
         judge: the sandbox.
         settings: how many samples, at which temperature.
@@ -77,7 +89,7 @@ def sample(
     by_id = {problem.problem_id: problem for problem in problems}
     yield (new := Samples(plans=_sample_plans(problems, pool.plans, student, settings)))  # phase 1
     pool += new
-    specs = _first_specs(by_id, oracle_plans, view(pool, settings).plans, settings)
+    specs = _first_specs(by_id, teacher_plans, view(pool, settings).plans, settings)
     yield (new := Samples(programs=_write(specs, pool.programs, student, settings)))
     pool += new
     yield (
@@ -127,7 +139,7 @@ def _sample_plans(
     missing = [
         (problem, index)
         for problem in problems
-        for index in range(settings.plans)
+        for index in range(settings.own_plans)
         if (problem.problem_id, index) not in known
     ]
     requests = [
@@ -150,7 +162,7 @@ def _sample_plans(
 
 
 def _first_specs(
-    problems: Mapping[str, Problem], oracle_plans: Mapping[str, Plan], plans: Sequence[Plan], settings: SampleSettings
+    problems: Mapping[str, Problem], teacher_plans: TeacherPlans, plans: Sequence[Plan], settings: SampleSettings
 ) -> list[ProgramSpec]:
     """All programs but the final ones of plans."""
     specs = [spec for problem in problems.values() for spec in _without_plan(problem, settings)]
@@ -159,12 +171,19 @@ def _first_specs(
         for plan in plans
         for trial in range(settings.trials)
     ]
+    given: dict[Arm, Mapping[str, Plan]] = {}
     if settings.oracle:
-        own = {key: plan for key, plan in oracle_plans.items() if key in problems}
-        specs += [_of_oracle("oracle", problems[key], plan, settings) for key, plan in own.items()]
+        given["oracle"] = teacher_plans.oracle
     if settings.oracle and settings.foreign:
-        foreign = foreign_plans(oracle_plans, problems)
-        specs += [_of_oracle("foreign", problems[key], plan, settings) for key, plan in foreign.items()]
+        given["foreign"] = foreign_plans(teacher_plans.oracle, problems)
+    if settings.teacher_plan:
+        given["teacher_plan"] = teacher_plans.forward
+    specs += [
+        _of_teacher(arm, problems[key], plan, settings)
+        for arm, by_problem in given.items()
+        for key, plan in by_problem.items()
+        if key in problems
+    ]
     return specs
 
 
@@ -189,7 +208,7 @@ def _without_plan(problem: Problem, settings: SampleSettings) -> list[ProgramSpe
     greedy = GenerationRequest(problem=problem, task="code", rng_key=_rng_key(settings, problem, "direct"), greedy=True)
     sampled = (
         GenerationRequest(problem=problem, task="code", rng_key=_rng_key(settings, problem, "sampled", index))
-        for index in range(settings.budget(settings.plans))
+        for index in range(settings.controls)
     )
     return [
         ProgramSpec("direct", "final", -1, 0, greedy),
@@ -204,7 +223,7 @@ def _with_plan(problem: Problem, plan: Plan, phase: Phase, index: int, settings:
     return ProgramSpec("codeplan", phase, plan.sample_index, index, request, plan.dropped)
 
 
-def _of_oracle(arm: Arm, problem: Problem, plan: Plan, settings: SampleSettings) -> ProgramSpec:
+def _of_teacher(arm: Arm, problem: Problem, plan: Plan, settings: SampleSettings) -> ProgramSpec:
     rng_key = _rng_key(settings, problem, arm)
     request = GenerationRequest(problem=problem, task="plan_code", plan=plan.text, rng_key=rng_key, greedy=True)
     return ProgramSpec(arm, "final", plan.sample_index, 0, request)

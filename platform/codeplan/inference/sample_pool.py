@@ -3,39 +3,39 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from codeplan.inference.samples import Samples, view
 from codeplan.inference.settings import SampleSettings
 from codeplan.pool import Pool
-from codeplan.records import Plan, Program, Verdict
+from codeplan.records import Arm, Plan, Program, Verdict
 from codeplan.stage import Stage, fingerprint
 
 VERSION = 1
 """Raised when equal settings sample something else."""
-OF_ORACLE = ("oracle", "foreign")
-"""Arms that depend on the oracle's plans."""
+OF_TEACHER: Mapping[Arm, str] = {"oracle": "oracle", "foreign": "oracle", "teacher_plan": "forward"}
+"""Arms that depend on the teacher's plans, and the role of these plans."""
 
 
 @dataclass(frozen=True)
 class SamplePool:
     """A stage's view of its pool.
 
-    Programs from the oracle's plans and verdicts are in tables of their own, named by what they depend on beside the
-    student: the oracle's plans, and how the example tests are judged.
+    Programs from the teacher's plans and verdicts are in tables of their own, named by what they depend on beside the
+    student: these plans, and how the example tests are judged.
 
     Attributes:
         pool: the records.
         settings: what the stage asks for.
-        oracle_table: name of the table of programs from the oracle's plans.
+        teacher_tables: names of the tables of programs from the teacher's plans, by the plans' role.
         verdict_table: name of the table of the example tests' verdicts.
     """
 
     pool: Pool
     settings: SampleSettings
-    oracle_table: str
+    teacher_tables: Mapping[str, str]
     verdict_table: str
 
     @classmethod
@@ -45,9 +45,10 @@ class SamplePool:
         assert isinstance(settings, SampleSettings)
         inputs = {role: stage.inputs[role].result_id for role in ("student", "test")}
         pool = Pool.open(stage.home, "samples", {"version": VERSION, **inputs, "settings": settings.of_sequences()})
-        oracle = stage.inputs["oracle"].result_id if "oracle" in stage.inputs else "none"
+        plans = {role: stage.inputs[role].result_id if role in stage.inputs else "none" for role in OF_TEACHER.values()}
         examples = fingerprint(settings.of_example_verdicts())
-        return cls(pool, settings, f"oracle-{oracle[:16]}", f"verdicts-{examples[:16]}")
+        tables = {role: f"{role}-{result_id[:16]}" for role, result_id in plans.items()}
+        return cls(pool, settings, tables, f"verdicts-{examples[:16]}")
 
     @property
     def folder(self) -> Path:
@@ -56,12 +57,15 @@ class SamplePool:
 
     def parts(self, block: int) -> list[Path]:
         """The files that hold what the stage could use of a block."""
-        tables = ["plans", "programs", self.verdict_table, *([self.oracle_table] if self.settings.oracle else [])]
+        wanted = {"oracle": self.settings.oracle, "forward": self.settings.teacher_plan}
+        of_teacher = [table for role, table in self.teacher_tables.items() if wanted[role]]
+        tables = ["plans", "programs", self.verdict_table, *of_teacher]
         return [part for table in tables for part in self.pool.parts(table, block)]
 
     def read_all(self, block: int) -> Samples:
         """All that is there of a block, and that the stage could use."""
-        programs = self.pool.read("programs", block, Program) + self.pool.read(self.oracle_table, block, Program)
+        tables = ("programs", *self.teacher_tables.values())
+        programs = [program for table in tables for program in self.pool.read(table, block, Program)]
         plans = self.pool.read("plans", block, Plan)
         return Samples(plans, programs, self.pool.read(self.verdict_table, block, Verdict))
 
@@ -72,8 +76,9 @@ class SamplePool:
     def add(self, block: int, new: Samples) -> None:
         """Keep new samples of a block that the caller has locked."""
         self.pool.add("plans", block, Plan, new.plans)
-        self.pool.add("programs", block, Program, [program for program in new.programs if program.arm not in OF_ORACLE])
-        self.pool.add(self.oracle_table, block, Program, [prog for prog in new.programs if prog.arm in OF_ORACLE])
+        for role, table in {"": "programs", **self.teacher_tables}.items():
+            programs = [program for program in new.programs if OF_TEACHER.get(program.arm, "") == role]
+            self.pool.add(table, block, Program, programs)
         self.pool.add(self.verdict_table, block, Verdict, new.verdicts)
 
 

@@ -32,7 +32,7 @@ def view(pool: Samples, settings: SampleSettings) -> Samples:
         settings: how many plans and trials, and which arms.
     """
     plans = sorted(
-        (plan for plan in pool.plans if plan.sample_index < settings.plans),
+        (plan for plan in pool.plans if plan.sample_index < settings.own_plans),
         key=lambda plan: (plan.problem_id, plan.sample_index),
     )
     first = [program for program in pool.programs if _belongs(program, settings)]
@@ -102,12 +102,12 @@ def _belongs(program: Program, settings: SampleSettings) -> bool:
         case "direct", _:
             return True
         case "sampled", _:
-            return program.sample_index < settings.budget(settings.plans)
-        case "oracle", _:
-            return settings.oracle
+            return program.sample_index < settings.controls
+        case ("oracle" | "teacher_plan") as arm, _:
+            return bool(getattr(settings, arm))
         case "foreign", _:
             return settings.oracle and settings.foreign
         case "codeplan", "trial":
-            return program.plan_index < settings.plans and program.sample_index < settings.trials
+            return program.plan_index < settings.own_plans and program.sample_index < settings.trials
         case _:
             return False

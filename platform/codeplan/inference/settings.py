@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from codeplan.config import JudgingConfig, LimitsConfig, ReportConfig, SamplingConfig
+from codeplan.config import AddedLater, JudgingConfig, LimitsConfig, ReportConfig, SamplingConfig
 from codeplan_sandbox.suites import Comparator
 
 
@@ -19,6 +19,9 @@ class SampleSettings(SamplingConfig):
     example_tests: LimitsConfig = LimitsConfig()
     """Limits of the example tests."""
 
+    without_plans: Annotated[bool, AddedLater()] = False
+    """Whether the student writes no plans: only ``direct`` and the equal-budget control are sampled."""
+
     @classmethod
     def of(cls, sampling: SamplingConfig, judging: JudgingConfig, report: ReportConfig) -> SampleSettings:
         """What plan sampling sees of these sections."""
@@ -29,8 +32,25 @@ class SampleSettings(SamplingConfig):
             comparator=judging.comparator,
             example_tests=judging.example_tests,
         )
+        if not sampling.control:
+            return made
         later = [plans for plans in (made.after_trial(count)[1] for count in counts) if plans]
         return made.model_copy(update={"fewest_plans": min(counts[0], *later)}) if later else made
+
+    def code_only(self) -> SampleSettings:
+        """What is sampled of a student that learned from code alone, with the same budget."""
+        unused = {"fewest_plans": 1, "finals": 0, "oracle": False, "foreign": False, "teacher_plan": False}
+        return self.model_copy(update={"without_plans": True, **unused})
+
+    @property
+    def own_plans(self) -> int:
+        """How many plans the student writes per problem."""
+        return 0 if self.without_plans else self.plans
+
+    @property
+    def controls(self) -> int:
+        """How many programs without a plan are sampled per problem for the equal-budget control."""
+        return self.budget(self.plans) if self.control else 0
 
     def of_sequences(self) -> dict[str, Any]:
         """What one sequence depends on, but for its prompt and its RNG key: not how many others there are."""

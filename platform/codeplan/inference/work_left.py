@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from codeplan.inference.sample_pool import OF_ORACLE, SamplePool
+from codeplan.inference.sample_pool import SamplePool
 from codeplan.records import Plan, Problem, Program
 
 _PROGRAM_KEY = ("problem_id", "arm", "phase", "plan_index", "sample_index")
@@ -39,22 +39,27 @@ def work_left(samples: SamplePool, block: int, problems: Sequence[Problem], orac
     names = {problem.problem_id for problem in problems}
     plans = _keys(pool.read_table("plans", block, Plan, ("problem_id", "sample_index")))
     programs = _keys(pool.read_table("programs", block, Program, _PROGRAM_KEY))
-    programs |= _keys(pool.read_table(samples.oracle_table, block, Program, _PROGRAM_KEY))
-    wanted_plans = {(name, index) for name in names for index in range(settings.plans)}
+    for table in samples.teacher_tables.values():
+        programs |= _keys(pool.read_table(table, block, Program, _PROGRAM_KEY))
+    wanted_plans = {(name, index) for name in names for index in range(settings.own_plans)}
     wanted = {(name, "direct", "final", -1, 0) for name in names}
-    wanted |= {(name, "sampled", "trial", -1, i) for name in names for i in range(settings.budget(settings.plans))}
+    wanted |= {(name, "sampled", "trial", -1, index) for name in names for index in range(settings.controls)}
     wanted |= {
         (name, "codeplan", "trial", plan, trial) for name, plan in wanted_plans for trial in range(settings.trials)
     }
     finals = range(1 + settings.finals)
     wanted |= {(name, "codeplan", "final", plan, final) for name, plan in wanted_plans for final in finals}
-    arms = [arm for arm in OF_ORACLE if settings.oracle and (arm == "oracle" or settings.foreign)]
-    from_oracle = {(name, arm) for name in names & set(oracle) for arm in arms}
+    with_plan: dict[str, Collection[str]] = {}
+    if settings.oracle:
+        with_plan |= {"oracle": oracle, "foreign": oracle if settings.foreign else ()}
+    if settings.teacher_plan:
+        with_plan["teacher_plan"] = names
+    from_teacher = {(name, arm) for arm, there in with_plan.items() for name in names & set(there)}
     answered = {key[:2] for key in programs}
     return WorkLeft(
         plans=len(wanted_plans - plans),
-        programs=len(wanted - programs) + len(from_oracle - answered),
-        there=len(wanted_plans & plans) + len(wanted & programs) + len(from_oracle & answered),
+        programs=len(wanted - programs) + len(from_teacher - answered),
+        there=len(wanted_plans & plans) + len(wanted & programs) + len(from_teacher & answered),
     )
 
 

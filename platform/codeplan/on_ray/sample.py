@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,14 @@ import ray
 
 from codeplan.config import ExecutionConfig
 from codeplan.errors import explain
-from codeplan.inference.plan_sampling import sample
+from codeplan.inference.plan_sampling import TeacherPlans, sample
 from codeplan.inference.sample_pool import SamplePool, counts
 from codeplan.inference.samples import Samples
 from codeplan.on_ray.judge_actors import JudgeActors
 from codeplan.on_ray.judge_metrics import counted
 from codeplan.on_ray.metrics import watch_worker
 from codeplan.pool import PROBLEMS_PER_BLOCK, BlockMarkers, blocks
-from codeplan.records import Plan, Problem
+from codeplan.records import Problem
 from codeplan.stage import StageError
 from codeplan.student.generation_request import Generation, GenerationRequest
 from codeplan.watching import UNWATCHED, Watch
@@ -51,8 +51,8 @@ class Sampler:
     """One actor: a student on its device, answering for one block after another."""
 
     def __init__(self, data: Any, sampling: Sampling) -> None:
-        # In the object store: all problems and the oracle's plans, once per machine and not once per actor.
-        self._problems, self._oracle = ray.get(data)
+        # In the object store: all problems and the teacher's plans, once per machine and not once per actor.
+        self._problems, self._teacher_plans = ray.get(data)
         self._sampling = sampling
         self._student = _LazyGenerator(sampling)
         watch_worker(sampling.watch)
@@ -77,7 +77,8 @@ class Sampler:
         new = []
         with samples.pool.lock(block):
             there = samples.read_all(block)
-            for part in sample(problems, self._oracle, self._student, self._judge, samples.settings, pool=there):
+            plans, student = self._teacher_plans, self._student
+            for part in sample(problems, plans, student, self._judge, samples.settings, pool=there):
                 samples.add(block, part)
                 new.append(part)
                 self._count(part)
@@ -127,7 +128,7 @@ class _LazyGenerator:
 
 def sample_all(
     problems: Sequence[Problem],
-    oracle_plans: Mapping[str, Plan],
+    teacher_plans: TeacherPlans,
     sampling: Sampling,
     advance: Callable[[int], None],
 ) -> None:
@@ -135,7 +136,7 @@ def sample_all(
 
     Args:
         problems: all problems, always in the same order, as they are judged.
-        oracle_plans: the teacher's plans for the problems' own solutions, by problem_id.
+        teacher_plans: the teacher's plans for the problems.
         sampling: with what, and what.
         advance: called with the number of problems that were finished.
 
@@ -145,7 +146,7 @@ def sample_all(
     missing = sampling.markers.missing(len(blocks(problems)))
     if not missing:
         return
-    data = ray.put((list(problems), dict(oracle_plans)))
+    data = ray.put((list(problems), teacher_plans))
     rows = ray.data.from_items([{"block": block} for block in missing], override_num_blocks=len(missing))
     sampled = rows.map_batches(
         Sampler,

@@ -11,7 +11,7 @@ from codeplan.errors import UserError
 from codeplan.preflight.context import CheckContext
 from codeplan.preflight.findings import Finding, failed, ok, warning
 from codeplan.stages.sample import require_tasks
-from codeplan.teacher.prompts import prompt_version
+from codeplan.teacher.prompts import require_prompt
 
 _MIN_RESAMPLES = 200
 """Below it, fewer than five resamples lie beyond the 2.5th percentile."""
@@ -63,7 +63,7 @@ def _is_path(model: str) -> bool:
 
 def _unknown_names(context: CheckContext) -> Iterator[Finding]:
     try:
-        prompt_version(context.config.teacher.prompt)
+        require_prompt(context.config.teacher.prompt)
     except UserError as error:
         yield failed(str(error))
 

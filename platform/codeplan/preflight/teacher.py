@@ -12,6 +12,7 @@ from codeplan.files import locked
 from codeplan.preflight.context import CheckContext
 from codeplan.preflight.findings import Finding, failed, ok, skipped, warning
 from codeplan.records import Problem
+from codeplan.stages.distill import asked
 from codeplan.teacher.budget import Price
 from codeplan.teacher.cache import AnswerCache
 from codeplan.teacher.cached_teacher import CachedTeacher, Reply, TeacherSetup
@@ -134,11 +135,13 @@ def _estimate(context: CheckContext) -> tuple[int, float | None]:
 
     Of generated problems only the first are at hand; the others are taken to be like them.
     """
-    teacher, cache = context.config.teacher, AnswerCache(context.home / "answers")
-    once = teacher.model_copy(update={"solutions_per_problem": 1, "plans_per_solution": 1})
-    by_role = {"train": teacher, "test": once} if context.config.sampling.oracle else {"train": teacher}
+    sampling, cache = context.config.sampling, AnswerCache(context.home / "answers")
+    asking = {"plans": "train"}
+    asking |= {"oracle": "test"} if sampling.oracle else {}
+    asking |= {"forward": "test"} if sampling.teacher_plan else {}
     requests, at_most = 0, 0.0
-    for role, settings in by_role.items():
+    for stage, role in asking.items():
+        settings = asked(context.config.teacher, stage)
         if not (problems := context.problems.get(role, [])):
             continue
         found = estimate(problems, settings, context.config.execution, cache)

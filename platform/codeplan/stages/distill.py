@@ -1,4 +1,4 @@
-"""distill: ask the teacher for the plans behind the problems' solutions."""
+"""distill: ask the teacher for the plans behind the problems' solutions, or for plans from their questions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from codeplan.teacher.cached_teacher import Reply
 from codeplan.teacher.offline import MODEL as OFFLINE
 from codeplan.teacher.offline.server import offline_host
 from codeplan.teacher.plan_collection import RequestCounts
-from codeplan.teacher.prompts import prompt_version
+from codeplan.teacher.prompts import FORWARD, prompt_version, reads_solution, require_prompt
 from codeplan.teacher.requests import Answer, TeacherRequest
 from codeplan.tracking import TeacherCall
 
@@ -45,10 +45,27 @@ class DistillSettings(Settings):
         return identity
 
 
+def asked(teacher: TeacherConfig, role: str) -> TeacherConfig:
+    """What a role asks the teacher.
+
+    The oracle needs one plan for one solution of each test problem. ``forward`` needs one from the question alone, the
+    likeliest; where the temperature is null, as a model refuses it, it stays null.
+    """
+    once = {"solutions_per_problem": 1, "plans_per_solution": 1}
+    if role == "forward":
+        temperature = None if teacher.temperature is None else 0.0
+        return teacher.model_copy(update={**once, "prompt": FORWARD, "temperature": temperature})
+    return teacher.model_copy(update=once) if role == "oracle" else teacher
+
+
 def settings(teacher: TeacherConfig, budget_usd: float | None, role: str) -> DistillSettings:
-    """What is asked, and of which budget; the oracle needs one plan for one solution of each test problem."""
-    if role == "oracle":
-        teacher = teacher.model_copy(update={"solutions_per_problem": 1, "plans_per_solution": 1})
+    """What is asked, and of which budget.
+
+    Raises:
+        PromptError: there is no prompt of that name.
+    """
+    require_prompt(teacher.prompt)
+    teacher = asked(teacher, role)
     return DistillSettings(
         teacher=teacher,
         prompt_version=prompt_version(teacher.prompt),
@@ -70,8 +87,8 @@ def run(work: StageRun) -> StageResult:
     assert isinstance(work.stage.settings, DistillSettings)
     teacher = work.stage.settings.teacher
     (given,) = (work.read(role, PROBLEMS, Problem) for role in work.stage.inputs)
-    requests = sum(min(len(problem.solutions), teacher.solutions_per_problem) for problem in given)
-    requests *= teacher.plans_per_solution
+    solutions = [min(len(problem.solutions), teacher.solutions_per_problem) for problem in given]
+    requests = sum(solutions) * teacher.plans_per_solution if reads_solution(teacher.prompt) else len(given)
     work.connect_ray(*resources(work.execution))
     cache = work.stage.home / "answers"
     with work.bar(requests, "plans") as bar, _traced(work) as trace:

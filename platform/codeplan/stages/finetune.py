@@ -10,6 +10,7 @@ from pathlib import Path
 from codeplan.config import ExecutionConfig, StudentConfig, TrainingConfig
 from codeplan.records import Plan, Problem
 from codeplan.stage import IDENTITY, Stage, StageError, StageResult
+from codeplan.stages.roles import is_first
 from codeplan.stages.run import PLANS, PROBLEMS, StageRun
 from codeplan.student.settings import FinetuneSettings
 
@@ -56,7 +57,8 @@ def run(work: StageRun) -> StageResult:
             bar.advance(step - done if done else 0, note=f"loss {metrics['loss']:.3f}")
             done = step
             work.tracking.metrics({key: value for key, value in metrics.items() if key != "step"}, step)
-            work.observer.report(metrics)
+            if is_first(work.stage.role):
+                work.observer.report(metrics)
 
         trained = finetune(
             work.read("train", PROBLEMS, Problem),

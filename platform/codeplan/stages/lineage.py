@@ -10,7 +10,9 @@ from codeplan.config import TrackingConfig
 from codeplan.problems.settings import ReadSettings
 from codeplan.stage import Stage, StageResult
 from codeplan.stages.distill import DistillSettings
+from codeplan.stages.roles import is_first
 from codeplan.stages.run import PROBLEMS
+from codeplan.student.mixture import whole_ratio
 from codeplan.student.serving import PARAMS, REFERENCE
 from codeplan.student.settings import FinetuneSettings
 from codeplan.tracking import Run, StudentModel, flatten
@@ -24,7 +26,7 @@ def data_set(stage: Stage) -> tuple[str, str]:
     """Name and fingerprint of the data set that a stage wrote: its problems, or the teacher's plans."""
     if isinstance(stage.settings, ReadSettings):
         return f"{dataset_name(stage.settings.source)}-{stage.role}", stage.fingerprint
-    return {"plans": "plans", "oracle": "oracle-plans"}.get(stage.role, stage.role), stage.fingerprint
+    return {"oracle": "oracle-plans", "forward": "forward-plans"}.get(stage.role, stage.role), stage.fingerprint
 
 
 def log_data_set(stage: Stage, result: StageResult, run: Run) -> None:
@@ -76,29 +78,30 @@ def description(stage: Stage, runs: Mapping[str, Run], reused: str = "") -> str:
 
 
 def log_student(stage: Stage, tracked: TrackingConfig, runs: Mapping[str, Run], parent: Run) -> None:
-    """After training: the student as a logged model of the stage's run and of the pipeline's, registered on request."""
+    """After training: the student as a logged model of its stage's run; the first one also of the pipeline's, and
+    registered on request.
+    """
     if tracked.log_model == "none":
         return
     model = _model(stage, runs, parent, copy=tracked.log_model == "copy")
-    for run in (runs[stage.role], parent):
+    first = is_first(stage.role)
+    for run in (runs[stage.role], parent) if first else (runs[stage.role],):
         run.student(model)
-    if tracked.register_model:
+    if tracked.register_model and first:
         runs[stage.role].register(stage.fingerprint, tracked.register_model, tracked.model_alias)
 
 
 def _model(stage: Stage, runs: Mapping[str, Run], parent: Run, *, copy: bool) -> StudentModel:
     assert isinstance(stage.settings, FinetuneSettings)
-    plans = stage.inputs["plans"].settings
-    assert isinstance(plans, DistillSettings)
     trained = stage.settings
     student = student_name(trained.student)
     folder = str((stage.folder / "student").resolve())
     sets = {role: data_set(source) for role, source in stage.inputs.items()}
-    prompt = f"{plans.teacher.prompt} {plans.prompt_version[:DIGEST]}"
+    teacher, about_plans = _teacher(stage, runs)
     lines = [
         f"**{student}**, trained in [finetune]({runs[stage.role].link}) of [this pipeline]({parent.link}).",
         f"- data: [{sets['train'][0]}]({runs['train'].link}), digest `{sets['train'][1][:32]}`",
-        f"- plans: [{plans.teacher.model}]({runs['plans'].link}), prompt `{prompt}`, digest `{sets['plans'][1][:32]}`",
+        *about_plans,
         f"- identity `{stage.fingerprint}`",
         f"- folder `{folder}`"
         + ("" if copy else ", which this model refers to (`tracking.log_model=copy` uploads it)"),
@@ -113,9 +116,7 @@ def _model(stage: Stage, runs: Mapping[str, Run], parent: Run, *, copy: bool) ->
             "student": student,
             "dataset": sets["train"][0],
             "dataset_digest": sets["train"][1][:32],
-            "teacher": plans.teacher.model,
-            "prompt": prompt,
-            "plans_digest": sets["plans"][1][:32],
+            **teacher,
             "pipeline": parent.run_id,
         },
         params=flatten(trained.model_dump(mode="json", include={"student", "training"})),
@@ -124,6 +125,18 @@ def _model(stage: Stage, runs: Mapping[str, Run], parent: Run, *, copy: bool) ->
         generation=PARAMS,
         reference=REFERENCE,
     )
+
+
+def _teacher(stage: Stage, runs: Mapping[str, Run]) -> tuple[dict[str, str], list[str]]:
+    """Tags and a line about the plans that a student learned from; nothing where it learned from code alone."""
+    assert isinstance(stage.settings, FinetuneSettings)
+    if set(whole_ratio(stage.settings.training.mixing)) == {"code"}:
+        return {}, ["- plans: none, it learned from code alone"]
+    plans, (_, digest) = stage.inputs["plans"].settings, data_set(stage.inputs["plans"])
+    assert isinstance(plans, DistillSettings)
+    prompt = f"{plans.teacher.prompt} {plans.prompt_version[:DIGEST]}"
+    line = f"- plans: [{plans.teacher.model}]({runs['plans'].link}), prompt `{prompt}`, digest `{digest[:32]}`"
+    return {"teacher": plans.teacher.model, "prompt": prompt, "plans_digest": digest[:32]}, [line]
 
 
 def _model_name(student: str, fingerprint: str) -> str:

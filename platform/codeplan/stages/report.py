@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from itertools import count, takewhile
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from codeplan.config import MiniAppsSource, ReportConfig, Settings
+from codeplan.config import CODE_ONLY, CodeOnly, MiniAppsSource, ReportConfig, Settings
 from codeplan.files import write_text
 from codeplan.inference.sample_pool import SamplePool
 from codeplan.inference.samples import Samples
 from codeplan.inference.verdict_pool import JudgeSettings, VerdictPool
 from codeplan.pool import blocks
 from codeplan.problems import ReadSettings, shown_among_hidden, with_comparator
-from codeplan.records import Plan, Problem, Verdict
+from codeplan.records import Plan, Problem
 from codeplan.stage import Account, Stage, StageResult
 from codeplan.stages import lineage
 from codeplan.stages.distill import REQUESTS
 from codeplan.stages.problems import CEILING_WITH_EXAMPLES, DIRECT_CEILING
+from codeplan.stages.roles import role
 from codeplan.stages.run import PLANS, PROBLEMS, StageRun
+from codeplan.student.settings import FinetuneSettings
 from codeplan.tracking import Run, flatten
 
 if TYPE_CHECKING:
     from codeplan.evaluation.notes import DirectCeiling
     from codeplan.evaluation.results import Report
+    from codeplan.evaluation.student_samples import StudentSamples
 
 VERSION = 5
 FILES = {".png", ".md", ".html", ".json", ".csv"}
 """The kinds of files that go to MLflow."""
+DISTILLED = ("plans", "oracle", "forward")
+"""The roles of stages that ask the teacher."""
 FIRST = "pass_at_1.codeplan.all"
 """The metric that is logged first."""
 
@@ -53,48 +60,51 @@ def run(work: StageRun) -> StageResult:
     assert isinstance(work.stage.settings, ReportSettings)
     assert isinstance(judging, JudgeSettings)
     given = work.read("test", PROBLEMS, Problem)
-    pool = SamplePool.of(work.stage.inputs["samples"])
-    sampled, hidden = _sampled(work.stage, pool, given)
-    sampled_records: dict[str, Any] = {
-        "oracle_plans": work.read("oracle", PLANS, Plan),
-        "student_plans": sampled.plans,
-        "programs": sampled.programs,
-        "verdicts": [*sampled.verdicts, *hidden],
-        "sampling": pool.settings,
-    }
-    plans = work.read("plans", PLANS, Plan)
-    shown = [shown_among_hidden(problem) for problem in given]
+    pools = _pools(work.stage)
+    sampling = pools["samples"].settings
+    oracle_plans, forward_plans = (work.read(name, PLANS, Plan) for name in ("oracle", "forward"))
+    repeats = takewhile(lambda repeat: role("samples", repeat=repeat) in pools, count())
+    seeds = [_student_samples(work.stage, pools, given, repeat) for repeat in repeats]
+    first = seeds[0].with_plans
     try:
         made, solve_rates = reports.build(
             given,
-            plans=plans,
+            plans=work.read("plans", PLANS, Plan),
+            oracle_plans=oracle_plans,
+            forward_plans=forward_plans,
+            seeds=seeds,
+            sampling=sampling,
             report=work.stage.settings.report,
-            shown_hidden_tests=shown,
-            shown_left_out=_shown_left_out(work.stage),
+            shown_hidden_tests=[shown_among_hidden(problem) for problem in given],
+            shown_left_out=judging.hidden_without_examples,
             plan_requests=_plan_requests(work.stage),
+            code_only_steps=_code_only_steps(work.stage),
             ceiling=_ceiling(work.stage),
-            **sampled_records,
         )
-        page = problem_page.render(given, final=work.stage.settings.report.final, **sampled_records)
+        page = problem_page.render(
+            given,
+            oracle_plans=oracle_plans,
+            forward_plans=forward_plans,
+            student_plans=first.plans,
+            programs=first.programs,
+            verdicts=first.verdicts,
+            sampling=sampling,
+            final=work.stage.settings.report.final,
+        )
     except IncompleteSamplesError as error:
-        raise IncompleteSamplesError(f"{error}; delete the folder {pool.folder} and run the same command") from error
+        folders = " or ".join(dict.fromkeys(str(pool.folder) for pool in pools.values()))
+        raise IncompleteSamplesError(f"{error}; delete the folder {folders} and run the same command") from error
     reports.write(made, work.folder)
     as_judged = [with_comparator(problem, judging.comparator) for problem in given]
-    rates.write(rates.collect(as_judged, solve_rates, pool.settings, flatten(judging.identity())), work.folder)
+    rates.write(rates.collect(as_judged, solve_rates, sampling, flatten(judging.identity())), work.folder)
     lineage.write(lineage.Lineage.of(work.stage), work.folder)
     write_text(work.folder / "problems.html", page)
     return StageResult(accounts={"problems": Account(len(given), made.problems)}, metrics=made.metrics())
 
 
-def _shown_left_out(stage: Stage) -> bool:
-    judging = stage.inputs["verdicts"].settings
-    assert isinstance(judging, JudgeSettings)
-    return judging.hidden_without_examples
-
-
 def _plan_requests(stage: Stage) -> dict[str, Account]:
-    """What became of the plan requests of the student's plans and of the oracle's, by role."""
-    results = {role: stage.inputs[role].done() for role in ("plans", "oracle") if role in stage.inputs}
+    """What became of the plan requests, by role."""
+    results = {role: stage.inputs[role].done() for role in DISTILLED if role in stage.inputs}
     return {
         role: result.accounts[REQUESTS] for role, result in results.items() if result and REQUESTS in result.accounts
     }
@@ -113,15 +123,40 @@ def _ceiling(stage: Stage) -> DirectCeiling | None:
     return DirectCeiling(words, with_examples, source.show_examples)
 
 
-def _sampled(stage: Stage, pool: SamplePool, given: list[Problem]) -> tuple[Samples, list[Verdict]]:
-    verdicts = VerdictPool.of(stage.inputs["verdicts"])
-    sampled, hidden = Samples(), list[Verdict]()
-    for block in range(len(blocks(given))):
-        of_block = pool.read(block)
-        for whole, part in zip(vars(sampled).values(), vars(of_block).values(), strict=True):
-            whole.extend(part)
-        hidden += verdicts.read(block, of_block.programs)
-    return sampled, hidden
+def _pools(stage: Stage) -> dict[str, SamplePool]:
+    """The pools of the students' samples, by role."""
+    return {name: SamplePool.of(source) for name, source in stage.inputs.items() if source.name == "sample"}
+
+
+def _student_samples(
+    stage: Stage, pools: Mapping[str, SamplePool], given: Sequence[Problem], repeat: int
+) -> StudentSamples:
+    """What the students of a repeat were sampled, with all verdicts."""
+    from codeplan.evaluation.student_samples import StudentSamples
+
+    def samples(code_only: str = "") -> Samples:
+        verdicts = VerdictPool.of(stage.inputs[role("verdicts", code_only, repeat)])
+        found = Samples()
+        for block in range(len(blocks(given))):
+            sampled = pools[role("samples", code_only, repeat)].read(block)
+            found.plans.extend(sampled.plans)
+            found.programs.extend(sampled.programs)
+            found.verdicts.extend([*sampled.verdicts, *verdicts.read(block, sampled.programs)])
+        return found
+
+    return StudentSamples(
+        samples(), {same: samples(same) for same in CODE_ONLY if role("samples", same, repeat) in pools}
+    )
+
+
+def _code_only_steps(stage: Stage) -> dict[CodeOnly, int]:
+    """Optimizer steps of the students that learned from code alone."""
+    trained = {
+        same: stage.inputs[role("samples", same)].inputs["student"].settings
+        for same in CODE_ONLY
+        if role("samples", same) in stage.inputs
+    }
+    return {same: found.training.steps for same, found in trained.items() if isinstance(found, FinetuneSettings)}
 
 
 def show(stage: Stage, run: Run, console: Console) -> None:
@@ -139,7 +174,10 @@ def show(stage: Stage, run: Run, console: Console) -> None:
     student, test = stage.inputs["samples"].inputs["student"], stage.inputs["test"]
     # MLflow's comparison of runs begins with the first metric.
     metrics = dict(sorted(made.metrics().items(), key=lambda metric: metric[0] != FIRST))
-    run.scores(metrics, student.fingerprint, (lineage.data_set(test)[0], test.fingerprint[:32]))
+    if made.seeds > 1:
+        run.metrics(metrics)  # means over students, and scores of none of them
+    else:
+        run.scores(metrics, student.fingerprint, (lineage.data_set(test)[0], test.fingerprint[:32]))
     run.curve(made.curves())
     run.describe(_description(made, run))
     for path in sorted(path for path in stage.folder.iterdir() if path.suffix in FILES):

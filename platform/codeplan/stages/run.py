@@ -44,7 +44,10 @@ class Observer:
         """The stage waits for resources of the cluster, and for which; an empty text: it waits no longer."""
 
     def report(self, metrics: Mapping[str, float]) -> None:
-        """The training workers reported; ``step`` is among the metrics. Called in a thread of its own."""
+        """The training workers of the first student reported; ``step`` is among the metrics.
+
+        Called in a thread of its own.
+        """
 
     def stop_requested(self) -> bool:
         """Whether the run should stop where it can be resumed."""

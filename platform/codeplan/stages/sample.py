@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from codeplan import problems
 from codeplan.config import ExecutionConfig, JudgingConfig, ReportConfig, SamplingConfig, TrainingConfig
+from codeplan.inference.plan_sampling import TeacherPlans
 from codeplan.inference.sample_pool import SamplePool
 from codeplan.inference.settings import SampleSettings
 from codeplan.pool import BlockMarkers, blocks
@@ -16,15 +17,30 @@ VERSION = 6
 
 
 def settings(
-    sampling: SamplingConfig, judging: JudgingConfig, report: ReportConfig, training: TrainingConfig
+    sampling: SamplingConfig,
+    judging: JudgingConfig,
+    report: ReportConfig,
+    training: TrainingConfig,
+    *,
+    code_only: bool = False,
 ) -> SampleSettings:
     """How many samples, and how they are chosen from.
+
+    Args:
+        sampling: the section.
+        judging: how the example tests judge.
+        report: which plan counts there are.
+        training: of the student that learns from plans.
+        code_only: whether the student learns from code alone.
 
     Raises:
         StageError: the student is not trained on a task that sampling needs.
     """
+    made = SampleSettings.of(sampling, judging, report)
+    if code_only:
+        return made.code_only()
     require_tasks(training)
-    return SampleSettings.of(sampling, judging, report)
+    return made
 
 
 def require_tasks(training: TrainingConfig) -> None:
@@ -56,7 +72,9 @@ def run(work: StageRun) -> StageResult:
         problems.with_comparator(problem, samples.settings.comparator)
         for problem in work.read("test", PROBLEMS, Problem)
     ]
-    oracle = {plan.problem_id: plan for plan in work.read("oracle", PLANS, Plan)}
+    oracle, forward = (
+        {plan.problem_id: plan for plan in work.read(role, PLANS, Plan)} for role in ("oracle", "forward")
+    )
     markers = BlockMarkers.of(work.stage)
     in_blocks = blocks(given)
     missing = markers.missing(len(in_blocks))
@@ -75,7 +93,7 @@ def run(work: StageRun) -> StageResult:
         try:
             model = work.stage.inputs["student"].folder / "student"
             sampling = Sampling(model.resolve(), samples, markers, judges, work.execution, work.watch)
-            sample_all(given, oracle, sampling, advance)
+            sample_all(given, TeacherPlans(oracle, forward), sampling, advance)
         finally:
             judges.stop()
     return _result(work, samples, markers, len(in_blocks))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MAX_NAME = 100
 """Characters of a sweep's name, which is that of a folder."""
-_SEEDS = ("training.seed", "sampling.seed")
+_SEEDS = ("student.seed", "training.seed", "sampling.seed")
 """Keys that repeats raise."""
 _MAKING = ("training", "sampling")
 """Sections that decide which numbers a trial makes."""
@@ -32,8 +32,11 @@ def check(sweep: Sweep) -> None:
     space.check(sweep.settings, sweep.base)
     if sweep.settings.repeats > 1:
         _require_fixed_seeds(sweep)
-    for point in sweep.points:
-        sweep.config_of(point)
+    if any(config.repeats > 1 for config in (sweep.config, *map(sweep.config_of, sweep.points))):
+        raise SweepError(
+            "repeats trains several students in one run; a sweep does that for each of its points with sweep.repeats: "
+            "leave repeats out, or set it to 1"
+        )
     if not sweep.learns:
         _require_every_axis(sweep)
     _require_numbers(sweep)

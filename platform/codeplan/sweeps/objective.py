@@ -9,6 +9,7 @@ from typing import Literal
 from codeplan.config import TASKS, Config, SweepConfig, Task
 from codeplan.config.sweep import ARMS
 from codeplan.errors import UserError
+from codeplan.evaluation.code_only import ARMS as CODE_ONLY_ARMS
 from codeplan.evaluation.plan_quality import PlanQuality
 
 Direction = Literal["maximize", "minimize"]
@@ -81,15 +82,31 @@ def require_made(compared: Objective, config: Config, point: str) -> None:
     Raises:
         SweepError: it makes none; the message names the key.
     """
-    missing = ""
-    if "pass_at_1.oracle.all" in compared.metrics and not config.sampling.oracle:
-        missing = "sampling.oracle is false"
-    elif compared.name in LOSSES and not config.training.validation_examples:
-        missing = "training.validation_examples is 0"
-    elif compared.name in LOSSES and not config.training.mixing.get(_task(compared), 0):
-        missing = f"training.mixing has no {_task(compared)}"
+    reasons = (_why_no_arm(metric, config) for metric in compared.metrics)
+    missing = next(filter(None, reasons), "") or _why_no_loss(compared, config)
     if missing:
         raise SweepError(f"there is no {compared.name} for {point or 'the configuration'}, as {missing}")
+
+
+def _why_no_arm(metric: str, config: Config) -> str:
+    """Why the configuration has no such arm; empty where it has, or where the metric is not an arm's."""
+    arm = metric.removeprefix("pass_at_1.").removesuffix(".all")
+    if not config.sampling.control and (arm == "plan_after_trial" or arm.endswith("control")):
+        return "sampling.control is false"
+    if not config.sampling.oracle and arm in {"oracle", "foreign"}:
+        return "sampling.oracle is false"
+    if arm in {"foreign", "teacher_plan"} and not getattr(config.sampling, arm):
+        return f"sampling.{arm} is false"
+    same = next((same for same, arms in CODE_ONLY_ARMS.items() if arm in arms), None)
+    return f"baselines.code_only does not list {same}" if same and same not in config.baselines.code_only else ""
+
+
+def _why_no_loss(compared: Objective, config: Config) -> str:
+    if compared.name not in LOSSES:
+        return ""
+    if not config.training.validation_examples:
+        return "training.validation_examples is 0"
+    return "" if config.training.mixing.get(_task(compared), 0) else f"training.mixing has no {_task(compared)}"
 
 
 def _task(compared: Objective) -> Task:

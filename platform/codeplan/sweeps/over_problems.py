@@ -13,12 +13,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from codeplan.config import ReportConfig
 from codeplan.evaluation.arms import ArmName
-from codeplan.evaluation.conclusions import WORDINGS, PoolSizes, conclude_over_seeds
+from codeplan.evaluation.conclusions import PoolSizes, conclude_over_seeds
 from codeplan.evaluation.estimators import Estimate, paired_difference, wilson
 from codeplan.evaluation.over_seeds import SeedsEstimate, difference_over_seeds
 from codeplan.evaluation.rates import Rates, RatesError, read
 from codeplan.evaluation.report import REPORT
 from codeplan.evaluation.results import Report
+from codeplan.evaluation.wordings import WORDINGS
 from codeplan.sweeps.spread import Spread
 from codeplan.sweeps.trials import Trial
 

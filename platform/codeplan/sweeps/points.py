@@ -45,10 +45,7 @@ class Point:
         plain = copy.deepcopy(dict(base))
         for key, value in self.values.items():
             place(plain, key, value)
-        for section in ("training", "sampling"):
-            settings = plain.setdefault(section, {})
-            settings["seed"] = settings.get("seed", 0) + repeat
-        return parse(plain, where=f"sweep point {self.label()}")
+        return parse(plain, where=f"sweep point {self.label()}").of_repeat(repeat)
 
     def numbers(self, sweep: SweepConfig) -> dict[str, float]:
         """The values as numbers, by axis, for charts: numbers as they are, parts of a mixing ratio by task, and the

@@ -18,6 +18,7 @@ from codeplan.config import Config, SweepConfig
 from codeplan.errors import StopRequested, UserError, explain, one_line
 from codeplan.stage import Stage, StageResult
 from codeplan.stages import Observer
+from codeplan.stages.roles import is_first
 from codeplan.sweeps.objective import objectives
 from codeplan.sweeps.points import Point
 from codeplan.sweeps.trials import OVER, Trial, TrialFolder, TrialStage, TrialState
@@ -221,9 +222,12 @@ class Recorder(Observer):
         self._keep(waits=text)
 
     def stage_finished(self, stage: Stage, result: StageResult, seconds: float, *, computed: bool) -> None:
-        """Keep the stage's numbers; the oracle's do not hide those of the plans for training."""
+        """Keep the stage's numbers; those of plans for test problems do not hide those for training, nor those of other
+        students the first one's.
+        """
         done = TrialStage(stage.name, stage.fingerprint, computed, seconds)
-        metrics = self.trial.metrics if stage.role == "oracle" else {**self.trial.metrics, **result.metrics}
+        hidden = stage.role in {"oracle", "forward"} or not is_first(stage.role)
+        metrics = self.trial.metrics if hidden else {**self.trial.metrics, **result.metrics}
         report = stage.folder.relative_to(stage.home).as_posix() if stage.name == "report" else self.trial.report
         self._keep(stages={**self.trial.stages, stage.role: done}, metrics=metrics, report=report)
 

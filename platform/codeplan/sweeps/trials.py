@@ -42,7 +42,7 @@ class Trial:
 
     Attributes:
         values: the point's values by axis.
-        repeat: which repeat of the point, from 0; it is added to the seeds of training and sampling.
+        repeat: which repeat of the point, from 0; it is added to the seeds of student, training and sampling.
         label: the point's values in a few characters.
         state: ``stopped`` is ended early by the scheduler, ``interrupted`` by a signal.
         error: why it failed; else empty.

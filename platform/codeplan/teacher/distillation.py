@@ -21,6 +21,7 @@ from codeplan.teacher.cached_teacher import REJECTION_LIMIT, CachedTeacher, Repl
 from codeplan.teacher.configured_endpoint import endpoint_of, host_of
 from codeplan.teacher.plan_collection import Distilled, RequestCounts, collect_plans
 from codeplan.teacher.plan_requests import build_plan_requests
+from codeplan.teacher.prompts import reads_solution
 from codeplan.teacher.replies import Replies
 from codeplan.teacher.requests import TeacherRequest
 from codeplan.teacher.sampling_settings import Adaptation
@@ -86,7 +87,7 @@ def distill(
                 if on_reply is not None and reply.started:
                     on_reply(distinct[reply.key], reply)
                 _ensure_cached(distinct[reply.key], reply, cache)
-    return collect_plans(plan_requests, replies.by_key, teacher, execution, _without_solution(problems))
+    return collect_plans(plan_requests, replies.by_key, teacher, execution, _without_solution(problems, teacher))
 
 
 def _cached(requests: Iterable[TeacherRequest], cache: AnswerCache) -> Iterator[Reply]:
@@ -101,7 +102,9 @@ def _ensure_cached(request: TeacherRequest, reply: Reply, cache: AnswerCache) ->
         cache.put(request, reply.answer)
 
 
-def _without_solution(problems: Sequence[Problem]) -> int:
+def _without_solution(problems: Sequence[Problem], teacher: TeacherConfig) -> int:
+    if not reads_solution(teacher.prompt):
+        return 0
     return sum(not any(solution.strip() for solution in problem.solutions) for problem in problems)
 
 

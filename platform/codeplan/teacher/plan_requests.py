@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from codeplan.config import TeacherConfig
 from codeplan.records import Plan, Problem
 from codeplan.teacher.plans import clean_plan, leakage
-from codeplan.teacher.prompts import render
+from codeplan.teacher.prompts import reads_solution, render
 from codeplan.teacher.reasoning import only_closes_reasoning, strip_reasoning
 from codeplan.teacher.requests import Answer, TeacherRequest
 
@@ -80,6 +80,8 @@ def max_tokens_setting(value: int | None) -> str:
 def build_plan_requests(problems: Sequence[Problem], teacher: TeacherConfig, host: str) -> list[PlanRequest]:
     """All requests of a distillation, in the problems' order, then by solution, then by sample.
 
+    A prompt that reads no solution has one plan per problem and sample, with solution_index -1.
+
     Each sample has a seed of its own, so that an endpoint that honours seeds does not write the same plan again.
 
     Args:
@@ -106,7 +108,16 @@ def build_plan_requests(problems: Sequence[Problem], teacher: TeacherConfig, hos
             ),
         )
         for problem in problems
-        for index, solution in enumerate(problem.solutions[: teacher.solutions_per_problem])
-        if solution.strip()
+        for index, solution in _explained(problem, teacher)
         for sample in range(teacher.plans_per_solution)
     ]
+
+
+def _explained(problem: Problem, teacher: TeacherConfig) -> Iterator[tuple[int, str]]:
+    """The solutions of a problem that get plans, with their indices."""
+    if not reads_solution(teacher.prompt):
+        yield -1, ""
+        return
+    for index, solution in enumerate(problem.solutions[: teacher.solutions_per_problem]):
+        if solution.strip():
+            yield index, solution

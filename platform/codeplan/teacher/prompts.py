@@ -35,12 +35,17 @@ class Prompt:
     Attributes:
         system: the system message.
         exemplars: questions with their solutions and plans.
-        template: the user message; ``{question}`` and ``{solution}`` are filled in.
+        template: the user message; ``{question}`` and, where it is to be read, ``{solution}`` are filled in.
     """
 
     system: str
     exemplars: tuple[tuple[str, str, str], ...]
     template: str
+
+    @property
+    def reads_solution(self) -> bool:
+        """Whether the plan is reasoned back from a solution; else it is made from the question alone."""
+        return "{solution}" in self.template
 
     def messages(self, question: str, solution: str) -> list[Message]:
         """The conversation for one problem and one of its solutions."""
@@ -88,17 +93,42 @@ without a division.
     ),
 )
 
+# The same form of plan, by someone who has to find the solution first.
+_FORWARD = Prompt(
+    system=(
+        "You are an experienced programmer who plans how to solve a programming problem. You are given the problem "
+        "alone. Find a correct and fast enough solution, and write the plan that a less experienced programmer can "
+        "turn into a program."
+    ),
+    exemplars=_BACKWARD.exemplars,
+    template=(
+        "Problem:\n{question}\n\n"
+        "Write the plan for a solution, step by step: numbered steps, one sentence each, at most 12. Say what is read, "
+        "what is worked out and how, and what is printed or returned; name the data structures, the formulas and the "
+        "special cases that matter. Write plain English: no code, nothing before or after the steps."
+    ),
+)
+
 PROMPTS: dict[str, Prompt] = {"backward": _BACKWARD}
+"""Those that ``teacher.prompt`` can name: the student learns from plans behind solutions."""
+
+FORWARD = "forward"
+"""Name of the prompt for a plan from the question alone."""
+
+
+def reads_solution(name: str) -> bool:
+    """Whether a prompt asks for the plan behind a solution, and not for one from the question alone."""
+    return _prompt(name).reads_solution
 
 
 def render(name: str, problem: Problem, solution: str) -> list[Message]:
-    """The messages that ask for the plan behind one solution of a problem.
+    """The messages that ask for a plan for a problem: the plan behind a solution, where the prompt reads one.
 
     Raises:
-        PromptError: there is no such prompt, or the solution is empty.
+        PromptError: there is no such prompt, or the solution that it reads is empty.
     """
     prompt = _prompt(name)
-    if not solution.strip():
+    if prompt.reads_solution and not solution.strip():
         raise PromptError(f"problem {problem.problem_id}: an empty solution has no plan; leave it out of the data")
     question = problem.question
     if len(question) > MAX_QUESTION_CHARACTERS:
@@ -117,6 +147,16 @@ def prompt_version(name: str) -> str:
     return hashlib.sha256(canonical([messages, MAX_QUESTION_CHARACTERS]).encode()).hexdigest()
 
 
+def require_prompt(name: str) -> None:
+    """Check that ``teacher.prompt`` can have this value.
+
+    Raises:
+        PromptError: names those that there are.
+    """
+    if name not in PROMPTS:
+        raise PromptError(f"teacher.prompt: unknown prompt {name!r}; available: {', '.join(sorted(PROMPTS))}")
+
+
 def solution_in(text: str) -> str | None:
     """The solution between the markers of a rendered prompt; None where there is none."""
     _, found, rest = text.partition(f"{SOLUTION_START}\n")
@@ -125,6 +165,7 @@ def solution_in(text: str) -> str | None:
 
 
 def _prompt(name: str) -> Prompt:
-    if name not in PROMPTS:
-        raise PromptError(f"teacher.prompt: unknown prompt {name!r}; available: {', '.join(sorted(PROMPTS))}")
+    if name == FORWARD:
+        return _FORWARD
+    require_prompt(name)
     return PROMPTS[name]
