@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from codeplan.evaluation.figures import canvas, legend_below, save
-from codeplan.sweeps import figure_data, parallel
+from codeplan.sweeps import claims_map, figure_data, parallel
 from codeplan.sweeps.figure_data import Mark
 from codeplan.sweeps.importance import Importance
 from codeplan.sweeps.objective import Objective
@@ -33,6 +33,8 @@ def figures(summary: Summary, found: Importance) -> dict[str, tuple[str, Draw]]:
     """Caption and drawing function of each figure that this sweep has, by name; all of the first objective."""
     objective = summary.objective
     drawn: dict[str, tuple[str, Draw]] = {}
+    if claims := claims_map.claims_map(summary):
+        drawn["claims"] = claims_map.caption(claims), lambda path: claims_map.draw(claims, path)
     if maps := figure_data.heat_maps(summary, objective):
         first = maps[0]
         caption = f"{title(objective)} by {first.x.axis.name} and {first.y.axis.name} ({first.which})"
