@@ -8,11 +8,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import norm, t
+from scipy.stats import bootstrap, norm, t
 
 from codeplan.evaluation.conclusions import PoolSizes, conclude_over_seeds, direction
 from codeplan.evaluation.estimators import Estimate
-from codeplan.evaluation.over_seeds import SeedsEstimate, crossed_interval, difference_over_seeds, expanded, t_interval
+from codeplan.evaluation.over_seeds import (
+    SeedsEstimate,
+    crossed_interval,
+    difference_over_seeds,
+    expanded,
+    ratio_over_seeds,
+    t_interval,
+)
 
 Matrix = list[list[float]]
 
@@ -153,3 +160,45 @@ def difference(mean: float, below: float, above: float | None = None) -> Estimat
 
 def said(found: SeedsEstimate) -> str:
     return conclude_over_seeds("codeplan", "control", 6, found, PoolSizes(12, 19))
+
+
+SIDE = st.lists(st.lists(st.floats(0.1, 1.0), min_size=6, max_size=6), min_size=1, max_size=4)
+
+
+@settings(max_examples=40, deadline=None)
+@given(SIDE, st.floats(0.2, 5.0))
+def test_a_ratio_scales_with_its_sides(side: Matrix, factor: float) -> None:
+    same = ratio_over_seeds(side, side, 200, seed=0)
+    assert (same.mean, same.low, same.high) == pytest.approx((1.0, 1.0, 1.0))
+    scaled = ratio_over_seeds(side, [[factor * value for value in row] for row in side], 200, seed=0)
+    assert (scaled.mean, scaled.low, scaled.high) == pytest.approx((1 / factor,) * 3)
+
+
+def test_a_ratio_of_one_seed_has_the_percentile_interval_over_problems() -> None:
+    rng = np.random.default_rng(3)
+    a, b = (rng.random(80) < share for share in (0.6, 0.3))
+    found = ratio_over_seeds([a.astype(float).tolist()], [b.astype(float).tolist()], 8000, seed=0)
+    expected = bootstrap(
+        (a, b),
+        lambda x, y, axis: x.mean(axis=axis) / y.mean(axis=axis),
+        paired=True,
+        vectorized=True,
+        n_resamples=8000,
+        method="percentile",
+        rng=np.random.default_rng(1),
+    ).confidence_interval
+    assert found.mean == pytest.approx(a.mean() / b.mean())
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=0.05)
+
+
+def test_seeds_that_differ_widen_a_ratio() -> None:
+    a = [[share] * 40 for share in (0.2, 0.4, 0.8)]
+    found = ratio_over_seeds(a, [[0.2] * 40] * 3, 200, seed=0)
+    logarithms = np.log([1.0, 2.0, 4.0])
+    half = t.ppf(0.975, 2) * logarithms.std(ddof=1) / np.sqrt(3)
+    assert (found.low, found.high) == pytest.approx(tuple(np.exp([logarithms.mean() - half, logarithms.mean() + half])))
+
+
+def test_a_ratio_to_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="above 0 for every seed"):
+        ratio_over_seeds([[1.0, 0.0], [1.0, 0.0]], [[1.0, 0.0], [0.0, 0.0]], 100, seed=0)

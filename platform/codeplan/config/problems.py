@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from codeplan.config.base import Address, FilePath, Settings
+from codeplan.config.base import AddedLater, Address, FilePath, Settings
 
 
 class MiniAppsSource(Settings):
@@ -22,26 +22,18 @@ class MiniAppsSource(Settings):
     """Seed of the generator; the same seed gives the same bytes on every machine."""
     inversion: float = Field(default=0.5, ge=0.0, le=1.0)
     """Fraction of questions that name their operations out of order, which widens the gap between question and code."""
-    vague: float = Field(default=0.0, ge=0.0, le=1.0)
+    vague: Annotated[float, AddedLater()] = Field(default=0.0, ge=0.0, le=1.0)
     """Probability, per step, that the question names only its aim ("keep some of them"), which several operations
     serve: the question leaves a choice that a plan decides. See `codeplan.problems.miniapps.aims`."""
-    goal: float = Field(default=0.0, ge=0.0, le=1.0)
+    goal: Annotated[float, AddedLater()] = Field(default=0.0, ge=0.0, le=1.0)
     """Probability that the question names no step, only what comes out and in how many steps."""
-    show_examples: bool = True
+    show_examples: Annotated[bool, AddedLater()] = True
     """Whether the question shows its example tests. Selection of plans runs them in any case; without them the question
     alone leaves open what ``vague`` and ``goal`` leave open, with them it can be guessed."""
-    held_out: Literal["compositions", "programs"] = "compositions"
+    held_out: Annotated[Literal["compositions", "programs"], AddedLater()] = "compositions"
     """What test problems have that no training problem has. ``compositions``: sequences of operations. ``programs``:
     only parameters; then the test problems are like those of training, with sequences of operations that it has too. A
     student trained with ``programs`` can be tested with both, as its training problems leave out both."""
-
-    def identity(self) -> dict[str, Any]:
-        """All keys, but for the dials that have their defaults: without them the problems are those of version 1."""
-        dials = {name for name in _DIALS if getattr(self, name) == type(self).model_fields[name].default}
-        return {name: value for name, value in super().identity().items() if name not in dials}
-
-
-_DIALS = ("vague", "goal", "show_examples", "held_out")
 
 
 class FileSource(Settings):

@@ -87,6 +87,42 @@ def difference_over_seeds(
     )
 
 
+def ratio_over_seeds(a: Sequence[Sequence[float]], b: Sequence[Sequence[float]], resamples: int, seed: int) -> Estimate:
+    """The ratio of the means of ``a`` and ``b`` over seeds and problems, with the wider of two 95 % intervals.
+
+    One is over problems: the percentile bootstrap of the ratio of the means over seeds. The other is over seeds:
+    Student's t interval of the logarithms of the seeds' ratios, which are closer to normal than the ratios; there is
+    none for one seed.
+
+    Args:
+        a: by seed, one value per problem, none negative; all seeds have the same problems in the same order.
+        b: the same of the other side.
+        resamples: of the bootstrap.
+        seed: of the resampling.
+
+    Raises:
+        ValueError: the sides or the seeds differ in length, there is nothing, or a seed's mean is 0 on a side: then a
+            ratio says nothing.
+    """
+    left, right = _matrix(a), _matrix(b)
+    if left.shape != right.shape:
+        raise ValueError(f"two sides of {left.shape} and {right.shape} seeds and problems cannot be compared")
+    by_seed = left.mean(axis=1), right.mean(axis=1)
+    if not all((means > 0).all() for means in by_seed):
+        raise ValueError("a ratio of means needs means above 0 for every seed")
+    ratio = float(left.mean() / right.mean())
+    problems = left.shape[1]
+    rng = np.random.default_rng(seed_of(f"ratio bootstrap/{seed}"))
+    drawn = rng.multinomial(problems, np.full(problems, 1 / problems), size=resamples)
+    above, below = drawn @ left.mean(axis=0), drawn @ right.mean(axis=0)
+    ratios = np.divide(above, below, out=np.full(resamples, math.inf), where=below > 0)
+    low, high = (float(np.quantile(ratios, end, method="inverted_cdf")) for end in (0.025, 0.975))
+    logarithms = t_interval(np.log(by_seed[0] / by_seed[1]).tolist())
+    if logarithms is not None:
+        low, high = min(low, math.exp(logarithms[0])), max(high, math.exp(logarithms[1]))
+    return Estimate(problems, ratio, low, high)
+
+
 def crossed_interval(values: Sequence[Sequence[float]] | Matrix, resamples: int, seed: int) -> Ends:
     """The 95 % percentile bootstrap interval of the mean over seeds and problems, both drawn with replacement.
 

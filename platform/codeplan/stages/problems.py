@@ -29,13 +29,16 @@ def run(work: StageRun) -> StageResult:
     records.write(work.folder / PROBLEMS, Problem, found.problems)
     rows = [columns(problem, "problem_id", "level", "question") for problem in found.problems[:TABLE_ROWS]]
     work.tracking.table(rows, "problems.json")
-    metrics = {
+    metrics: dict[str, float] = {
         "problems": len(found.problems),
         "problems.with_solutions": sum(bool(problem.solutions) for problem in found.problems),
         "problems.with_example_tests": sum(problem.example_tests is not None for problem in found.problems),
         "problems.with_hidden_tests": sum(problem.hidden_tests is not None for problem in found.problems),
     }
-    return StageResult(accounts={"problems": found.account}, metrics=metrics | _ceilings(_settings(work).source))
+    metrics |= (ceiling := _ceilings(_settings(work).source))
+    if ceiling:
+        work.note(f"questions leave steps open: a direct student solves at most {100 * ceiling[DIRECT_CEILING]:.1f} %")
+    return StageResult(accounts={"problems": found.account}, metrics=metrics)
 
 
 def _ceilings(source: Source) -> dict[str, float]:
