@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ from codeplan.config import ExecutionConfig, TrainingConfig
 from codeplan.errors import StopRequested, UserError
 from codeplan.files import atomic_write
 from codeplan.on_ray.train_metrics import TrainingMetrics
+from codeplan.on_ray.train_process import interrupt_handler_kept, polled_often
 from codeplan.on_ray.train_reports import ReportWriter, follow_reports
 from codeplan.records import Plan, Problem
 from codeplan.stage import Account
@@ -106,7 +105,8 @@ def finetune(  # noqa: PLR0917  # in the pipeline's order
         start_from = None
     metrics = TrainingMetrics(watch, training.steps, _resumes_from(folder, start_from))
     trainer = _trainer(prepared, training, execution, folder, start_from)
-    result = _fit_until_stopped(trainer, folder / _RUN, metrics.passing_on(on_report), should_stop)
+    with polled_often(execution.train_workers):
+        result = _fit_until_stopped(trainer, folder / _RUN, metrics.passing_on(on_report), should_stop)
     _keep_checkpoint(Path(result.checkpoint.path) if result.checkpoint else start_from, folder, training)
     encoding = prepared.encoding
     counts = {f"questions_shortened/{task}": float(count) for task, count in encoding.shortened.items()}
@@ -160,7 +160,7 @@ def _fit_until_stopped(
         if should_stop():
             stop_file.touch()
 
-    with _keep_interrupt_handler(), follow_reports(folder / _REPORTS, on_report, pass_on_stop):
+    with interrupt_handler_kept(), follow_reports(folder / _REPORTS, on_report, pass_on_stop):
         result = _fit(trainer)
     if STOPPED in result.return_value:
         raise StopRequested(f"training was stopped after {int(result.return_value['step'])} steps")
@@ -283,16 +283,3 @@ def _train_worker(given: dict[str, Any]) -> dict[str, float]:
         trained=Path(given["trained"]),
         start_from=Path(given["start_from"]) if given["start_from"] else None,
     )
-
-
-@contextmanager
-def _keep_interrupt_handler() -> Iterator[None]:
-    """Ray Train installs its own handler for Ctrl-C and leaves it installed when training is over."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
