@@ -208,6 +208,19 @@ def test_notes_name_the_limits_of_the_numbers(records: dict[str, Any]) -> None:
     assert "pass@1000 is left out: only 16 programs were sampled per problem" in notes
 
 
+def test_pass_at_k_of_codeplan_may_exceed_the_programs_without_plans(records: dict[str, Any]) -> None:
+    finals = [program for program in records["programs"] if (program.arm, program.phase) == ("codeplan", "final")]
+    more = [final.model_copy(update={"sample_index": index}) for final in finals for index in range(1, 31)]
+    given = as_given({**records, "programs": records["programs"] + more})
+    sampling = SAMPLING.model_copy(update={"finals": 30})
+    asked = ReportConfig(plan_counts=(1, 2), pass_k=(1, 30, 100), resamples=50)
+    made = build(**given, sampling=sampling, report=asked, shown_hidden_tests=[0] * 90)[0]
+    assert {(row.arm, row.k) for row in made.pass_at_k} == {("sampled", 1), ("codeplan", 1), ("codeplan", 30)}
+    notes = "\n".join(made.notes)
+    assert "pass@30, 100 is left out: only 16 programs were sampled per problem." in notes
+    assert "pass@100 of CodePLAN is left out: only 30 final programs were sampled from a plan" in notes
+
+
 @pytest.mark.parametrize("examples_shown", [True, False])
 def test_a_note_says_what_a_direct_student_can_solve_at_most(records: dict[str, Any], examples_shown: bool) -> None:
     shown, ceiling = [0] * len(records["problems"]), DirectCeiling(0.4123, 0.9, examples_shown)

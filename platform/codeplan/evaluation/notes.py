@@ -52,18 +52,17 @@ class GivenData:
 
 
 def notes(
-    seeds: Sequence[Sequence[JudgedProblem]], sampling: SampleSettings, excluded_k: Sequence[int], given: GivenData
+    seeds: Sequence[Sequence[JudgedProblem]], sampling: SampleSettings, pass_k: Sequence[int], given: GivenData
 ) -> tuple[str, ...]:
     """The notes that apply to a report.
 
     Args:
         seeds: by training seed, the test problems' programs; at least one problem.
         sampling: the settings that they were sampled with.
-        excluded_k: the k of pass@k that exceed the number of sampled programs.
+        pass_k: the k of pass@k that were asked for.
         given: what the records do not say.
     """
     shown_hidden_tests = given.shown_hidden_tests
-    size = PoolSizes.of(sampling).control
     judged_problems = seeds[0]
     total = len(judged_problems)
     programs = [program for of_seed in seeds for judged in of_seed for program in judged.programs]
@@ -91,14 +90,17 @@ def notes(
         ),
         f"{not_judged:,} of {len(programs):,} programs have no verdict on the hidden tests; "
         "they count as not solved.": not_judged,
-        f"pass@{', '.join(map(str, excluded_k))} is left out: only {size:,} programs were sampled per problem.": (
-            excluded_k
-        ),
         f"With only {total} problems nothing is concluded; at least {MIN_PROBLEMS} are needed.": total < MIN_PROBLEMS,
     }
     about_data = (note for note, applies in applicable.items() if applies)
     about_students = (*_repeats(len(seeds)), *_code_only(given.code_only_steps), *_ceiling(given.ceiling))
-    return (*_how_counted(sampling), *about_students, *about_data, *_missing_plans(given.plan_requests))
+    return (
+        *_how_counted(sampling),
+        *about_students,
+        *about_data,
+        *_pass_k_left_out(sampling, pass_k),
+        *_missing_plans(given.plan_requests),
+    )
 
 
 def _how_counted(sampling: SampleSettings) -> Iterator[str]:
@@ -133,6 +135,18 @@ def _how_counted(sampling: SampleSettings) -> Iterator[str]:
             "The value of each problem's best plan is biased upward where the same programs choose and score it; the "
             "cross-fitted value chooses by half of its trial programs and scores by the other half, over all splits."
         )
+
+
+def _pass_k_left_out(sampling: SampleSettings, pass_k: Sequence[int]) -> Iterator[str]:
+    """The k that exceed a pool's number of programs; there is nothing to say of a pool that was not asked for."""
+    pools = (
+        (sampling.controls, "", "programs were sampled per problem"),
+        (sampling.finals, " of CodePLAN", "final programs were sampled from a plan (sampling.finals)"),
+    )
+    for size, whose, sampled in pools:
+        left_out = [str(k) for k in pass_k if k > size]
+        if size and left_out:
+            yield f"pass@{', '.join(left_out)}{whose} is left out: only {size:,} {sampled}."
 
 
 def _ceiling(ceiling: DirectCeiling | None) -> Iterator[str]:

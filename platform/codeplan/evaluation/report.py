@@ -84,12 +84,11 @@ def _evaluate(
     given: GivenData,
 ) -> tuple[Report, list[SolveRates]]:
     size = sampling.budget(sampling.plans)
-    pass_k = [k for k in sorted(set(report.pass_k)) if 1 <= k <= size]
+    pass_k = sorted(set(report.pass_k))
     counts = report.counts(sampling.plans)
     by_seed = [students.rates(sampling, counts, pass_k, report.final) for students in seeds]
     rates = mean_over_seeds(by_seed)
     comparisons = compare_arms(by_seed, sampling.plans, report)
-    excluded_k = [k for k in report.pass_k if k not in pass_k] if sampling.control else []
     made = Report(
         problems=len(rates),
         plans=sampling.plans,
@@ -104,7 +103,7 @@ def _evaluate(
         outcomes=_outcomes(rates),
         quality=plan_quality([judged for students in seeds for judged in students.with_plans], plans, oracle_plans),
         conclusions=conclude(comparisons, PoolSizes.of(sampling)),
-        notes=notes([students.with_plans for students in seeds], sampling, excluded_k, given),
+        notes=notes([students.with_plans for students in seeds], sampling, pass_k, given),
         seeds=len(seeds),
     )
     return made, rates

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from codeplan.evaluation.results import Report
     from codeplan.evaluation.student_samples import StudentSamples
 
-VERSION = 5
+VERSION = 6
 FILES = {".png", ".md", ".html", ".json", ".csv"}
 """The kinds of files that go to MLflow."""
 DISTILLED = ("plans", "oracle", "forward")
