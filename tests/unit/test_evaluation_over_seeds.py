@@ -102,6 +102,25 @@ def test_several_seeds_conclude_from_the_widest_interval() -> None:
     assert said(few).endswith("only 4 of 100 problems distinguish them, too few to conclude anything.")
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.integers(2, 5), st.sampled_from([0.03, 0.1, 0.5]))
+def test_no_interval_ends_outside_the_widest(seed: int, seeds: int, share: float) -> None:
+    # Few problems differ, all in one direction: BCa over problems is skewed, and the percentiles over both are not.
+    rng = np.random.default_rng(seed)
+    values = (rng.random((1, 60)) < share) * (rng.random((seeds, 60)) < 0.95) * 1.0
+    found = difference_over_seeds(values.tolist(), [[0.0] * 60] * seeds, 200, seed=0)
+    assert found.over_seeds is not None
+    for low, high in (found.over_seeds, found.over_both, (found.over_problems.low, found.over_problems.high)):
+        assert found.widest.low <= low
+        assert high <= found.widest.high
+
+
+def test_an_end_at_zero_is_not_rounded_off_it() -> None:
+    # Thirds that add up to nothing: with rounding errors, an interval from 0 would exclude it.
+    values = [[0.1, 0.2, -0.3] * 10] * 3
+    assert all(end == round(end, 12) for end in crossed_interval(values, 200, seed=0))
+
+
 @pytest.mark.parametrize(
     ("a", "b", "message"),
     [

@@ -48,15 +48,17 @@ class SeedsEstimate:
 
     @property
     def widest(self) -> Estimate:
-        """The interval to conclude from: it spans that over both and that over seeds.
+        """The interval to conclude from: it spans all three.
 
-        Of two or three seeds, the resamples are so few that their quantiles can end short of the t interval. For one
-        seed it is the interval over problems, as nothing else is known.
+        Of two or three seeds, the resamples are so few that their quantiles can end short of the t interval; and where
+        the differences are skewed, the percentiles over both can end short of BCa over problems. For one seed it is the
+        interval over problems, as nothing else is known.
         """
         if self.over_seeds is None:
             return self.over_problems
-        lows, highs = zip(self.over_seeds, self.over_both, strict=True)
-        return Estimate(self.over_problems.n, self.over_problems.mean, min(lows), max(highs))
+        alone = self.over_problems
+        lows, highs = zip(self.over_seeds, self.over_both, (alone.low, alone.high), strict=True)
+        return Estimate(alone.n, alone.mean, min(lows), max(highs))
 
 
 def difference_over_seeds(
@@ -150,7 +152,8 @@ def crossed_interval(values: Sequence[Sequence[float]] | Matrix, resamples: int,
         of_seeds = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=size)
         of_problems = rng.multinomial(problems, np.full(problems, 1 / problems), size=size)
         means[start : start + size] = ((of_seeds @ matrix) * of_problems).sum(axis=1) / (seeds * problems)
-    low, high = np.quantile(means, (0.025, 0.975))
+    # Rounding must not move an end off zero.
+    low, high = np.round(np.quantile(means, (0.025, 0.975)), _DIGITS)
     return float(low), float(high)
 
 

@@ -100,7 +100,8 @@ def _intervals(having: Sequence[PointSummary], objective: Objective) -> str:
     if any(point.objectives[objective.name].both for point in having):
         both = (
             " The interval over both is that of the mean for other seeds and other problems: a hierarchical bootstrap "
-            "that draws seeds, and problems for all of them, and the t interval over seeds where that is wider."
+            "that draws seeds, and problems for all of them, or where they end farther out, the t interval over seeds "
+            "and that over problems."
         )
     return (
         f"The interval over problems is the 95 % interval of the mean over seeds for {shown} problems, which all "
