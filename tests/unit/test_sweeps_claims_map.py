@@ -12,7 +12,8 @@ from PIL import Image
 
 from codeplan.config import SweepConfig
 from codeplan.evaluation.estimators import Estimate
-from codeplan.sweeps.claims_map import COLORS, caption, cell, claims_map, draw
+from codeplan.evaluation.over_seeds import SeedsEstimate
+from codeplan.sweeps.claims_map import COLORS, Cell, caption, cell, claims_map, draw
 from codeplan.sweeps.space import points
 from codeplan.sweeps.spread import Spread
 from codeplan.sweeps.summary import Summary, summarize
@@ -34,6 +35,15 @@ def test_a_direction_is_claimed_exactly_where_the_interval_excludes_zero(mean: f
     assert (found.claim == "above") == (mean - down > 0)
     assert (found.claim == "below") == (mean + up < 0)
     assert found.ends == (mean - down, mean + up)
+
+
+def test_too_little_claims_nothing() -> None:
+    assert cell(Spread({0: 0.5}, Estimate(29, 0.5, 0.2, 0.8))) == Cell(0.5, (0.2, 0.8), "open")
+    for differing, claim in ((5, "open"), (6, "above")):
+        both = SeedsEstimate(3, Estimate(40, 0.2, 0.1, 0.3), (0.05, 0.4), (0.1, 0.3), differing)
+        found = cell(Spread({0: 0.1, 1: 0.2, 2: 0.3}, both.over_problems, both))
+        assert found is not None
+        assert (found.ends, found.claim) == ((0.05, 0.4), claim)
 
 
 def test_what_no_seed_has_is_no_cell() -> None:
@@ -62,7 +72,7 @@ def test_every_point_is_a_cell_and_the_interval_is_the_widest(sweep_example: Any
 def test_one_seed_is_said(sweep_example: Any) -> None:
     found = claims_map(summary_of(sweep_example, repeats=1))
     assert found is not None
-    assert caption(found).endswith("95 % intervals over problems, for one seed")
+    assert "95 % intervals over problems, for one seed, not corrected" in caption(found)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from codeplan.evaluation.conclusions import direction
 from codeplan.evaluation.figures import save
 from codeplan.sweeps.axes import bands, varying
 from codeplan.sweeps.figure_data import combination
@@ -23,6 +24,7 @@ from codeplan.sweeps.titles import interval, short, title
 Claim = Literal["above", "below", "open"]
 
 COLORS: Mapping[Claim, str] = {"above": "#9ecae1", "below": "#fdae6b", "open": "#e6e6e6"}
+_CLAIMS: Mapping[int, Claim] = {1: "above", -1: "below", 0: "open"}
 _MEANINGS: Mapping[Claim, str] = {"above": "more", "below": "less", "open": "cannot be told"}
 _MOST_ROWS, _MOST_COLUMNS, _MOST_PANELS = 24, 8, 4
 _CELL_WIDTH, _CELL_HEIGHT = 1.15, 0.62
@@ -58,12 +60,16 @@ class ClaimsMap:
 
 
 def cell(spread: Spread) -> Cell | None:
-    """What a difference claims: a direction only where its interval, over seeds and problems if known, excludes 0."""
-    ends = spread.widest or ((spread.problems.low, spread.problems.high) if spread.problems else None)
-    if not spread.n or ends is None:
+    """What a difference claims, by the rules of a report's sentences, but for the p-value.
+
+    A direction only where its interval, over seeds and problems if known, excludes 0, and there are enough problems;
+    on how many of them the arms differ is known for several seeds.
+    """
+    found = spread.both.widest if spread.both else spread.problems
+    if not spread.n or found is None:
         return None
-    low, high = ends
-    return Cell(spread.mean, ends, "above" if low > 0 else "below" if high < 0 else "open")
+    claimed = direction(found, spread.both.differing if spread.both else found.n)
+    return Cell(spread.mean, (found.low, found.high), _CLAIMS[claimed])
 
 
 def claims_map(summary: Summary) -> ClaimsMap | None:
@@ -88,15 +94,21 @@ def claims_map(summary: Summary) -> ClaimsMap | None:
             place = rows.index(combination(others, point))
             cells[place][x.of(point.point)] = cell(point.objectives[objective.name])
         panels[objective] = tuple(map(tuple, cells))
-    both = any(point.objectives[objective.name].both for objective in panels for point in summary.points)
-    over = "seeds and problems" if both else "problems, for one seed"
-    return ClaimsMap(x.labels, chosen.title, tuple(rows), panels, over)
+    return ClaimsMap(x.labels, chosen.title, tuple(rows), panels, _over(summary, panels))
+
+
+def _over(summary: Summary, shown: Collection[Objective]) -> str:
+    spreads = [point.objectives[objective.name] for objective in shown for point in summary.points]
+    seeds = {spread.both is not None for spread in spreads if spread.n}
+    if seeds == {True, False}:
+        return "seeds and problems, or over problems where a point has one seed"
+    return "seeds and problems" if seeds == {True} else "problems, for one seed"
 
 
 def caption(found: ClaimsMap) -> str:
     """What the map shows, in one sentence."""
     names = "; ".join(title(objective) for objective in found.panels)
-    return f"{names}: points with 95 % intervals over {found.over}"
+    return f"{names}: points with 95 % intervals over {found.over}, not corrected for the number of points"
 
 
 def draw(found: ClaimsMap, path: Path) -> None:
