@@ -238,5 +238,19 @@ def test_equal_questions_of_generated_problems_without_examples_are_no_fault(sho
     with ExitStack() as stack:
         context = CheckContext(parse(made), {}, set(), False, False, Console(file=io.StringIO()), stack, stack)
         same = miniapps.problem("train", 0, dials=Dials(goal=1.0, show_examples=show_examples))
-        context.problems = {"train": [same], "test": [same]}
+        context.problems = {"train": [same], "test": [same.model_copy(update={"problem_id": "miniapps/test/0-0"})]}
         assert bool(list(data._overlapping(context))) == show_examples
+
+
+@pytest.mark.parametrize("vague", [0.5, 1.0])
+def test_generated_test_problems_that_are_trained_on_are_named_however_they_are_worded(vague: float) -> None:
+    keys = {"reader": "miniapps", "split": "test", "show_examples": False}
+    made = {
+        "problems": {"train": {**keys, "count": 5, "vague": 0.5}, "test": {**keys, "count": 3, "vague": vague}},
+        "student": {"init": "scratch", "architecture": {"model_type": "t5"}},
+    }
+    with ExitStack() as stack:
+        context = CheckContext(parse(made), {}, set(), False, False, Console(file=io.StringIO()), stack, stack)
+        assert not [found for role in ("train", "test") for found in data._read(context, role)]
+        (found,) = data._overlapping(context)
+        assert "3 test problems are training problems, for example miniapps/test/0-0" in found.text

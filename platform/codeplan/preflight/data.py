@@ -115,7 +115,16 @@ def _overlapping(context: CheckContext) -> Iterator[Finding]:
     if context.fingerprint("train") and context.fingerprint("train") == context.fingerprint("test"):
         yield warning("train and test are the same problems: the student is tested on its training data")
         return
-    test = context.config.problems.test
+    train, test = context.config.problems.train, context.config.problems.test
+    if isinstance(train, MiniAppsSource) and isinstance(test, MiniAppsSource):
+        trained = {problem.problem_id for problem in context.problems["train"]}
+        if same := [problem.problem_id for problem in context.problems["test"] if problem.problem_id in trained]:
+            # However they are worded: what a generated problem is about depends on its name alone.
+            yield warning(
+                f"{len(same):,} test problems are training problems, for example {same[0]}",
+                "give problems.test another split or seed",
+            )
+            return
     if isinstance(test, MiniAppsSource) and not test.show_examples:
         return  # without its examples a question may be that of many problems, and what they do differs
     known = {_text_key(problem) for problem in context.problems["train"]}
