@@ -105,6 +105,7 @@ def test_impossible_training_settings_are_an_error(training: dict[str, object]) 
         ({"training": {"batch_size": 8, "micro_batch_size": 8}}, r"not divisible by execution\.train_workers = 2"),
         ({"sampling": {"plans": 3}, "report": {"plan_counts": [50]}}, r"plan_counts \[50\]"),
         ({"report": {"pass_k": [0]}}, r"report\.pass_k"),
+        ({"baselines": {"code_only": "steps"}}, r"code_only: Input should be a list, in brackets \(got 'steps'\)"),
     ],
 )
 def test_invalid_values_are_named_with_their_key(sections: dict[str, object], message: str) -> None:

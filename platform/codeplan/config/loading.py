@@ -136,6 +136,8 @@ def _explain(error: Any) -> str:
     message = one_line(error["msg"].removeprefix("Value error, "))
     if isinstance(error["input"], Settings | dict):
         return f"{key}: {message}" if key else message
+    if error["type"] == "tuple_type":
+        message = "Input should be a list, in brackets"
     if error["type"] == "string_type" and isinstance(error["input"], int | float):
         message += "; quote it"
     return f"{key}: {message} (got {one_line(repr(error['input']), 60)})"
