@@ -107,7 +107,7 @@ def specs(config: Config) -> dict[str, Spec]:
 def _students(config: Config) -> Iterator[_Student]:
     """The students of every repeat; first the one that learns from plans.
 
-    ``examples`` comes before ``steps``, whose training continues it under a constant schedule.
+    ``examples`` comes before ``steps``, whose training continues it under a constant schedule without warm-up.
     """
     for repeat in range(config.repeats):
         for code_only in (None, *sorted(config.baselines.code_only)):

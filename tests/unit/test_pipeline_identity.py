@@ -132,16 +132,20 @@ def test_other_students_leave_all_stages_of_the_first_one_as_they_are() -> None:
 
 
 def test_a_student_that_learns_from_code_alone_is_trained_as_the_first_one_but_for_the_mixture() -> None:
-    training = {"steps": 50, "mixing": {"code": 1, "plan": 1, "plan_code": 2}, "seed": 7}
+    training = {"steps": 50, "warmup_steps": 20, "mixing": {"code": 1, "plan": 1, "plan_code": 2}, "seed": 7}
     found = build(parse(plain(training=training, **CODE_ONLY)), "finetune")
     alone = build(parse(plain(training={**training, "mixing": {"code": 3}})), "finetune")
     assert found["student-code-steps"].fingerprint == alone["student"].fingerprint
-    shorter = build(parse(plain(training={**training, "mixing": {"code": 1}, "steps": 13})), "finetune")
-    assert found["student-code-examples"].fingerprint == shorter["student"].fingerprint, "a quarter of 50, rounded up"
+    quarter = {**training, "mixing": {"code": 1}, "steps": 13, "warmup_steps": 5}
+    shorter = build(parse(plain(training=quarter)), "finetune")
+    assert found["student-code-examples"].fingerprint == shorter["student"].fingerprint, "a quarter of all steps"
 
 
-def test_of_two_students_that_learn_from_code_alone_the_longer_training_continues_the_shorter(tmp_path: Path) -> None:
-    found = build(parse(plain(execution={"home": str(tmp_path)}, **CODE_ONLY)), "finetune")
+def test_of_two_students_that_learn_from_code_alone_without_warm_up_the_longer_training_continues_the_shorter(
+    tmp_path: Path,
+) -> None:
+    config = plain(execution={"home": str(tmp_path)}, training={"warmup_steps": 0}, **CODE_ONLY)
+    found = build(parse(config), "finetune")
     shorter, longer = found["student-code-examples"], found["student-code-steps"]
     with shorter.lock(pytest.fail) as folder:
         (folder / "checkpoint").mkdir()

@@ -114,7 +114,7 @@ def _how_counted(sampling: SampleSettings) -> Iterator[str]:
         )
         yield (
             f"The plans' best trial is chosen from {sizes.trials:,} programs; it is compared with the control, which "
-            "has the same number of sequences, and with as many programs without plans."
+            "has one sequence more, and with as many programs without plans."
         )
     else:
         yield (

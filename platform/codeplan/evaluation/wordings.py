@@ -74,9 +74,10 @@ WORDINGS: dict[tuple[ArmName, Compared], Wording] = {
         inconclusive="this does not show whether {student} gains anything by sampling and example tests alone",
     ),
     ("best_trial", "control"): Wording(
-        positive="the same number of sequences is worth more to {student} with plans than without",
-        negative="the same number of sequences is worth less to {student} with plans than without",
-        inconclusive="this does not show whether the same number of sequences is worth more to {student} with plans",
+        positive="about the same number of sequences is worth more to {student} with plans than without",
+        negative="about the same number of sequences is worth less to {student} with plans than without",
+        inconclusive="this does not show whether about the same number of sequences is worth more to {student} with "
+        "plans",
     ),
     ("best_trial", "equal_pool"): Wording(
         positive="chosen by the same rule from equally many, programs of {student} that follow plans are the better "

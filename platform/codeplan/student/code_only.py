@@ -14,13 +14,14 @@ def code_only_training(training: TrainingConfig, same: CodeOnly) -> TrainingConf
 
     Args:
         training: of the student that learns from plans.
-        same: ``steps``: as many optimizer steps. ``examples``: as many as the code task has there, rounded up.
+        same: ``steps``: as many optimizer steps. ``examples``: as many as the code task has there, rounded up, with a
+            warm-up that takes the same fraction of them.
 
     Raises:
         StudentError: as many examples are wanted, and the training has no code task.
     """
     parts = whole_ratio(training.mixing)
-    steps = training.steps
+    steps, warmup_steps = training.steps, training.warmup_steps
     if same == "examples":
         if "code" not in parts:
             raise StudentError(
@@ -28,4 +29,5 @@ def code_only_training(training: TrainingConfig, same: CodeOnly) -> TrainingConf
                 "is 0; set it above 0, or leave examples out"
             )
         steps = ceil(training.steps * parts["code"] / sum(parts.values()))
-    return training.model_copy(update={"mixing": {"code": 1.0}, "steps": steps})
+        warmup_steps = round(warmup_steps * parts["code"] / sum(parts.values()))
+    return training.model_copy(update={"mixing": {"code": 1.0}, "steps": steps, "warmup_steps": warmup_steps})

@@ -62,7 +62,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, span: Span = "word") 
 
 
 def _with_headings(texts: Iterable[str]) -> Iterator[str]:
-    # Every prompt has them, so that they should be a token each; counted once, they would be spelled letter by letter.
+    # Every prompt has them, so that they should be a token per word at most; counted once, they would be spelled out.
     for text in texts:
         yield text
         yield from HEADINGS
