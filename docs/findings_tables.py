@@ -1,23 +1,24 @@
 """Put the tables and the map of a sweep into docs/findings.md.
 
-    python docs/findings_tables.py HOME where_plans_pay
+    python docs/findings_tables.py jobs/configs/where_plans_pay.yaml runs
 
 Nothing of these is copied by hand: every number is read from the reports of the sweep's trials.
 """
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from codeplan.config.loading import load
 from codeplan.evaluation.arms import TITLES, ArmName
 from codeplan.evaluation.over_seeds import difference_over_seeds, ratio_over_seeds
 from codeplan.evaluation.rates import Rates, read
+from codeplan.sweeps.claims_map import claims_map, draw
+from codeplan.sweeps.summary import Summary, summarize
+from codeplan.sweeps.sweep import Sweep
 
 DOCS = Path(__file__).resolve().parent
 ARMS: tuple[ArmName, ...] = (
@@ -44,23 +45,24 @@ def mean(values: Sequence[Sequence[float]]) -> float:
     return sum(map(sum, values)) / sum(map(len, values))
 
 
-def rows(home: Path, summary: dict[str, Any]) -> list[tuple[str, int, list[Rates]]]:
+def rows(summary: Summary) -> list[tuple[str, int, list[Rates]]]:
     """The cells with the largest plan count: name of the benchmark, steps, and rates by seed."""
-    labels = summary["axes"]["problems"]
-    most = max(point["values"]["sampling.plans"] for point in summary["points"])
-    found, benchmarks = [], []
-    for point in summary["points"]:
-        if (benchmark := point["values"]["problems"]) not in benchmarks:
-            benchmarks.append(benchmark)
-        if point["values"]["sampling.plans"] == most:
-            rates = [read(home / trial["report"]) for trial in point["trials"] if trial["report"]]
-            found.append((labels[benchmarks.index(benchmark)], point["values"]["training.steps"], rates))
-    return found
+    benchmark = next(axis for axis in summary.axes if axis.key == "problems")
+    most = max(point.point.values["sampling.plans"] for point in summary.points)
+    return [
+        (
+            benchmark.label(point.point),
+            point.point.values["training.steps"],
+            [read(summary.home / trial.report) for trial in point.trials if trial.state == "done"],
+        )
+        for point in summary.points
+        if point.point.values["sampling.plans"] == most
+    ]
 
 
-def tables(home: Path, summary: dict[str, Any]) -> str:
+def tables(summary: Summary) -> str:
     """Problems solved by every arm, and the differences between them, in Markdown."""
-    cells = rows(home, summary)
+    cells = rows(summary)
     plans = cells[0][2][0].plan_counts[-1]
     named = [TITLES[arm] for arm in ARMS]
     lines = [f"| steps named | training steps | {' | '.join(named)} |", f"|---|---|{'---|' * len(ARMS)}"]
@@ -88,17 +90,19 @@ def tables(home: Path, summary: dict[str, Any]) -> str:
 
 def main() -> None:
     """Replace what stands between the page's markers, and the map."""
-    home, name = Path(sys.argv[1]), sys.argv[2]
-    folder = home / "sweeps" / name
-    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    config = load(Path(sys.argv[1]), [f"execution.home={sys.argv[2]}"])
+    sweep = Sweep.of(config)
+    summary = summarize(sweep.trials.all(), sweep.settings, sweep.base, name=sweep.name, home=sweep.home)
+    found = claims_map(summary)
+    assert found is not None
     page = DOCS / "findings.md"
     block = re.compile(r"(<!-- tables -->\n).*?(<!-- end of tables -->)", re.DOTALL)
-    made = tables(home, summary)
-    text, count = block.subn(lambda found: f"{found[1]}{made}\n{found[2]}", page.read_text(encoding="utf-8"))
+    made = tables(summary)
+    text, count = block.subn(lambda marked: f"{marked[1]}{made}\n{marked[2]}", page.read_text(encoding="utf-8"))
     if count != 1:
         sys.exit(f"{page} has no block between its two markers")
     page.write_text(text, encoding="utf-8")
-    shutil.copyfile(folder / "figures" / "claims.png", DOCS / "pictures" / "findings_map.png")
+    draw(found, DOCS / "pictures" / "findings_map.png")
 
 
 if __name__ == "__main__":
