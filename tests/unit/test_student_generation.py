@@ -219,7 +219,8 @@ def test_draws_stay_within_the_smallest_sufficient_set(
     row = torch.tensor([logits])
     token = int(sample_tokens(row, torch.tensor([uniform], dtype=torch.float64), temperature, top_p))
     probabilities = torch.softmax(row.double() / temperature, -1)[0]
-    likelier = float(probabilities[probabilities > probabilities[token]].sum())
+    # Logits that are one rounding apart are equal to the sampler, which computes in single precision.
+    likelier = float(probabilities[probabilities > probabilities[token] * (1 + 1e-5)].sum())
     assert likelier < top_p + 1e-6
 
 

@@ -75,7 +75,7 @@ def test_tags_of_a_configuration() -> None:
     assert tags.of_config(load(DEMO)) == {
         "dataset": "miniapps",
         "train_dataset": "miniapps",
-        "student": "t5 from scratch",
+        "student": "llama from scratch",
         "teacher": "offline-syntax-tree",
     }
 
