@@ -101,7 +101,8 @@ def test_repeats_differ_by_their_seeds_alone(home: Path) -> None:
     for trial in trials:
         (folder,) = (home / "stages" / "finetune").glob(f"{trial.stages['student'].fingerprint[:16]}")
         identities.append(json.loads((folder / "identity.json").read_text()))
-    assert [identity["settings"]["training"].pop("seed") for identity in identities] == [0, 1]
+    for section in ("student", "training"):
+        assert [identity["settings"][section].pop("seed") for identity in identities] == [0, 1]
     assert identities[0] == identities[1]
     assert trials[0].metrics["validation_loss/code"] != trials[1].metrics["validation_loss/code"]
 
