@@ -26,6 +26,7 @@ from codeplan.evaluation.report import build, load, write
 from codeplan.evaluation.results import Comparison, Report, ordered_levels
 from codeplan.evaluation.tables import as_csv, as_markdown, table
 from codeplan.evaluation.wordings import WORDINGS
+from codeplan.inference.samples import finals_per_plan
 from codeplan.records import Plan
 from codeplan.stage import Account
 from codeplan_sandbox import Outcome
@@ -209,10 +210,15 @@ def test_notes_name_the_limits_of_the_numbers(records: dict[str, Any]) -> None:
 
 
 def test_pass_at_k_of_codeplan_may_exceed_the_programs_without_plans(records: dict[str, Any]) -> None:
-    finals = [program for program in records["programs"] if (program.arm, program.phase) == ("codeplan", "final")]
-    more = [final.model_copy(update={"sample_index": index}) for final in finals for index in range(1, 31)]
-    given = as_given({**records, "programs": records["programs"] + more})
     sampling = SAMPLING.model_copy(update={"finals": 30})
+    needed = finals_per_plan(records["student_plans"], records["programs"], records["verdicts"], sampling)
+    more = [
+        program.model_copy(update={"sample_index": index})
+        for program in records["programs"]
+        if (program.arm, program.phase) == ("codeplan", "final")
+        for index in range(1, needed[program.problem_id][program.plan_index])
+    ]
+    given = as_given({**records, "programs": records["programs"] + more})
     asked = ReportConfig(plan_counts=(1, 2), pass_k=(1, 30, 100), resamples=50)
     made = build(**given, sampling=sampling, report=asked, shown_hidden_tests=[0] * 90)[0]
     assert {(row.arm, row.k) for row in made.pass_at_k} == {("sampled", 1), ("codeplan", 1), ("codeplan", 30)}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codeplan.inference.plan_sampling import TeacherPlans, foreign_plans, sample
-from codeplan.inference.samples import Samples, needs_examples, view
+from codeplan.inference.samples import Samples, needs_examples, pool_key, view
 from codeplan.inference.settings import SampleSettings
 from codeplan.records import Plan, Problem
 from codeplan.student.generation_request import Generation, GenerationRequest
@@ -204,6 +204,17 @@ def test_sampled_finals_are_beside_the_greedy_one_and_the_greedy_one_alone_is_ru
     assert {verdict.program_key for verdict in samples.verdicts} == keys
     greedy = {prog.key for prog in samples.programs if (prog.arm, prog.phase) == ("codeplan", "final")}
     assert greedy <= keys
+
+
+def test_programs_are_sampled_from_the_plans_alone_that_can_be_chosen_from_all() -> None:
+    settings = SETTINGS.model_copy(update={"finals": 2, "fewest_plans": 1})
+    samples = sampled(settings, Scripted())
+    finals = Counter(prog.plan_index for prog in samples.programs if (prog.arm, prog.phase) == ("codeplan", "final"))
+    from_all = sampled(settings.model_copy(update={"fewest_plans": settings.plans}), Scripted())
+    best = {prog.plan_index for prog in from_all.programs if (prog.arm, prog.phase) == ("codeplan", "final")}
+    assert set(finals) == set(range(settings.plans)) > best
+    assert {plan: count for plan, count in finals.items() if count == 3} == dict.fromkeys(best, 3)
+    assert view(samples, settings).programs == sorted(samples.programs, key=pool_key)
 
 
 @given(st.dictionaries(st.text(), st.sampled_from(["a", "b", "c"])))

@@ -27,8 +27,8 @@ class SamplingConfig(Settings):
     top_p: float = Field(default=0.95, gt=0.0, le=1.0)
     """Nucleus sampling threshold."""
     finals: int = Field(default=0, ge=0)
-    """Stage 3: programs sampled from each plan that can be chosen, beside its greedy one; pass@k of CodePLAN counts
-    them."""
+    """Stage 3: programs sampled from each plan that can be chosen from all plans, beside its greedy one; pass@k of
+    CodePLAN counts them."""
     control: Annotated[bool, AddedLater()] = True
     """Also sample as many programs without a plan as plan sampling costs sequences, for the equal-budget control and
     for plan after trial. Without them half of the sequences are saved, and nothing shows what plans add."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from codeplan.errors import UserError
 from codeplan.evaluation.estimators import selection_probability
+from codeplan.inference.samples import finals_of_scores
 from codeplan.inference.selection import Score, VerdictIndex, by_program, plan_score, program_score
 from codeplan.inference.settings import SampleSettings
 from codeplan.records import Arm, Phase, Plan, Problem, Program, Verdict
@@ -57,7 +58,8 @@ class JudgedProblem:
         plans: the student's plans, by ``sample_index``.
         trials: the trial programs, per plan.
         finals: the greedy final programs by plan index, for the plans that can be chosen with some plan count.
-        sampled_finals: the sampled final programs of the same plans; all empty where none were asked for.
+        sampled_finals: those sampled beside the greedy one, for the plans that can be chosen from all plans; all empty
+            where none were asked for.
         oracle: the programs from the teacher's plans for the problem's own solutions; empty without such a plan.
         foreign: the programs from the teacher's plan for another problem's solution; empty without such a plan.
         teacher_plan: the program from the teacher's plan for the question alone; empty without such a plan.
@@ -151,13 +153,14 @@ class _RecordIndex:
                 "teacher for its own solution"
             )
         forward = self._numbered(problem, "teacher_plan", "final", int(with_forward))
-        finals = self._finals(problem)
+        trials = self._trials(problem)
+        finals = self._finals(problem, trials)
         return JudgedProblem(
             problem=problem,
             direct=self._numbered(problem, "direct", "final", 1)[0],
             sampled=self._numbered(problem, "sampled", "trial", self.sampling.controls),
             plans=tuple(plans),
-            trials=self._trials(problem),
+            trials=trials,
             finals={plan: of_plan[0] for plan, of_plan in finals.items()},
             sampled_finals={plan: tuple(of_plan[1:]) for plan, of_plan in finals.items()},
             oracle=oracle,
@@ -175,14 +178,15 @@ class _RecordIndex:
             _expect(problem, f"trial programs of plan {index}", found, range(self.sampling.trials))
         return tuple(tuple(by_plan[index]) for index in range(self.sampling.own_plans))
 
-    def _finals(self, problem: Problem) -> dict[int, list[JudgedProgram]]:
+    def _finals(self, problem: Problem, trials: Sequence[Sequence[JudgedProgram]]) -> dict[int, list[JudgedProgram]]:
         """By plan index the greedy final program, then the sampled ones."""
         by_plan: defaultdict[int, list[JudgedProgram]] = defaultdict(list)
         for final in self._judged(problem, "codeplan", "final"):
             by_plan[final.program.plan_index].append(final)
+        needed = finals_of_scores([plan_score([trial.score for trial in of_plan]) for of_plan in trials], self.sampling)
         for index, finals in by_plan.items():
             found = [final.program.sample_index for final in finals]
-            _expect(problem, f"final programs of plan {index}", found, range(1 + self.sampling.finals))
+            _expect(problem, f"final programs of plan {index}", found, range(needed.get(index, 0)))
         return dict(by_plan)
 
     def _numbered(self, problem: Problem, arm: Arm, phase: Phase, expected: int) -> tuple[JudgedProgram, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from codeplan.inference.samples import Samples, as_record, needs_examples, pool_key, selectable_plans, view
+from codeplan.inference.samples import Samples, as_record, finals_per_plan, needs_examples, pool_key, view
 from codeplan.inference.settings import SampleSettings
 from codeplan.randomness import seed_of
 from codeplan.records import Arm, Phase, Plan, Problem, Program, Verdict
@@ -230,13 +230,12 @@ def _of_teacher(arm: Arm, problem: Problem, plan: Plan, settings: SampleSettings
 
 
 def _final_specs(problems: Mapping[str, Problem], samples: Samples, settings: SampleSettings) -> list[ProgramSpec]:
-    """Final programs for every plan that some plan count can choose: a greedy one, then sampled ones."""
-    chosen = selectable_plans(samples.plans, samples.programs, samples.verdicts, settings)
+    """The final programs of plans: a greedy one, then sampled ones."""
+    needed = finals_per_plan(samples.plans, samples.programs, samples.verdicts, settings)
     return [
         _with_plan(problems[plan.problem_id], plan, "final", index, settings)
         for plan in samples.plans
-        if plan.sample_index in chosen[plan.problem_id]
-        for index in range(1 + settings.finals)
+        for index in range(needed[plan.problem_id].get(plan.sample_index, 0))
     ]
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from codeplan.inference.selection import plan_scores, selectable
+from codeplan.inference.selection import Score, plan_scores, selectable
 from codeplan.inference.settings import SampleSettings
 from codeplan.records import Arm, Phase, Plan, Program, SuiteName, Verdict, program_key
 from codeplan_sandbox import SuiteVerdict
@@ -36,13 +36,12 @@ def view(pool: Samples, settings: SampleSettings) -> Samples:
         key=lambda plan: (plan.problem_id, plan.sample_index),
     )
     first = [program for program in pool.programs if _belongs(program, settings)]
-    chosen = selectable_plans(plans, first, pool.verdicts, settings)
+    asked = finals_per_plan(plans, first, pool.verdicts, settings)
     finals = [
         program
         for program in pool.programs
         if (program.arm, program.phase) == ("codeplan", "final")
-        and program.plan_index in chosen[program.problem_id]
-        and program.sample_index <= settings.finals
+        and program.sample_index < asked.get(program.problem_id, {}).get(program.plan_index, 0)
     ]
     programs = sorted(first + finals, key=pool_key)
     judged = {(program.problem_id, program.key) for program in programs if needs_examples(program)}
@@ -74,21 +73,33 @@ def as_record(problem_id: str, code: str, suite: SuiteName, verdict: SuiteVerdic
     )
 
 
-def selectable_plans(
+def finals_per_plan(
     plans: Sequence[Plan], programs: Iterable[Program], verdicts: Iterable[Verdict], settings: SampleSettings
-) -> defaultdict[str, set[int]]:
-    """By problem_id, the indices of the plans that can be chosen from ``fewest_plans`` or more of them."""
+) -> dict[str, dict[int, int]]:
+    """By problem_id, how many final programs each plan needs, see `finals_of_scores`."""
     scores = plan_scores(programs, verdicts)
     by_problem: defaultdict[str, list[int]] = defaultdict(list)
     for plan in plans:
         by_problem[plan.problem_id].append(plan.sample_index)
-    chosen: defaultdict[str, set[int]] = defaultdict(set)
+    needed = {}
     for problem_id, indices in by_problem.items():
-        if len(indices) >= settings.fewest_plans:
-            of_problem = scores.get(problem_id, {})
-            positions = selectable([of_problem.get(index) for index in indices], [settings.fewest_plans])
-            chosen[problem_id] = {indices[position] for position in positions}
-    return chosen
+        of_problem = scores.get(problem_id, {})
+        finals = finals_of_scores([of_problem.get(index) for index in indices], settings)
+        needed[problem_id] = {indices[position]: count for position, count in finals.items()}
+    return needed
+
+
+def finals_of_scores(scores: Sequence[Score | None], settings: SampleSettings) -> dict[int, int]:
+    """How many final programs a plan needs, by its position in the scores of one problem's plans; others need none.
+
+    A greedy one where the plan can be chosen from ``fewest_plans`` or more. Sampled ones beside it only where it can be
+    chosen from all plans: pass@k of CodePLAN is counted at the largest plan count alone.
+    """
+    finals: dict[int, int] = {}
+    for count, needed in ((settings.fewest_plans, 1), (settings.plans, 1 + settings.finals)):
+        if count <= len(scores):
+            finals |= dict.fromkeys(selectable(scores, [count]), needed)
+    return finals
 
 
 def pool_key(program: Program) -> tuple[str, Arm, Phase, int, int]:
