@@ -5,6 +5,9 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from codeplan.config import ReportConfig
+from codeplan.evaluation.report import build
+from codeplan.evaluation.results import Report
 from codeplan.evaluation.student_samples import StudentSamples
 from codeplan.inference.samples import Samples
 from codeplan.inference.settings import SampleSettings
@@ -12,6 +15,7 @@ from codeplan.records import Arm, Phase, Plan, Problem, Program, Verdict
 from codeplan_sandbox import Case, Outcome, Suite
 
 SAMPLING = SampleSettings(plans=5, trials=2)
+SETTINGS = ReportConfig(plan_counts=(1, 2), pass_k=(1, 5), resamples=200)
 SOLVE_RATES = {"competition": 0.1, "introductory": 0.6, "interview": 0.3}
 FAILURES = (Outcome.WRONG_ANSWER, Outcome.RUNTIME_ERROR, Outcome.SYNTAX_ERROR, Outcome.TIME_LIMIT)
 EXAMPLES = Suite(kind="stdin", cases=(Case("1", "1"), Case("2", "2")))
@@ -42,6 +46,12 @@ def code_only(problems: list[Problem], effect: float = 0.0, seed: int = 0) -> Sa
     for problem in problems:
         made.add_without_plans(problem, min(1.0, max(0.0, SOLVE_RATES[problem.level] + effect)))
     return Samples([], made.programs, made.verdicts)
+
+
+def report_of(records: dict[str, Any], settings: ReportConfig = SETTINGS) -> Report:
+    """The report of an experiment; the questions of its first three problems show a hidden test."""
+    shown_hidden_tests = [1 if number < 3 else 0 for number in range(len(records["problems"]))]
+    return build(**as_given(records), sampling=SAMPLING, report=settings, shown_hidden_tests=shown_hidden_tests)[0]
 
 
 class _Records:

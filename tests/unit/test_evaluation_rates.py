@@ -190,7 +190,11 @@ ALIASES = {
     "execution.budget_usd": "teacher.budget_usd",
 }
 """A file counts by its content, and the budget where it decides which plans there are."""
-FOLLOWS = {"teacher.model": {"teacher.offline_version"}, "teacher.prompt": {"teacher.prompt_version"}} | {
+FOLLOWS = {
+    "teacher.model": {"teacher.offline_version"},
+    "teacher.prompt": {"teacher.prompt_version"},
+    "sampling.oracle": {"sampling.foreign"},  # which takes the oracle's plans
+} | {
     f"problems.{role}.{dial}": {f"problems.{role}.reader_version"}
     for role in ("train", "test")
     for dial in ("vague", "goal", "show_examples", "held_out")

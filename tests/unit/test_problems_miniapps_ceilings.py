@@ -88,7 +88,7 @@ def test_ceilings_of_two_steps_agree_with_brute_force(index: int, vague: float, 
     drawn = draw_pair(index, "test", dials)
     if goal and drawn.chain[1].operation.output_type in ("numbers", "number"):
         return  # more chains than are looked at one by one
-    found = ceilings.of_problem(drawn, "test", dials.held_out)
+    found = ceilings.of_problem(drawn, "test")
     assert (found.words, found.with_examples) == pytest.approx(brute_force(drawn, "test", dials))
 
 
@@ -96,7 +96,7 @@ def test_ceilings_of_two_steps_agree_with_brute_force(index: int, vague: float, 
 @given(st.integers(0, 1000), st.sampled_from(["train", "test"]), st.sampled_from(["compositions", "programs"]))
 def test_a_question_that_names_its_steps_has_the_ceiling_1(index: int, split: Any, held_out: Any) -> None:
     drawn = miniapps.draw(split, index, 0, Dials(held_out=held_out))
-    assert ceilings.of_problem(drawn, split, held_out) == ceilings.Ceiling(1.0, 1.0)
+    assert ceilings.of_problem(drawn, split) == ceilings.Ceiling(1.0, 1.0)
 
 
 def test_probabilities_of_chains_are_those_of_the_generator() -> None:
@@ -141,10 +141,10 @@ def test_the_draws_of_a_sample_have_the_probabilities_of_all_chains() -> None:
 def test_a_sample_of_chains_gives_a_bound_on_what_all_of_them_give(monkeypatch: pytest.MonkeyPatch) -> None:
     dials = Dials(vague=1.0)
     problems = [miniapps.draw("test", index, 3, dials) for index in range(24)]
-    exact = [ceilings.of_problem(one, "test", "compositions") for one in problems]
+    exact = [ceilings.of_problem(one, "test") for one in problems]
     monkeypatch.setattr(ceilings, "_MAX_ALL", 1)
     ceilings.problems_of.cache_clear()
-    sampled = [ceilings.of_problem(one, "test", "compositions") for one in problems]
+    sampled = [ceilings.of_problem(one, "test") for one in problems]
     ceilings.problems_of.cache_clear()
     excess = fmean(one.words for one in sampled) - fmean(one.words for one in exact)
     assert -0.01 < excess < 0.05
@@ -163,7 +163,7 @@ def test_the_best_guess_from_the_words_does_as_well_as_the_ceiling_says() -> Non
         best = max(possible, key=lambda one: one[1])[0]
         for drawn in problems:
             solved.append(outputs(best, drawn.tests.hidden) == [test.output for test in drawn.tests.hidden])
-            ceiling.append(ceilings.of_problem(drawn, "test", "compositions").words)
+            ceiling.append(ceilings.of_problem(drawn, "test").words)
     assert 0.2 < fmean(solved) < fmean(ceiling) + 0.03
     assert fmean(ceiling) - fmean(solved) < 0.1
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import io
 import itertools
+from collections import Counter
 from contextlib import ExitStack
+from statistics import fmean
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from rich.console import Console
 
 from codeplan import problems
@@ -19,7 +22,7 @@ from codeplan.config.loading import ConfigError, parse
 from codeplan.preflight import data
 from codeplan.preflight.context import CheckContext
 from codeplan.problems import miniapps
-from codeplan.problems.miniapps import compose, wording
+from codeplan.problems.miniapps import ceilings, compose, wording
 from codeplan.problems.miniapps.aims import AIMS, aim_of, serving
 from codeplan.problems.miniapps.dials import Dials
 from codeplan.problems.miniapps.operations import OPERATIONS, BoundOperation, Chain
@@ -189,6 +192,37 @@ def test_held_out_sets_have_ids_of_their_own() -> None:
     assert ids == ["miniapps/test/0-0", "miniapps/test-programs/0-0"]
 
 
+def test_both_kinds_of_test_problems_take_turns_and_are_those_of_sets_of_one_kind() -> None:
+    both = list(miniapps.generate("test", 40, seed=3, dials=Dials(vague=0.5, held_out="both")))
+    assert Counter((problem.split, problem.level) for problem in both[:36]) == {
+        (f"test-{kind}", level): 6 for kind in compose.HELD_OUT for level in miniapps.LEVELS
+    }
+    for kind in compose.HELD_OUT:
+        alone = list(miniapps.generate("test", 21, seed=3, dials=Dials(vague=0.5, held_out=kind)))
+        found = [problem.model_copy(update={"split": "test"}) for problem in both if problem.split == f"test-{kind}"]
+        assert found == alone[: len(found)]
+    assert ceilings.mean("test", 12, 3, Dials(vague=1.0, held_out="both")) == ceilings.Ceiling(
+        *(
+            fmean(
+                getattr(ceilings.mean("test", 6, 3, Dials(vague=1.0, held_out=kind)), name) for kind in compose.HELD_OUT
+            )
+            for name in ("words", "with_examples")
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"split": "train", "held_out": "both"}, "held_out: both is for test problems"),
+        ({"split": "test", "goal": 1.0, "vague": 0.5}, "vague says nothing where goal is 1"),
+    ],
+)
+def test_keys_that_would_do_nothing_are_refused(keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        MiniAppsSource(reader="miniapps", count=7, **keys)
+
+
 def source(**keys: Any) -> MiniAppsSource:
     return MiniAppsSource(reader="miniapps", split="test", count=7, **keys)
 
@@ -210,7 +244,9 @@ def test_identity_names_the_dials_that_are_used() -> None:
         ("compositions", "compositions", False),
         ("programs", "programs", False),
         ("programs", "compositions", False),
+        ("programs", "both", False),
         ("compositions", "programs", True),
+        ("compositions", "both", True),
     ],
 )
 def test_training_on_test_programs_is_refused(train: str, test: str, leaks: bool) -> None:
@@ -222,7 +258,7 @@ def test_training_on_test_programs_is_refused(train: str, test: str, leaks: bool
         "student": {"init": "scratch", "architecture": {"model_type": "t5"}},
     }
     if leaks:
-        with pytest.raises(ConfigError, match=r"set train\.held_out to programs too"):
+        with pytest.raises(ConfigError, match=r"set train\.held_out to programs"):
             parse(made)
     else:
         parse(made)
@@ -254,3 +290,16 @@ def test_generated_test_problems_that_are_trained_on_are_named_however_they_are_
         assert not [found for role in ("train", "test") for found in data._read(context, role)]
         (found,) = data._overlapping(context)
         assert "3 test problems are training problems, for example miniapps/test/0-0" in found.text
+
+
+def test_problems_of_one_split_hold_nothing_out_whatever_their_seeds() -> None:
+    keys = {"reader": "miniapps", "split": "test", "count": 3}
+    made = {
+        "problems": {"train": {**keys, "seed": 1}, "test": keys},
+        "student": {"init": "scratch", "architecture": {"model_type": "t5"}},
+    }
+    with ExitStack() as stack:
+        context = CheckContext(parse(made), {}, set(), False, False, Console(file=io.StringIO()), stack, stack)
+        assert not [found for role in ("train", "test") for found in data._read(context, role)]
+        (found,) = data._overlapping(context)
+        assert "are both of split test: nothing is held out" in found.text

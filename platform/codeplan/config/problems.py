@@ -30,10 +30,19 @@ class MiniAppsSource(Settings):
     show_examples: Annotated[bool, AddedLater()] = True
     """Whether the question shows its example tests. Selection of plans runs them in any case; without them the question
     alone leaves open what ``vague`` and ``goal`` leave open, with them it can be guessed."""
-    held_out: Annotated[Literal["compositions", "programs"], AddedLater()] = "compositions"
+    held_out: Annotated[Literal["compositions", "programs", "both"], AddedLater()] = "compositions"
     """What test problems have that no training problem has. ``compositions``: sequences of operations. ``programs``:
-    only parameters; then the test problems are like those of training, with sequences of operations that it has too. A
-    student trained with ``programs`` can be tested with both, as its training problems leave out both."""
+    only parameters; then the test problems are like those of training, with sequences of operations that it has too.
+    ``both``, for test problems only: half of each, which the report also counts apart. It takes training problems with
+    ``programs``, which leave out both."""
+
+    @model_validator(mode="after")
+    def _every_key_says_something(self) -> MiniAppsSource:
+        if self.goal == 1.0 and self.vague > 0.0:
+            raise ValueError("vague says nothing where goal is 1: no question names a step; remove one of the two")
+        if self.held_out == "both" and self.split == "train":
+            raise ValueError("held_out: both is for test problems; training problems leave out both with programs")
+        return self
 
 
 class FileSource(Settings):
@@ -86,10 +95,11 @@ class ProblemsConfig(Settings):
         train, test = self.train, self.test
         if not isinstance(train, MiniAppsSource) or not isinstance(test, MiniAppsSource):
             return self
-        kinds = ((train.split, train.held_out), (test.split, test.held_out))
-        if kinds == (("train", "compositions"), ("test", "programs")):
+        trained_on = train.split == "train" and train.held_out == "compositions"
+        if trained_on and test.split == "test" and test.held_out != "compositions":
             raise ValueError(
-                "test.held_out is programs, but the training problems include these programs: set train.held_out to "
-                "programs too (such a student can be tested with either), or test.held_out to compositions"
+                f"test.held_out is {test.held_out}, but the training problems include the held-out programs: set "
+                "train.held_out to programs (such a student can be tested with either), or test.held_out to "
+                "compositions"
             )
         return self

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 
@@ -24,6 +24,9 @@ from codeplan.records import Plan, Problem
 from codeplan.stage import Account
 
 REPORT = "report.json"
+
+_Groups = list[tuple[str, Sequence[SolveRates]]]
+"""Problems' rates by level or by split, with its name."""
 
 
 def build(
@@ -89,13 +92,14 @@ def _evaluate(
     by_seed = [students.rates(sampling, counts, pass_k, report.final) for students in seeds]
     rates = mean_over_seeds(by_seed)
     comparisons = compare_arms(by_seed, sampling.plans, report)
+    splits = [judged.problem.split for judged in seeds[0].with_plans]
     made = Report(
         problems=len(rates),
         plans=sampling.plans,
         trials=sampling.trials,
         sequences=size,
         teachers=given.teachers,
-        rows=_rows(rates, by_seed, sampling),
+        rows=_rows(rates, by_seed, sampling, _by_level),
         pass_at_k=_pass_at_k(rates),
         curve=_curve(rates, sampling, counts),
         comparisons=comparisons,
@@ -105,6 +109,7 @@ def _evaluate(
         conclusions=conclude(comparisons, PoolSizes.of(sampling)),
         notes=notes([students.with_plans for students in seeds], sampling, pass_k, given),
         seeds=len(seeds),
+        by_split=_rows(rates, by_seed, sampling, _grouping(splits)) if len(set(splits)) > 1 else (),
     )
     return made, rates
 
@@ -135,18 +140,31 @@ def load(folder: Path) -> Report:
 
 
 def _rows(
-    rates: Sequence[SolveRates], by_seed: Sequence[Sequence[SolveRates]], sampling: SampleSettings
+    rates: Sequence[SolveRates],
+    by_seed: Sequence[Sequence[SolveRates]],
+    sampling: SampleSettings,
+    grouped: Callable[[Sequence[SolveRates]], _Groups],
 ) -> tuple[ArmRow, ...]:
-    def values(of_level: Sequence[SolveRates], arm: ArmName) -> list[float]:
-        return [rate for problem in of_level if (rate := problem.rate(arm, sampling.plans)) is not None]
+    def values(group: Sequence[SolveRates], arm: ArmName) -> list[float]:
+        return [rate for problem in group if (rate := problem.rate(arm, sampling.plans)) is not None]
 
-    seeds = [dict(_by_level(of_seed)) for of_seed in by_seed] if len(by_seed) > 1 else []
+    seeds = [dict(grouped(of_seed)) for of_seed in by_seed] if len(by_seed) > 1 else []
     return tuple(
-        ArmRow(arm, level, estimate(found), tuple(fmean(values(of_seed[level], arm)) for of_seed in seeds))
+        ArmRow(arm, name, estimate(found), tuple(fmean(values(of_seed[name], arm)) for of_seed in seeds))
         for arm in TITLES
-        for level, of_level in _by_level(rates)
-        if (found := values(of_level, arm))
+        for name, group in grouped(rates)
+        if (found := values(group, arm))
     )
+
+
+def _grouping(names: Sequence[str]) -> Callable[[Sequence[SolveRates]], _Groups]:
+    """Grouping by what each problem is named, in the problems' order."""
+
+    def grouped(rates: Sequence[SolveRates]) -> _Groups:
+        pairs = list(zip(names, rates, strict=True))
+        return [(name, [of_problem for other, of_problem in pairs if other == name]) for name in sorted(set(names))]
+
+    return grouped
 
 
 def _pass_at_k(rates: Sequence[SolveRates]) -> tuple[PassAtKRow, ...]:
@@ -165,7 +183,7 @@ def _pass_at_k(rates: Sequence[SolveRates]) -> tuple[PassAtKRow, ...]:
     )
 
 
-def _by_level(rates: Sequence[SolveRates]) -> list[tuple[str, Sequence[SolveRates]]]:
+def _by_level(rates: Sequence[SolveRates]) -> _Groups:
     levels = ordered_levels(problem.level for problem in rates)
     groups = [(level, [problem for problem in rates if problem.level == level]) for level in levels]
     # A data set's own level "all" must not be confused with the row over all levels.

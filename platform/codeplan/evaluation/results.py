@@ -26,7 +26,7 @@ class ArmRow:
 
     Attributes:
         arm: the arm.
-        level: the problems' level.
+        level: the problems' level; in `Report.by_split` their split.
         solved: the mean over training seeds, with its interval over problems.
         by_seed: the fraction of each training seed, where there are several; else empty.
     """
@@ -137,6 +137,7 @@ class Report:
         conclusions: the comparisons in sentences.
         notes: what a reader must know to judge the numbers.
         seeds: number of training seeds that every number is the mean of.
+        by_split: as ``rows``, by split in place of the level; empty where the problems are of one split.
     """
 
     problems: int
@@ -154,6 +155,7 @@ class Report:
     conclusions: tuple[str, ...]
     notes: tuple[str, ...]
     seeds: int = 1
+    by_split: tuple[ArmRow, ...] = ()
 
     @property
     def levels(self) -> list[str]:
@@ -187,6 +189,7 @@ class Report:
         """The metrics to compare between runs, by names like ``pass_at_1.codeplan.all``."""
         named = {"problems": float(self.problems)}
         named |= {f"pass_at_1.{row.arm}.{row.level}": row.solved.mean for row in self.rows}
+        named |= {f"pass_at_1.{row.arm}.split.{row.level}": row.solved.mean for row in self.by_split}
         named |= {f"pass_at_{row.k}.{row.arm}.{row.level}": row.solved.mean for row in self.pass_at_k}
         named |= {f"gain.{pair.left}-{pair.right}": pair.difference.mean for pair in self.comparisons_at(self.plans)}
         named |= {f"regret.{row.arm}.{row.level}": row.regret.mean for row in self.regrets}

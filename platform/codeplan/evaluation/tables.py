@@ -70,27 +70,32 @@ def row_cell(row: ArmRow | None, between: str = "; ") -> str:
 def table(report: Report) -> Table:
     """pass@1 by arm and level, for a terminal of 100 columns."""
     sampling = f"plans per problem: {report.plans}, trials per plan: {report.trials}" + _seeds(report)
-    by_level = Table(
-        title=f"Problems solved of {report.problems:,} (pass@1, 95 % interval; {sampling})",
-        box=box.SIMPLE,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-        show_edge=False,
-    )
-    by_level.add_column("arm", max_width=14)
-    for level in report.levels:
+    title = f"Problems solved of {report.problems:,} (pass@1, 95 % interval; {sampling})"
+    return _arms_table(report, title, report.rows)
+
+
+def split_table(report: Report) -> Table | None:
+    """pass@1 by arm and split, for a terminal; None where the problems are of one split."""
+    return _arms_table(report, "By split (pass@1, 95 % interval)", report.by_split) if report.by_split else None
+
+
+def _arms_table(report: Report, title: str, rows: Sequence[ArmRow]) -> Table:
+    made = Table(title=title, box=box.SIMPLE, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    made.add_column("arm", max_width=14)
+    columns = list(dict.fromkeys(row.level for row in rows))
+    for name in columns:
         # A Text, because a level may contain Rich markup.
-        by_level.add_column(Text(f"{level_title(level)}\n{_denominator(report, level)}"), justify="right", min_width=12)
+        made.add_column(Text(f"{level_title(name)}\n{_denominator(rows, name)}"), justify="right", min_width=12)
+    cells = {(row.arm, row.level): row for row in rows}
     for arm in report.arms:
         found = report.row(arm)
         denominator = f"\n(of {found.n:,})" if found is not None and found.n < report.problems else ""
-        cells = (row_cell(report.arm_row(arm, level), "\n") for level in report.levels)
-        by_level.add_row(TITLES[arm] + denominator, *cells)
-    return by_level
+        made.add_row(TITLES[arm] + denominator, *(row_cell(cells.get((arm, name)), "\n") for name in columns))
+    return made
 
 
 def as_csv(report: Report) -> str:
-    """All estimates, one per line: pass@1 by arm and level, pass@k, the curve, regrets, and differences between arms.
+    """All estimates, one per line: pass@1 by level and by split, pass@k, the curve, regrets, differences between arms.
 
     The ends of an interval that cannot be estimated are empty.
     """
@@ -99,6 +104,7 @@ def as_csv(report: Report) -> str:
     writer.writerow(["kind", "arm", "level", "plans", "problems", "mean", "low", "high"])
     named: list[tuple[str, str, str, int | str, Estimate]] = [
         *(("pass@1", row.arm, row.level, report.plans, row.solved) for row in report.rows),
+        *(("pass@1 by split", row.arm, row.level, report.plans, row.solved) for row in report.by_split),
         *(
             ("pass@1 over seeds", row.arm, row.level, report.plans, replace(row.solved, low=spread[0], high=spread[1]))
             for row in report.rows
@@ -134,6 +140,7 @@ def as_markdown(report: Report, figures: Mapping[str, str]) -> str:
     parts = [
         as_summary(report),
         *(f"![{caption}]({name})" for caption, name in figures.items()),
+        *(("## By split", _arms(report, report.by_split)) if report.by_split else ()),
         "## By number of plans",
         _by_plans(report),
         "## Differences between arms, paired by problem",
@@ -161,19 +168,21 @@ def as_summary(report: Report) -> str:
         f"Problems: {report.problems:,}, {sampling}, sequences per answer: {report.sequences:,}. Teacher: {teachers}.",
         "\n".join(f"- {sentence}" for sentence in report.conclusions),
         "## Problems solved (pass@1, 95 % interval)",
-        _by_level(report),
+        _arms(report, report.rows),
     ]
     return "\n\n".join(parts)
 
 
-def _by_level(report: Report) -> str:
-    head = ["arm", *(f"{level_title(level)} ({_denominator(report, level)})" for level in report.levels)]
-    rows = [
-        [TITLES[arm], *(row_cell(report.arm_row(arm, level)) for level in report.levels), f"{found.n:,}"]
+def _arms(report: Report, rows: Sequence[ArmRow]) -> str:
+    columns = list(dict.fromkeys(row.level for row in rows))
+    cells = {(row.arm, row.level): row for row in rows}
+    head = ["arm", *(f"{level_title(name)} ({_denominator(rows, name)})" for name in columns)]
+    lines = [
+        [TITLES[arm], *(row_cell(cells.get((arm, name))) for name in columns), f"{found.n:,}"]
         for arm in report.arms
         if (found := report.row(arm)) is not None
     ]
-    return _markdown_table([*head, "problems"], rows)
+    return _markdown_table([*head, "problems"], lines)
 
 
 def _by_plans(report: Report) -> str:
@@ -258,8 +267,8 @@ def _seeds(report: Report) -> str:
     return f", mean of {report.seeds} training seeds" if report.seeds > 1 else ""
 
 
-def _denominator(report: Report, level: str) -> str:
-    count = max((row.solved.n for row in report.rows if row.level == level), default=0)
+def _denominator(rows: Sequence[ArmRow], name: str) -> str:
+    count = max((row.solved.n for row in rows if row.level == name), default=0)
     return f"n = {count:,}"
 
 

@@ -27,7 +27,7 @@ class SampleSettings(SamplingConfig):
         """What plan sampling sees of these sections."""
         counts = report.counts(sampling.plans)
         made = cls(
-            **sampling.model_dump(),
+            **sampling.model_dump() | {"foreign": sampling.oracle and sampling.foreign},
             fewest_plans=counts[0],
             comparator=judging.comparator,
             example_tests=judging.example_tests,

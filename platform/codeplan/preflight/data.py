@@ -125,6 +125,13 @@ def _overlapping(context: CheckContext) -> Iterator[Finding]:
                 "give problems.test another split or seed",
             )
             return
+        if train.split == test.split:
+            yield warning(
+                f"problems.train and problems.test are both of split {test.split}: nothing is held out, and test "
+                "problems may be training problems under another name",
+                "give problems.train the split train, and problems.test the split test",
+            )
+            return
     if isinstance(test, MiniAppsSource) and not test.show_examples:
         return  # without its examples a question may be that of many problems, and what they do differs
     known = {_text_key(problem) for problem in context.problems["train"]}

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from codeplan.evaluation.results import Report
     from codeplan.evaluation.student_samples import StudentSamples
 
-VERSION = 6
+VERSION = 7
 FILES = {".png", ".md", ".html", ".json", ".csv"}
 """The kinds of files that go to MLflow."""
 DISTILLED = ("plans", "oracle", "forward")
@@ -162,11 +162,13 @@ def _code_only_steps(stage: Stage) -> dict[CodeOnly, int]:
 def show(stage: Stage, run: Run, console: Console) -> None:
     """Print the table, and keep the report's files with the experiment's run."""
     from codeplan.evaluation import report as reports
-    from codeplan.evaluation.tables import table
+    from codeplan.evaluation.tables import split_table, table
 
     made = reports.load(stage.folder)
     console.print()
     console.print(table(made))
+    if (by_split := split_table(made)) is not None:
+        console.print(by_split)
     for sentence in made.conclusions:
         console.print(f"- {sentence}", highlight=False, markup=False)
     console.print(f"\nfigure  {stage.folder / 'figure_plans.png'}", highlight=False, markup=False, soft_wrap=True)

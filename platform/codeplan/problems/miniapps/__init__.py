@@ -3,7 +3,8 @@
 A problem is a chain of known operations on a list of numbers or words, told as a short story. A plan is worth having
 because of the gap between the two: the question may name the operations out of order (with probability ``inversion``),
 so that their order must be inferred, while the reference solution has one statement per operation, in order. Levels
-depend on the number of operations. Train and test share all operations, but no composition of them, or no program.
+depend on the number of operations. Train and test share all operations, but no composition of them, or no program;
+``held_out: both`` has both kinds of test problems, half of each, as two splits.
 
 Such a question is its own plan, as it names every step. Three dials leave a choice that a plan decides: ``vague`` names
 steps by their aims, which several operations serve, ``goal`` names only what comes out and in how many steps, and
@@ -21,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from codeplan.problems.miniapps import compose, inputs, wording
-from codeplan.problems.miniapps.compose import Split
+from codeplan.problems.miniapps.compose import HELD_OUT, HeldOut, Kinds, Split
 from codeplan.problems.miniapps.dials import Dials
 from codeplan.problems.miniapps.operations import VARIABLE_NAMES, Chain
 from codeplan.randomness import StableRandom
@@ -66,9 +67,9 @@ def problem(split: Split, index: int, seed: int = 0, inversion: float = 0.5, dia
     example, hidden = _suite(drawn.tests.example, entry_point), _suite(drawn.tests.hidden, entry_point)
     parameter = VARIABLE_NAMES[chain[0].operation.input_type]
     return Problem(
-        problem_id=f"miniapps/{_set_name(split, dials)}/{seed}-{index}",
+        problem_id=drawn.problem_id,
         dataset="miniapps",
-        split=split,
+        split=f"{split}-{drawn.held_out}" if dials.held_out == "both" else split,
         level=drawn.level,
         question=f"{question}\n{_examples_text(example) if dials.show_examples else ''}",
         starter_code=f"def {ENTRY_POINT}({parameter}):\n" if entry_point else "",
@@ -83,39 +84,54 @@ class Drawn:
     """A problem before it is put into words.
 
     Attributes:
+        problem_id: its name.
         rng_key: the name of its random stream.
         level: how difficult it is.
         entry_point: name of the function to write; empty for a program from stdin to stdout.
         chain: its operations, first to last.
         tests: its tests.
         openness: what its question leaves open.
+        held_out: what a test problem has that training has not.
     """
 
+    problem_id: str
     rng_key: str
     level: str
     entry_point: str
     chain: Chain
     tests: inputs.Tests
     openness: wording.Openness
+    held_out: HeldOut
 
 
 def draw(split: Split, index: int, seed: int, dials: Dials) -> Drawn:
     """What the problem at an index is made of; arguments as for `generate`."""
     level = LEVELS[index % len(LEVELS)]
-    rng_key = f"miniapps/{seed}/{_set_name(split, dials)}/{index}"
+    held_out, number = _place(index, dials.held_out)
+    set_name = split if held_out == "compositions" else f"{split}-{held_out}"
+    rng_key = f"miniapps/{seed}/{set_name}/{number}"
     rng = StableRandom(rng_key)
     entry_point = ENTRY_POINT if rng.chance(_CALL_FRACTION) else ""
     length = compose.draw_length(rng, split, level)
     tests = None
     while tests is None:
-        chain = compose.draw_chain(rng, split, length, dials.held_out)
+        chain = compose.draw_chain(rng, split, length, held_out)
         tests = inputs.choose_tests(rng, chain)
     openness = wording.Openness.draw(f"{rng_key}/open", chain, dials.vague, dials.goal)
-    return Drawn(rng_key, level, entry_point, chain, tests, openness)
+    problem_id = f"miniapps/{set_name}/{seed}-{number}"
+    return Drawn(problem_id, rng_key, level, entry_point, chain, tests, openness, held_out)
 
 
-def _set_name(split: Split, dials: Dials) -> str:
-    return split if dials.held_out == "compositions" else f"{split}-{dials.held_out}"
+def _place(index: int, kinds: Kinds) -> tuple[HeldOut, int]:
+    """The kind of the problem at an index, and its number in the set of that kind.
+
+    Kinds take turns after one problem of every level, so that the first problems of a set have as many of each.
+    """
+    if kinds != "both":
+        return kinds, index
+    turn, level = divmod(index, len(LEVELS))
+    number, kind = divmod(turn, len(HELD_OUT))
+    return HELD_OUT[kind], number * len(LEVELS) + level
 
 
 def _solution(chain: Chain, entry_point: str) -> str:

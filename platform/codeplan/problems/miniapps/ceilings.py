@@ -84,16 +84,13 @@ class Reading:
 
 def mean(split: Split, count: int, seed: int, dials: Dials) -> Ceiling:
     """The means over the first problems of a set; arguments as for `codeplan.problems.miniapps.generate`."""
-    found = [
-        of_problem(miniapps.draw(split, index, seed, dials), split, dials.held_out)
-        for index in range(min(count, MEASURED))
-    ]
+    found = [of_problem(miniapps.draw(split, index, seed, dials), split) for index in range(min(count, MEASURED))]
     return Ceiling(fmean(one.words for one in found), fmean(one.with_examples for one in found))
 
 
-def of_problem(drawn: miniapps.Drawn, split: Split, held_out: HeldOut) -> Ceiling:
+def of_problem(drawn: miniapps.Drawn, split: Split) -> Ceiling:
     """The ceilings of a problem of a split."""
-    reading, tests = Reading.of(drawn), drawn.tests
+    reading, tests, held_out = Reading.of(drawn), drawn.tests, drawn.held_out
     words = _best_share(problems_of(reading, split, held_out), tests.hidden)
     chains = all_chains(reading, _MAX_RUN)
     if chains is None:

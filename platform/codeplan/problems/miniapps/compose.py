@@ -7,7 +7,7 @@ A *composition* is the names of the operations in order, a *program* also has th
 - the rest.
 
 ``held_out: compositions`` tests on the first set and trains on the two others. ``held_out: programs`` tests on the
-second and trains on the third only, so that a student trained with it may be tested on both.
+second and trains on the third only, so that a student trained with it may be tested on both; ``held_out: both`` does.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ from codeplan.randomness import StableRandom
 
 Split = Literal["train", "test"]
 HeldOut = Literal["compositions", "programs"]
+HELD_OUT: tuple[HeldOut, ...] = ("compositions", "programs")
+Kinds = HeldOut | Literal["both"]
+"""What a set of test problems has that training has not: one of the two, or both by turns."""
 
 LENGTHS: dict[str, tuple[int, ...]] = {"introductory": (1, 2), "interview": (3,), "competition": (4, 5)}
 """The possible numbers of operations of each level's problems."""

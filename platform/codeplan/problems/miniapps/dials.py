@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from codeplan.problems.miniapps.compose import HeldOut
+from codeplan.problems.miniapps.compose import HeldOut, Kinds
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,11 @@ class Dials:
     vague: float = 0.0
     goal: float = 0.0
     show_examples: bool = True
-    held_out: HeldOut = "compositions"
+    held_out: Kinds = "compositions"
+
+    def of_kind(self, held_out: HeldOut) -> Dials:
+        """The same with test problems of one kind."""
+        return replace(self, held_out=held_out)
 
     @property
     def leaves_open(self) -> bool:
