@@ -151,7 +151,7 @@ def test_a_sample_of_chains_gives_a_bound_on_what_all_of_them_give(monkeypatch: 
 
 
 def test_the_best_guess_from_the_words_does_as_well_as_the_ceiling_says() -> None:
-    # The guess is the likeliest chain of each wording, for many problems with that wording.
+    # The guess is the most frequent chain of each wording, over many problems with that wording.
     dials = Dials(vague=1.0, held_out="compositions")
     by_reading: defaultdict[ceilings.Reading, list[miniapps.Drawn]] = defaultdict(list)
     for index in range(1200):

@@ -48,8 +48,8 @@ class DistillSettings(Settings):
 def asked(teacher: TeacherConfig, role: str) -> TeacherConfig:
     """What a role asks the teacher.
 
-    The oracle needs one plan for one solution of each test problem. ``forward`` needs one from the question alone, the
-    likeliest; where the temperature is null, as a model refuses it, it stays null.
+    The oracle needs one plan for one solution of each test problem. ``forward`` needs one from the question alone,
+    at temperature 0; where the temperature is null, because a model refuses it, it stays null.
     """
     once = {"solutions_per_problem": 1, "plans_per_solution": 1}
     if role == "forward":

@@ -25,7 +25,10 @@ def role(base: str, code_only: str = "", repeat: int = 0) -> str:
 
 
 def is_first(name: str) -> bool:
-    """Whether a role belongs to the first student that learns from plans, or to no student: what a sweep compares."""
+    """Whether a role belongs to the first student that learns from plans, or to no student.
+
+    A sweep compares what these stages report.
+    """
     return not _OTHER.search(name)
 
 
