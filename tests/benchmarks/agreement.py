@@ -2,8 +2,9 @@
 
     python tests/benchmarks/agreement.py [--data NAME ...] [--rounds 3] [--busy 4] [--limit N] [--out FILE.jsonl]
 
-``programs6928`` are programs of language models with labels, which are not always right; the others are solutions by
-people, which should pass. In the last round ``--busy`` processes compute beside the judges. ``--out`` gets a line per
+``programs6928`` are programs of language models with labels, which are not always right; they get the imports of their
+prompts and the names of ``typing``, as in the harnesses that labelled them. The others are solutions by people, which
+should pass. In the last round ``--busy`` processes compute beside the judges. ``--out`` gets a line per
 program that disagrees or changes, with its verdict, to be explained by hand.
 """
 
@@ -51,7 +52,9 @@ def _programs6928() -> Iterator[Labelled]:
     tests = {row["test_id"]: row for row in rows("programs6928_tests")}
     for number, row in enumerate(rows("programs6928")):
         test = tests[row["test_id"]]
-        program = (test["prompt"] if row["body_only"] else "") + row["code"]
+        given = ["from typing import *"]
+        given += [line for line in (test["prompt"] or "").splitlines() if line.startswith(("import ", "from "))]
+        program = test["prompt"] + row["code"] if row["body_only"] else "\n".join([*given, row["code"]])
         suite = Suite("assert", tests=(test["test"],), entry_point=row["entry_point"])
         yield Labelled(f"{number} {row['task_id']} ({row['run']})", program, suite, row["is_solved"])
 

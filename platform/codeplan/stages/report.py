@@ -168,7 +168,9 @@ def show(stage: Stage, run: Run, console: Console) -> None:
     console.print()
     console.print(table(made))
     if (by_split := split_table(made)) is not None:
+        console.print()
         console.print(by_split)
+        console.print()
     for sentence in made.conclusions:
         console.print(f"- {sentence}", highlight=False, markup=False)
     console.print(f"\nfigure  {stage.folder / 'figure_plans.png'}", highlight=False, markup=False, soft_wrap=True)
