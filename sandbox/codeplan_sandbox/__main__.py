@@ -158,10 +158,14 @@ def _check(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
 
 def _check_batch(options: argparse.Namespace, limits: Limits) -> int:
     if options.batch == "-":
-        return _judge_batch(sys.stdin.buffer, "standard input", Path(), options, limits)
-    path = Path(options.batch)
-    with path.open("rb") as source:
-        return _judge_batch(source, str(path), path.parent, options, limits)
+        # Not sys.stdin: Python closes that one at exit, and waits for a thread that waits for input.
+        source, name, folder = os.fdopen(os.dup(sys.stdin.fileno()), "rb"), "standard input", Path()
+    else:
+        path = Path(options.batch)
+        source, name, folder = path.open("rb"), str(path), path.parent
+    status = _judge_batch(source, name, folder, options, limits)
+    source.close()  # where the batch ended early, the thread that reads may be waiting for input
+    return status
 
 
 def _judge_batch(source: BinaryIO, name: str, folder: Path, options: argparse.Namespace, limits: Limits) -> int:

@@ -13,6 +13,7 @@ import json
 import os
 import sqlite3
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ class IdIndex:
     """The ids of a batch and of the results in its file, in a temporary database: memory does not grow with them."""
 
     def __init__(self) -> None:
-        # One thread after the other uses it: results are read before the lines of the batch are.
+        self._lock = threading.Lock()  # a batch that ends early closes it while another thread reads lines
         self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         for statement in (
             "PRAGMA journal_mode = OFF",
@@ -47,36 +48,33 @@ class IdIndex:
 
     def add_result(self, line_id: LineId, digest: str, outcome: str) -> bool:
         """Remember a result of the file; returns whether it replaces an earlier one of the same id."""
-        key = json.dumps(line_id)
-        known = self._row(key) is not None
-        self._database.execute("INSERT OR REPLACE INTO ids VALUES (?, ?, ?, 0)", (key, digest, outcome))
+        known = self.result(line_id) is not None
+        self._execute("INSERT OR REPLACE INTO ids VALUES (?, ?, ?, 0)", json.dumps(line_id), digest, outcome)
         return known
 
     def add_line(self, line_id: LineId) -> bool:
         """Remember a line of the batch; returns False if an earlier one has the same id."""
         key = json.dumps(line_id)
-        row = self._row(key)
-        if row is not None and row[2]:
+        if self._execute("SELECT read FROM ids WHERE id = ?", key) == (1,):
             return False
-        self._database.execute(
-            "INSERT INTO ids VALUES (?, NULL, NULL, 1) ON CONFLICT (id) DO UPDATE SET read = 1", (key,)
-        )
+        self._execute("INSERT INTO ids VALUES (?, NULL, NULL, 1) ON CONFLICT (id) DO UPDATE SET read = 1", key)
         return True
 
     def result(self, line_id: LineId) -> tuple[str, str] | None:
         """Digest and outcome of the file's result for an id."""
-        row = self._row(json.dumps(line_id))
-        return None if row is None or row[0] is None else (row[0], row[1])
-
-    def _row(self, key: str) -> tuple[Any, ...] | None:
-        found: tuple[Any, ...] | None = self._database.execute(
-            "SELECT digest, outcome, read FROM ids WHERE id = ?", (key,)
-        ).fetchone()
+        query = "SELECT digest, outcome FROM ids WHERE id = ? AND digest IS NOT NULL"
+        found: tuple[str, str] | None = self._execute(query, json.dumps(line_id))
         return found
 
+    def _execute(self, statement: str, *values: str) -> Any:
+        """Run a statement; returns the first row of its result, None if there is none."""
+        with self._lock:
+            return self._database.execute(statement, values).fetchone()
+
     def close(self) -> None:
-        """Delete the database."""
-        self._database.close()
+        """Delete the database; whoever uses it then gets `sqlite3.ProgrammingError`."""
+        with self._lock:
+            self._database.close()
 
 
 class StandardOutput:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -202,6 +203,27 @@ def test_digest_covers_all_that_a_verdict_depends_on() -> None:
     assert BatchLine(7, "other", "x", suite, Limits()).digest(stop_at_failure=False) == lines[0].digest(
         stop_at_failure=False
     )
+
+
+@pytest.mark.parametrize(
+    ("files", "cpus"),
+    [
+        ({}, 8),
+        ({"cpu.max": "max 100000"}, 8),
+        ({"cpu.max": "150000 100000"}, 2),
+        ({"cpu.max": "6400000 100000"}, 8),
+        ({"cpu.cfs_quota_us": "-1", "cpu.cfs_period_us": "100000"}, 8),
+        ({"cpu.cfs_quota_us": "300000", "cpu.cfs_period_us": "100000"}, 3),
+    ],
+)
+def test_workers_by_default_are_the_cpus_that_may_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], cpus: int
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(f"{text}\n")
+    monkeypatch.setattr(batch_module, "_CPU_QUOTAS", [tmp_path / "cpu.max", tmp_path / "cpu.cfs_quota_us"])
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
+    assert batch_module.available_cpus() == cpus
 
 
 MEMORY_TEST = """

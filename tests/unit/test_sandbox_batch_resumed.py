@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -113,6 +115,47 @@ def test_standard_input_is_judged_while_it_is_written() -> None:
             assert json.loads(process.stdout.readline())["id"] == key
         process.stdin.close()
         assert process.wait(WAIT_S) == 0
+
+
+@pytest.mark.parametrize("ending", ["interrupt", "closed pipe"])
+def test_batch_ends_while_it_waits_for_input(ending: str) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "--batch", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        line = json.dumps({"program": RIGHT, "suite": SUITE}) + "\n"
+        process.stdin.write(line)
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["outcome"] == "passed"
+        if ending == "interrupt":
+            process.send_signal(signal.SIGINT)
+        else:
+            process.stdout.close()
+            process.stdin.write(line)
+            process.stdin.flush()
+        assert process.wait(WAIT_S) == (130 if ending == "interrupt" else 141)
+        error = process.stderr.read()
+    assert ("interrupted" in error) == (ending == "interrupt")
+    assert "Fatal" not in error
+    assert "Traceback" not in error
+
+
+def test_progress_is_shown_on_a_terminal(tmp_path: Path) -> None:
+    batch = write_batch(tmp_path / "batch.jsonl", {f"{number}": f"while {number}: pass" for number in range(1, 4)})
+    reader, terminal = os.openpty()
+    command = [*COMMAND, "--batch", str(batch), "--workers", "1", "--time", "0.3"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=terminal) as process:
+        os.close(terminal)
+        shown = b""
+        with contextlib.suppress(OSError):  # the terminal is gone when the process has ended
+            while part := os.read(reader, 4096):
+                shown += part
+    os.close(reader)
+    assert process.returncode == 0
+    assert re.search(r"\r\x1b\[K1 programs, [\d.]+ judged/s, \d+% of the batch", shown.decode())
+    assert shown.decode().splitlines()[-1].startswith("\x1b[Kcodeplan-sandbox: 3 programs judged (3 time_limit); ")
 
 
 def test_changed_program_suite_and_limits_are_judged_again(tmp_path: Path) -> None:
