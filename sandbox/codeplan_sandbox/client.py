@@ -48,6 +48,8 @@ class Server:
             SandboxError: this machine does not support the tier; the message says which layer is missing, and why.
         """
         self.tier = tier
+        self.denials: dict[str, str] = {}
+        """What denied each forbidden operation of `probes.ATTEMPTS` at the start; not tried in the tier ``limits``."""
         self._socket, server_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with server_end, tempfile.NamedTemporaryFile(prefix="codeplan-sandbox-canary-") as canary:
             Path(canary.name).chmod(0o644)
@@ -87,10 +89,10 @@ class Server:
         if handshake.package_failed:
             raise MissingPackageError(handshake.reason)
         if not handshake.ready:
-            reason = (
-                f"{handshake.reason}: a test process {', '.join(handshake.violations)}" if handshake.violations else ""
-            )
-            raise SandboxError(f"tier {self.tier}: {reason or handshake.reason}")
+            succeeded = ", ".join(name for name, denial in handshake.denials.items() if not denial)
+            reason = f"{handshake.reason}: a test process {succeeded}" if succeeded else handshake.reason
+            raise SandboxError(f"tier {self.tier}: {reason}")
+        self.denials = handshake.denials
 
     @property
     def pid(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from codeplan_sandbox import linux
@@ -14,20 +14,21 @@ _WRITABLE_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/", ".")  # noqa: 
 _PTRACE_ATTACH = 16
 
 
-def violations(canary: str) -> list[str]:
-    """The forbidden operations that succeed in this process; none if the confinement holds.
+def denials(canary: str, names: Iterable[str] | None = None) -> dict[str, str]:
+    """What denies each forbidden operation to this process; empty text where it succeeds.
 
     Args:
         canary: a world-readable file outside the sandbox.
+        names: the operations of `ATTEMPTS` to try, by default all.
     """
-    return [name for name, attempt in ATTEMPTS.items() if _succeeds(attempt, canary)]
+    return {name: _denial(ATTEMPTS[name], canary) for name in (ATTEMPTS if names is None else names)}
 
 
-def _succeeds(attempt: Callable[[str], bool], canary: str) -> bool:
+def _denial(attempt: Callable[[str], bool], canary: str) -> str:
     try:
-        return attempt(canary)
-    except OSError:
-        return False
+        return "" if attempt(canary) else "not so"
+    except OSError as error:
+        return error.strerror or str(error)
 
 
 def _read(canary: str) -> bool:
@@ -35,15 +36,17 @@ def _read(canary: str) -> bool:
 
 
 def _write(_: str) -> bool:
+    denied = OSError()
     for folder in _WRITABLE_FOLDERS:
         path = Path(folder) / f"codeplan-sandbox-probe-{os.getpid()}"
         try:
             path.touch(exist_ok=False)
-        except OSError:
+        except OSError as error:
+            denied = error
             continue
         path.unlink()
         return True
-    return False
+    raise denied
 
 
 def _connect(family: socket.AddressFamily) -> Callable[[str], bool]:
@@ -73,7 +76,9 @@ def _unshare(_: str) -> bool:
 
 
 def _trace(_: str) -> bool:
-    return bool(ctypes.CDLL(None).ptrace(_PTRACE_ATTACH, os.getppid(), 0, 0) == 0)
+    if ctypes.CDLL(None, use_errno=True).ptrace(_PTRACE_ATTACH, os.getppid(), 0, 0):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return True
 
 
 def _user(_: str) -> bool:

@@ -52,9 +52,9 @@ def main(arguments: list[str]) -> None:
     atexit._clear()  # handlers of imported modules, also of those that the tier imported, must not run in programs
     gc.collect()
     gc.freeze()  # the garbage collector of a test process skips these objects, so their pages stay shared
-    violations = _violations(Spawner(confinement, Limits(), memory), canary) if tier != "limits" else []
-    reason = "the confinement does not hold" if violations else ""
-    judge.send(Handshake(not violations, reason, violations=violations).to_json())
+    denials = _denials(Spawner(confinement, Limits(), memory), canary) if tier != "limits" else {}
+    holds = all(denials.values())
+    judge.send(Handshake(holds, "" if holds else "the confinement does not hold", denials=denials).to_json())
     while _serve(judge, confinement, memory):
         pass
 
@@ -80,21 +80,24 @@ def _serve(judge: socket.socket, confinement: tiers.Confinement, memory: int) ->
     return True
 
 
-def _violations(spawner: Spawner, canary: str) -> list[str]:
-    """Try forbidden operations in a test process; returns those that succeeded."""
-    report = os.memfd_create("violations")
+def _denials(spawner: Spawner, canary: str) -> dict[str, str]:
+    """Try forbidden operations in a test process; returns what denies each, empty text where it succeeds."""
+    report = os.memfd_create("denials")
     devnull = os.open("/dev/null", os.O_RDWR)
 
     def attack() -> None:
         os.write(drivers.CONTROL, STARTED)
-        os.write(drivers.ANSWER, "\n".join(probes.violations(canary)).encode())
+        os.write(drivers.ANSWER, json.dumps(probes.denials(canary)).encode())
 
     child = spawner.start(attack, [devnull, devnull, 2, None, devnull, devnull, report], tests=1)
     status = child.wait()
-    text = os.pread(report, os.fstat(report).st_size, 0).decode()
+    text = os.pread(report, os.fstat(report).st_size, 0)
     os.close(report)
     os.close(devnull)
-    return text.splitlines() if status == 0 else [f"the probes ended with wait status {status}"]
+    if status:
+        return {f"ends with wait status {status} before all attempts are made": ""}
+    denials: dict[str, str] = json.loads(text)
+    return denials
 
 
 def start() -> None:
@@ -102,6 +105,8 @@ def start() -> None:
     status = 0
     try:
         main(sys.argv[1:])
+    except (BrokenPipeError, ConnectionResetError):  # the judge has ended
+        status = 1
     except Exception:  # the judge sees that the server ended; stderr says why
         traceback.print_exc()
         status = 1

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from codeplan_sandbox import packages
 from codeplan_sandbox.client import Server
@@ -18,11 +19,13 @@ class TierStatus:
         tier: its name; see `codeplan_sandbox.tiers`.
         holds: whether all layers could be set up and withstood the attempts of `codeplan_sandbox.probes`.
         reason: which layer is missing or does not hold, and why; empty if the tier holds.
+        denials: for a tier that holds, what denied each forbidden operation that was attempted.
     """
 
     tier: str
     holds: bool
     reason: str = ""
+    denials: Mapping[str, str] = field(default_factory=dict)
 
 
 def survey() -> tuple[TierStatus, ...]:
@@ -43,7 +46,8 @@ def installed_packages() -> dict[str, bool]:
 
 def _status(tier: str) -> TierStatus:
     try:
-        Server(tier).close()
+        server = Server(tier)
     except SandboxError as error:
         return TierStatus(tier, False, str(error).removeprefix(f"tier {tier}: "))
-    return TierStatus(tier, True)
+    server.close()
+    return TierStatus(tier, True, denials=server.denials)

@@ -59,8 +59,8 @@ def enter(tier: str) -> Confinement:
     if tier != "limits" and not seccomp.supported():
         raise LayerError("seccomp: the filters support x86-64 only")
     root = os.geteuid() == 0
-    outside_id = _free_id() if root else os.geteuid()
-    readable = [path for path in (*_SYSTEM_FILES, *_interpreter_files()) if Path(path).exists()]
+    outside_id = test_user_id()
+    readable = readable_files()
     if tier == "seccomp" or (tier == "landlock" and root and not all(map(_reachable_by_all, _interpreter_files()))):
         modules.load(modules.RARE)
     try:
@@ -76,6 +76,16 @@ def enter(tier: str) -> Confinement:
         _load(seccomp.Filter(seccomp.server_filter()))
     test_filter = None if tier == "limits" else seccomp.Filter(seccomp.test_filter(files=tier != "seccomp"))
     return Confinement(tier, test_filter, private_id=root or tier == "namespaces")
+
+
+def readable_files() -> list[str]:
+    """The files and folders that programs may read: those of the system and of the interpreter."""
+    return [path for path in (*_SYSTEM_FILES, *_interpreter_files()) if Path(path).exists()]
+
+
+def test_user_id() -> int:
+    """The user id of test processes as seen from outside: an unassigned one for root, otherwise the caller's own."""
+    return _free_id() if os.geteuid() == 0 else os.geteuid()
 
 
 def _restrict_files(tier: str, readable: list[str]) -> None:

@@ -1,9 +1,13 @@
-"""The results of judging a program. The names are stable: they are stored in tables and compared between runs."""
+"""The results of judging a program.
+
+The names are stable: the library, the command's JSON and the tables of records have the same ones.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Outcome(StrEnum):
@@ -50,14 +54,14 @@ class SuiteVerdict:
 
     Attributes:
         outcome: PASSED if every test passed, otherwise the outcome of the first failed test.
-        total: number of tests in the suite.
-        cases: results in suite order; shorter than ``total`` if judging stopped at the first failure.
+        total_tests: number of tests in the suite.
+        cases: results in suite order; shorter than ``total_tests`` if judging stopped at the first failure.
         tier: name of the isolation tier in which the program ran.
         message: why it failed; empty if passed.
     """
 
     outcome: Outcome
-    total: int
+    total_tests: int
     cases: tuple[CaseResult, ...] = ()
     tier: str = ""
     message: str = ""
@@ -71,6 +75,29 @@ class SuiteVerdict:
     def passed_tests(self) -> int:
         """How many tests passed, of those that ran."""
         return sum(case.outcome is Outcome.PASSED for case in self.cases)
+
+    @property
+    def time_s(self) -> float:
+        """CPU seconds over all tests that ran."""
+        return sum(case.time_s for case in self.cases)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Peak resident memory over all tests that ran."""
+        return max((case.memory_bytes for case in self.cases), default=0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The verdict as JSON values: what the command prints."""
+        return {
+            "outcome": self.outcome.value,
+            "passed_tests": self.passed_tests,
+            "total_tests": self.total_tests,
+            "time_s": self.time_s,
+            "memory_bytes": self.memory_bytes,
+            "message": self.message,
+            "tier": self.tier,
+            "cases": [{**asdict(case), "outcome": case.outcome.value} for case in self.cases],
+        }
 
 
 class SandboxError(RuntimeError):

@@ -109,13 +109,13 @@ class Handshake:
         ready: whether it accepts requests.
         reason: why not.
         package_failed: whether the reason is a package for tests that cannot be imported.
-        violations: forbidden operations that succeeded in a test process.
+        denials: what denied each forbidden operation to a test process; empty text where it succeeded.
     """
 
     ready: bool
     reason: str = ""
     package_failed: bool = False
-    violations: list[str] = field(default_factory=list)
+    denials: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         """As bytes, for `from_json`."""

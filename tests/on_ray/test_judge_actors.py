@@ -44,7 +44,7 @@ def test_no_programs_give_no_verdicts(judges: JudgeActors) -> None:
 def test_stopping_at_the_first_failure_leaves_tests_out(judges: JudgeActors) -> None:
     ((_, verdict),) = judges.judge_many([(WRONG, SUITE)], stop_at_failure=True)
     assert len(verdict.cases) == 1
-    assert verdict.total == 3
+    assert verdict.total_tests == 3
 
 
 def test_judges_can_be_passed_to_another_actor(judges: JudgeActors) -> None:

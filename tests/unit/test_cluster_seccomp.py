@@ -29,7 +29,7 @@ def _interpreter() -> str:
 
 @pytest.fixture(scope="module")
 def doctor() -> Iterator[Doctor]:
-    """Runs `codeplan_sandbox doctor` under the profile less some calls; returns what it says of each tier."""
+    """Runs `codeplan_sandbox doctor` under the profile less some calls; returns what it says of each tier and layer."""
     if ctypes.util.find_library("seccomp") is None:
         pytest.skip("libseccomp is not installed; on Debian and Ubuntu: apt-get install libseccomp2")
     folder = Path(tempfile.mkdtemp(prefix="codeplan-seccomp-", dir="/tmp"))
@@ -42,11 +42,13 @@ def doctor() -> Iterator[Doctor]:
     def run(*removed: str) -> dict[str, str]:
         python = _interpreter()
         command = [python, "seccomp_run.py", "profile.json", ",".join(removed) or "-"]
-        command += [python, "-m", "codeplan_sandbox", "doctor"]
+        command += [python, "-m", "codeplan_sandbox", "doctor", "--json"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, **user)
         assert done.returncode == 0, done.stderr
         found = json.loads(done.stdout)
-        return {**found["tiers"], "chosen": found["chosen"]}
+        tiers = {name: "holds" if tier["holds"] else tier["reason"] for name, tier in found["tiers"].items()}
+        remedies = {f"to get {name}": " ".join(layer["remedies"]) for name, layer in found["layers"].items()}
+        return {**tiers, **remedies, "chosen": found["chosen"]}
 
     yield run
     shutil.rmtree(folder)
@@ -64,6 +66,8 @@ def test_profile_without_namespaces_gives_the_tier_of_a_restricted_pod(doctor: D
     found = doctor(*NAMESPACE_CALLS)
     assert found["chosen"] in ("landlock", "seccomp")
     assert "unshare" in found["namespaces"]
+    assert "--security-opt seccomp=" in found["to get namespaces"]
+    assert "seccompProfile.localhostProfile" in found["to get namespaces"]
 
 
 @pytest.mark.parametrize("call", NAMESPACE_CALLS)

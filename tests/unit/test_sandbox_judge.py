@@ -124,7 +124,7 @@ def test_all_tests_run_unless_stop_at_failure(sandbox: Judge) -> None:
     assert outcomes(sandbox.judge(program, ADD_ONE)) == ["passed", "wrong_answer", "passed", "passed"]
     stopped = sandbox.judge(program, ADD_ONE, stop_at_failure=True)
     assert outcomes(stopped) == ["passed", "wrong_answer"]
-    assert (stopped.total, stopped.passed_tests) == (4, 1)
+    assert (stopped.total_tests, stopped.passed_tests) == (4, 1)
 
 
 def test_failure_message_shows_the_output_or_the_line(sandbox: Judge) -> None:

@@ -65,9 +65,9 @@ def as_record(problem_id: str, code: str, suite: SuiteName, verdict: SuiteVerdic
         suite=suite,
         outcome=verdict.outcome,
         passed_tests=verdict.passed_tests,
-        total_tests=verdict.total,
-        time_s=sum(case.time_s for case in verdict.cases),
-        memory_bytes=max((case.memory_bytes for case in verdict.cases), default=0),
+        total_tests=verdict.total_tests,
+        time_s=verdict.time_s,
+        memory_bytes=verdict.memory_bytes,
         message=verdict.message,
         tier=verdict.tier,
     )
