@@ -46,6 +46,7 @@ _OTHERS: Mapping[str, Any] = {
     "execution.judge_labels": {"sandbox": "yes"},
     "training.earlier": [{"until": 10}],
     "baselines.code_only": ["steps"],
+    "judging.packages": ["numpy"],
 }
 """Other values for keys that take no value made up from their type."""
 

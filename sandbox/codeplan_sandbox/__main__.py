@@ -133,6 +133,13 @@ def _add_limits(check: argparse.ArgumentParser) -> None:
     limits.add_argument(
         "--allow-tier", choices=TIERS, default=MINIMUM_TIER, help="the weakest acceptable isolation tier"
     )
+    limits.add_argument(
+        "--packages",
+        type=_names,
+        default=(),
+        metavar="NAME,...",
+        help="packages outside the standard library that programs may import, for example numpy (default: none)",
+    )
     limits.add_argument("--stop-at-failure", action="store_true", help="skip a program's tests after its first failure")
 
 
@@ -150,7 +157,7 @@ def _check(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         parser.error("--output, --workers and --without-cases belong to --batch")
     suite = Suite.from_json(options.suite.read_text(encoding="utf-8"))
     program = options.program.read_text(encoding="utf-8")
-    with Judge(limits, allow_tier=options.allow_tier) as sandbox:
+    with Judge(limits, allow_tier=options.allow_tier, program_packages=options.packages) as sandbox:
         verdict = sandbox.judge(program, suite, stop_at_failure=options.stop_at_failure)
     print(json.dumps(verdict.to_dict()))
     return JUDGED
@@ -175,6 +182,7 @@ def _judge_batch(source: BinaryIO, name: str, folder: Path, options: argparse.Na
         options.stop_at_failure,
         options.workers or available_cpus(),
         cases=not options.without_cases,
+        packages=options.packages,
     )
     results: Results = ResultFile(options.output) if options.output else StandardOutput()
     progress, finished = Progress(source), False
@@ -205,6 +213,10 @@ def _schema_name(text: str) -> str:
     if text not in schemas.NAMES:
         raise argparse.ArgumentTypeError(f"{text!r} is not one of {', '.join(schemas.NAMES)}")
     return text
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(sorted({name.strip() for name in text.split(",")}))
 
 
 def _count(text: str) -> int:

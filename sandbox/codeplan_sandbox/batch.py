@@ -38,6 +38,7 @@ class BatchOptions:
         stop_at_failure: skip the tests of a program after the first failure.
         workers: programs that are judged at a time.
         cases: whether results have those of the single tests.
+        packages: the packages that programs may import.
     """
 
     limits: Limits
@@ -45,6 +46,11 @@ class BatchOptions:
     stop_at_failure: bool = False
     workers: int = 1
     cases: bool = True
+    packages: tuple[str, ...] = ()
+
+    def digest_of(self, line: BatchLine) -> str:
+        """What a line's verdict depends on."""
+        return line.digest(stop_at_failure=self.stop_at_failure, packages=self.packages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +168,7 @@ class Batch:
                 self._put(self._events, line)
             elif (known := index.result(line.id)) is None:
                 self._put(self._lines, line)
-            elif known[0] == line.digest(stop_at_failure=self._options.stop_at_failure):
+            elif known[0] == self._options.digest_of(line):
                 self.summary.kept[known[1]] += 1
             else:
                 self._results.supersede()
@@ -191,7 +197,8 @@ class Batch:
                 judge.close()
 
     def _new_judge(self) -> Judge:
-        return Judge(self._options.limits, allow_tier=self._options.allow_tier)
+        options = self._options
+        return Judge(options.limits, allow_tier=options.allow_tier, program_packages=options.packages)
 
     def _next_line(self) -> BatchLine | None:
         while not self._stopped.is_set():
@@ -221,7 +228,7 @@ class Batch:
             plain = verdict.to_dict()
             if not self._options.cases:
                 del plain["cases"]
-            digest = line.digest(stop_at_failure=self._options.stop_at_failure)
+            digest = self._options.digest_of(line)
             self._results.write({"id": line.id, **plain, "digest": digest})
             self.summary.judged[verdict.outcome.value] += 1
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -41,9 +41,9 @@ class BatchLine:
     suite: Suite
     limits: Limits
 
-    def digest(self, *, stop_at_failure: bool) -> str:
+    def digest(self, *, stop_at_failure: bool, packages: Sequence[str] = ()) -> str:
         """Identifies all that the verdict depends on: equal lines need not be judged again."""
-        judged = [self.program, self.suite.to_dict(), dataclasses.asdict(self.limits), stop_at_failure]
+        judged = [self.program, self.suite.to_dict(), dataclasses.asdict(self.limits), stop_at_failure, *packages]
         return hashlib.sha256(long_integers.dumps(judged).encode()).hexdigest()[:_DIGEST_DIGITS]
 
 

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -36,12 +36,15 @@ class MissingPackageError(SandboxError):
 class Server:
     """A running fork server in one tier."""
 
-    def __init__(self, tier: str, folders: Mapping[str, Path] = MappingProxyType({})) -> None:
+    def __init__(
+        self, tier: str, folders: Mapping[str, Path] = MappingProxyType({}), of_programs: Sequence[str] = ()
+    ) -> None:
         """Start a server and verify its tier.
 
         Args:
             tier: the isolation tier.
             folders: the packages that tests may import, and the folder in which each is installed.
+            of_programs: those of them that programs may import too.
 
         Raises:
             MissingPackageError: a package cannot be imported.
@@ -54,7 +57,8 @@ class Server:
         with server_end, tempfile.NamedTemporaryFile(prefix="codeplan-sandbox-canary-") as canary:
             Path(canary.name).chmod(0o644)
             imported = json.dumps({name: str(folder) for name, folder in folders.items()})
-            arguments = [_PACKAGE_HOME, str(server_end.fileno()), tier, canary.name, imported]
+            passed = [tier, canary.name, imported, json.dumps(list(of_programs))]
+            arguments = [_PACKAGE_HOME, str(server_end.fileno()), *passed]
             try:
                 self._process = subprocess.Popen(
                     [sys.executable, *_OPTIONS, _START, *arguments],

@@ -7,6 +7,14 @@ whitespace of lines and trailing empty lines are ignored. The result of a call i
 
 ``exact``: as text; trailing whitespace of lines and of the whole output is ignored.
 
+``unordered``: like ``tokens``, but the lines may come in any order; so may the items of a list that a call returns,
+those of lists inside it may not. Where several lines are close to one another, any assignment counts in which each line
+of the output is the same as its own expected line; beyond `MAX_MATCHED` lines with floats, or items, only that in
+sorted order.
+
+``floats``: like ``tokens``, but every number is compared within the suite's tolerance, absolute, or relative above 1,
+also where an integer is expected. ``nan`` and infinities must be written as expected.
+
 ``apps``: accepts most of what the harness published with APPS accepts, with which many results in the literature were
 measured: reordered lines, empty lines, numbers within a relative tolerance of 1e-5, and the expected result of a call
 wrapped in one more list. It accepts some wrong programs.
@@ -16,40 +24,53 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from codeplan_sandbox.suites import DEFAULT_COMPARATOR, Comparator
 
 TOLERANCE = 1e-6
+MAX_MATCHED = 200
+"""The most lines or items for which all assignments are tried: the search takes cubic time, and a program decides how
+many there are."""
+
+_T = TypeVar("_T")
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\Z", re.ASCII)
 _INTEGER = re.compile(r"[-+]?\d+\Z", re.ASCII)
 
 
-def same_output(comparator: Comparator | None, written: bytes, expected: str) -> bool:
+def same_output(comparator: Comparator | None, written: bytes, expected: str, tolerance: float | None = None) -> bool:
     """Whether a program's standard output is correct; output that is not UTF-8 is not.
 
     Args:
         comparator: a comparator, or None for the default one.
         written: the program's output.
         expected: the test's output.
+        tolerance: of ``floats``.
     """
     try:
         text = written.decode("utf-8")
     except UnicodeDecodeError:
         return False
+    if tolerance is not None:
+        return _same_tokens(_lines(text), _lines(expected), partial(_same_number, tolerance=tolerance))
     return _OUTPUT_COMPARATORS[comparator or DEFAULT_COMPARATOR](_lines(text), _lines(expected))
 
 
-def same_value(comparator: Comparator | None, returned: Any, expected: Any) -> bool:
+def same_value(comparator: Comparator | None, returned: Any, expected: Any, tolerance: float | None = None) -> bool:
     """Whether the result of a call is correct.
 
     Args:
         comparator: a comparator, or None for the default one.
         returned: the result as `long_integers.loads_returned` reads it, with lists for tuples.
         expected: the test's result, as JSON values.
+        tolerance: of ``floats``.
     """
+    if tolerance is not None:
+        return _same_plain(returned, expected, tolerance)
     return _VALUE_COMPARATORS[comparator or DEFAULT_COMPARATOR](returned, expected)
 
 
@@ -57,10 +78,10 @@ def _lines(text: str) -> list[str]:
     return [line.rstrip() for line in text.rstrip().split("\n")]
 
 
-def _close(written: float, expected: float) -> bool:
+def _close(written: float, expected: float, tolerance: float = TOLERANCE) -> bool:
     try:
         return written == expected or (
-            math.isfinite(expected) and abs(written - expected) <= TOLERANCE * max(1.0, abs(expected))
+            math.isfinite(expected) and abs(written - expected) <= tolerance * max(1.0, abs(expected))
         )
     except OverflowError:  # an integer too large for a float is not close to any float
         return False
@@ -76,14 +97,70 @@ def _same_token(written: str, expected: str) -> bool:
     return math.isfinite(target) and _close(number, target)
 
 
-def _same_tokens(written: list[str], expected: list[str]) -> bool:
+def _same_number(written: str, expected: str, tolerance: float) -> bool:
+    """Whether two tokens are equal, or numbers within a tolerance."""
+    if written == expected:
+        return True
+    if not _NUMBER.match(expected) or not _NUMBER.match(written):
+        return False
+    number, target = float(written), float(expected)
+    # Numbers beyond the range of floats must be identical as text.
+    return math.isfinite(target) and _close(number, target, tolerance)
+
+
+def _same_tokens(written: list[str], expected: list[str], same: Callable[[str, str], bool] = _same_token) -> bool:
     return written == expected or (
-        len(written) == len(expected)
-        and all(
-            len(mine) == len(theirs) and all(map(_same_token, mine, theirs))
-            for mine, theirs in zip(map(str.split, written), map(str.split, expected), strict=True)
-        )
+        len(written) == len(expected) and all(_same_line(*pair, same) for pair in zip(written, expected, strict=True))
     )
+
+
+def _same_line(written: str, expected: str, same: Callable[[str, str], bool] = _same_token) -> bool:
+    mine, theirs = written.split(), expected.split()
+    return len(mine) == len(theirs) and all(map(same, mine, theirs))
+
+
+def _same_unordered(written: list[str], expected: list[str]) -> bool:
+    mine, theirs = ([" ".join(line.split()) for line in lines] for lines in (written, expected))
+    # Lines without a float must be there as they are; which of several equal ones they take does not matter.
+    exact = Counter(line for line in theirs if not any(map(_is_float, line.split())))
+    close = [line for line in theirs if line not in exact]
+    left = list((Counter(mine) - exact).elements())
+    return len(mine) == len(theirs) and len(left) == len(close) and _assignable(left, close, _same_line, _as_numbers)
+
+
+def _is_float(token: str) -> bool:
+    return bool(_NUMBER.match(token)) and not _INTEGER.match(token)
+
+
+def _as_numbers(line: str) -> list[tuple[bool, float, str]]:
+    """A key that sorts lines by their tokens, numbers by value."""
+    tokens = line.split()
+    return [(True, float(token), "") if _NUMBER.match(token) else (False, 0.0, token) for token in tokens]
+
+
+def _assignable(mine: list[_T], theirs: list[_T], same: Callable[[_T, _T], bool], key: Callable[[_T], Any]) -> bool:
+    """Whether every item can be assigned an expected one of its own that is the same; the lists are equally long.
+
+    By sorting where that finds an assignment, else by augmenting paths (Kuhn 1955, "The Hungarian method for the
+    assignment problem").
+    """
+    if all(map(same, sorted(mine, key=key), sorted(theirs, key=key))):
+        return True
+    if len(mine) > MAX_MATCHED:
+        return False
+    possible = [[at for at, other in enumerate(theirs) if same(item, other)] for item in mine]
+    owner: dict[int, int] = {}
+
+    def assign(item: int, seen: set[int]) -> bool:
+        for at in possible[item]:
+            if at not in seen:
+                seen.add(at)
+                if at not in owner or assign(owner[at], seen):
+                    owner[at] = item
+                    return True
+        return False
+
+    return all(assign(item, set()) for item in range(len(mine)))
 
 
 def _same_as_apps(written: list[str], expected: list[str]) -> bool:
@@ -109,20 +186,39 @@ def _equal(returned: Any, expected: Any) -> bool:
     return bool(returned == expected)
 
 
-def _same_plain(returned: Any, expected: Any) -> bool:
+def _same_plain(returned: Any, expected: Any, tolerance: float | None = None) -> bool:
+    """Whether two values are the same: floats within `TOLERANCE`, or all numbers within a tolerance that is given."""
     if isinstance(expected, list):
         return (
-            isinstance(returned, list) and len(returned) == len(expected) and all(map(_same_plain, returned, expected))
+            isinstance(returned, list)
+            and len(returned) == len(expected)
+            and all(_same_plain(mine, theirs, tolerance) for mine, theirs in zip(returned, expected, strict=True))
         )
     if isinstance(expected, dict):
         return (
             isinstance(returned, dict)
             and returned.keys() == expected.keys()
-            and all(_same_plain(returned[key], value) for key, value in expected.items())
+            and all(_same_plain(returned[key], value, tolerance) for key, value in expected.items())
         )
-    if isinstance(expected, float) and isinstance(returned, (int, float)):
-        return _close(returned, expected) or (expected != expected and returned != returned)  # noqa: PLR0124 - NaN
+    within = TOLERANCE if tolerance is None else tolerance
+    numbers = float if tolerance is None else (int, float)
+    if isinstance(expected, numbers) and not isinstance(expected, bool) and isinstance(returned, (int, float)):
+        nan = expected != expected and returned != returned  # noqa: PLR0124 - only NaN differs from itself
+        return _close(returned, expected, within) or nan
     return _equal(returned, expected)
+
+
+def _same_in_any_order(returned: Any, expected: Any) -> bool:
+    if not isinstance(expected, list) or not isinstance(returned, list) or len(returned) != len(expected):
+        return _same_plain(returned, expected)
+    return _assignable(returned, expected, _same_plain, _sort_key)
+
+
+def _sort_key(value: Any) -> tuple[str, float, str]:
+    """A key that sorts values: numbers by value, others by their text."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return "", _as_float(value), ""
+    return type(value).__name__, 0.0, repr(value)
 
 
 def _same_wrapped(returned: Any, expected: Any) -> bool:
@@ -130,13 +226,22 @@ def _same_wrapped(returned: Any, expected: Any) -> bool:
     return _same_plain(returned, expected) or (wrapped and _same_plain(returned, expected[0]))
 
 
+def _as_float(number: float) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
+
+
 _OUTPUT_COMPARATORS: dict[Comparator, Callable[[list[str], list[str]], bool]] = {
     "tokens": _same_tokens,
     "exact": _equal,
     "apps": _same_as_apps,
+    "unordered": _same_unordered,
 }
 _VALUE_COMPARATORS: dict[Comparator, Callable[[Any, Any], bool]] = {
     "tokens": _same_plain,
     "exact": _equal,
     "apps": _same_wrapped,
+    "unordered": _same_in_any_order,
 }

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 
-from codeplan_sandbox import comparators, long_integers, packages
+from codeplan_sandbox import checkers, comparators, long_integers, packages
 from codeplan_sandbox.client import MissingPackageError, Server
 from codeplan_sandbox.suites import Limits, Suite, SuiteError
 from codeplan_sandbox.tiers import MINIMUM_TIER, TIERS
@@ -16,6 +19,8 @@ from codeplan_sandbox.verdicts import CaseResult, Outcome, SandboxError, SuiteVe
 from codeplan_sandbox.wire import RunRequest, WireRecord
 
 _DEFAULT_LIMITS = Limits()
+_CERTAIN = (Outcome.PASSED, Outcome.SYNTAX_ERROR, Outcome.CHECKER_FAILED)
+"""Outcomes that another run in a fresh process would not change, or is not asked to."""
 _ATTEMPTS = 3
 _MAX_OUTPUT_CHARS = 1000
 _MAX_MESSAGE_CHARS = 500
@@ -29,19 +34,27 @@ class Judge:
         limits: the limits for programs, unless `judge` gets others.
         allow_tier: the weakest isolation tier to accept; see `codeplan_sandbox.tiers`.
         strongest_tier: the first tier to try; weaker ones follow where this machine does not support it.
+        program_packages: the packages outside the standard library that programs may import, for example ``numpy``.
 
     Raises:
-        SandboxError: this machine supports none of the accepted tiers; the message says what each of them lacks.
+        SandboxError: this machine supports none of the accepted tiers; the message says what each of them lacks. Or a
+            package is not installed, or cannot be imported.
     """
 
     def __init__(
-        self, limits: Limits = _DEFAULT_LIMITS, *, allow_tier: str = MINIMUM_TIER, strongest_tier: str = TIERS[0]
+        self,
+        limits: Limits = _DEFAULT_LIMITS,
+        *,
+        allow_tier: str = MINIMUM_TIER,
+        strongest_tier: str = TIERS[0],
+        program_packages: Sequence[str] = (),
     ) -> None:
         for name in (allow_tier, strongest_tier):
             if name not in TIERS:
                 raise ValueError(f"unknown tier {name!r}; it must be one of {', '.join(TIERS)}")
         self.limits = limits
         self._tiers = TIERS[TIERS.index(strongest_tier) : TIERS.index(allow_tier) + 1]
+        self._of_programs = _installed(program_packages)
         self._server: Server | None = self._start()
         self._with_packages: dict[tuple[str, ...], Server] = {}
         self._broken_packages: set[tuple[str, ...]] = set()
@@ -107,15 +120,15 @@ class Judge:
         return self._server
 
     def _server_for(self, suite: Suite) -> Server:
-        """The server without packages, or one in the same tier with the packages that these tests import."""
+        """The server without packages for tests, or one in the same tier with those that these tests import."""
         installed = {name: packages.folder(name) for name in packages.packages_used(suite)}
-        folders = {name: folder for name, folder in installed.items() if folder is not None}
-        key = tuple(folders)
-        if not folders or key in self._broken_packages:
+        folders = {name: folder for name, folder in installed.items() if folder is not None} | self._of_programs
+        key = tuple(sorted(folders))
+        if folders.keys() == self._of_programs.keys() or key in self._broken_packages:
             return self._running_server()
         if key not in self._with_packages:
             try:
-                self._with_packages[key] = Server(self.tier, folders)
+                self._with_packages[key] = Server(self.tier, folders, tuple(self._of_programs))
             except MissingPackageError:  # treated as not installed: the tests that import it report it
                 self._broken_packages.add(key)
                 return self._running_server()
@@ -125,10 +138,23 @@ class Judge:
         reasons = []
         for tier in self._tiers:
             try:
-                return Server(tier)
+                return Server(tier, self._of_programs, tuple(self._of_programs))
+            except MissingPackageError as error:
+                raise SandboxError(f"a package for programs cannot be imported: {error}") from error
             except SandboxError as error:
                 reasons.append(str(error))
         raise SandboxError(f"no isolation tier is available on this machine: {'; '.join(reasons)}")
+
+
+def _installed(names: Sequence[str]) -> dict[str, Path]:
+    """The folders of packages; raises SandboxError for one that is not installed."""
+    found = {}
+    for name in names:
+        folder = packages.folder(name) if name.isidentifier() and name not in sys.stdlib_module_names else None
+        if folder is None:
+            raise SandboxError(f"programs cannot be given the package {name!r}: it is not installed here")
+        found[name] = folder
+    return found
 
 
 def judge(
@@ -178,22 +204,27 @@ class _SuiteRun:
             budget_s=budget,
         )
         results: dict[int, CaseResult] = {}
-        unconfirmed = []
+        unchecked: dict[int, bytes] = {}
+        fresh: dict[int, bool] = {}
         with closing(server.run(request, self._program, self._inputs)) as records:
             for record, output, answer in records:
                 result = results[record.index] = self._result(record, output, answer)
-                if result.outcome is Outcome.PASSED:
-                    continue
-                if result.outcome is not Outcome.SYNTAX_ERROR and (not record.fresh_process or record.retryable):
-                    unconfirmed.append(record.index)
-                if self._stop_at_failure:
+                fresh[record.index] = record.fresh_process and not record.retryable
+                if result.outcome is Outcome.PASSED and suite.checker:
+                    unchecked[record.index] = answer if suite.kind == "call" else output
+                elif result.outcome is not Outcome.PASSED and self._stop_at_failure:
                     break
+        for index, checked in checkers.check(server.run, suite, unchecked).items() if unchecked else ():
+            results[index] = replace(results[index], outcome=checked.outcome, message=checked.message)
+        unconfirmed = [
+            index for index, result in results.items() if result.outcome not in _CERTAIN and not fresh[index]
+        ]
         return results, unconfirmed
 
     def _result(self, record: WireRecord, output: bytes, answer: bytes) -> CaseResult:
         outcome, message = record.outcome, record.message or answer.decode("utf-8", "replace")
         shown = answer if outcome is Outcome.PASSED and self._suite.kind == "call" else output
-        if outcome is Outcome.PASSED:
+        if outcome is Outcome.PASSED and not self._suite.checker:
             message = self._compare(record.index, output, answer)
             outcome = Outcome.WRONG_ANSWER if message else Outcome.PASSED
         return CaseResult(
@@ -211,13 +242,13 @@ class _SuiteRun:
             return ""
         case = suite.cases[index]
         if suite.kind == "stdin":
-            correct = comparators.same_output(suite.comparator, output, case.output)
+            correct = comparators.same_output(suite.comparator, output, case.output, suite.tolerance)
             shown = output[:_MAX_VALUE_CHARS].decode("utf-8", "replace")
             hint = f"; {answer.decode('utf-8', 'replace')}" if answer else ""
             return "" if correct else f"wrote {_short(shown)}, expected {_short(case.output[:_MAX_VALUE_CHARS])}{hint}"
         try:
             returned = long_integers.loads_returned(answer)
-            correct = comparators.same_value(suite.comparator, returned, case.expected)
+            correct = comparators.same_value(suite.comparator, returned, case.expected, suite.tolerance)
             return "" if correct else f"returned {_short(returned)}, expected {_short(case.expected)}"
         except (ValueError, RecursionError) as error:
             return f"the result cannot be read: {error}"

@@ -73,14 +73,15 @@ def _public(module: ModuleType) -> list[str]:
     return list(getattr(module, "__all__", [name for name in vars(module) if not name.startswith("_")]))
 
 
-_loaded_packages: set[str] = set()
+_hidden_packages: set[str] = set()
 
 
-def load_packages(folders: dict[str, str]) -> None:
-    """Import packages for tests, including submodules that tests may use later.
+def load_packages(folders: dict[str, str], of_programs: Iterable[str] = ()) -> None:
+    """Import packages, including submodules that may be used later.
 
     Args:
         folders: the packages, and the folder in which each is installed.
+        of_programs: those that programs may import too; tests alone may import the others.
 
     Raises:
         ImportError: a package cannot be imported. Other exceptions of its code propagate as well.
@@ -92,13 +93,16 @@ def load_packages(folders: dict[str, str]) -> None:
             load(packages.PRELOADED.get(name, name).split())
         finally:
             sys.path.remove(folder)
-        _loaded_packages.add(name)
+    _hidden_packages.update(set(folders) - set(of_programs))
 
 
 def hide_packages() -> None:
-    """Hide the packages of the tests from the program: its verdict must not depend on what is installed."""
-    if _loaded_packages:
-        for name in [name for name in sys.modules if name.split(".")[0] in _loaded_packages]:
+    """Hide the packages of the tests from the program: its verdict must not depend on what is installed.
+
+    What a package of the program imported stays with it, under names that the program cannot import.
+    """
+    if _hidden_packages:
+        for name in [name for name in sys.modules if name.split(".")[0] in _hidden_packages]:
             del sys.modules[name]
 
 

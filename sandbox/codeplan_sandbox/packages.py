@@ -1,7 +1,8 @@
-"""Packages outside the standard library that tests may import; programs cannot.
+"""Packages outside the standard library: which ones tests may import, and which ones programs may.
 
-The tests of HumanEval+ and MBPP+ use numpy. The list is short and fixed, so that no verdict depends on what else is
-installed: a test that imports another package is ``unseparable``.
+The tests of HumanEval+ and MBPP+ use numpy. Their list is short and fixed, so that no verdict depends on what else is
+installed: a test that imports another package is ``unseparable``. Programs can import no package, unless the judge is
+given a list of those that they may; these must be installed. All are imported once, in the fork server.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ TEST_PACKAGES = ("numpy",)
 PRELOADED = {
     "numpy": "numpy numpy.fft numpy.lib.stride_tricks numpy.linalg numpy.ma numpy.polynomial numpy.random numpy.testing"
 }
-"""Modules to import before files become unreadable: packages import many of their submodules on first use."""
+"""Modules to import before files become unreadable: packages import many of their submodules on first use. Of other
+packages those that importing them imports."""
 
 ENVIRONMENT = dict.fromkeys(
     ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "BLIS_NUM_THREADS"), "1"

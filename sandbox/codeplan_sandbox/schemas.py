@@ -38,6 +38,19 @@ _OF_KIND: dict[str, dict[str, Any]] = {
 }
 
 
+_FLOATS = {"properties": {"comparator": {"const": "floats"}}, "required": ["comparator"]}
+_TOLERANCE = {"properties": {"tolerance": {"type": "number"}}, "required": ["tolerance"]}
+_CHECKER = {"properties": {"checker": {"minLength": 1}}, "required": ["checker"]}
+_HOW_OUTPUTS_ARE_JUDGED: list[dict[str, Any]] = [
+    {"if": _FLOATS, "then": _TOLERANCE},
+    {"if": _TOLERANCE, "then": _FLOATS},
+    {
+        "if": _CHECKER,
+        "then": {"properties": {"kind": {"enum": ["stdin", "call"]}, "comparator": {"type": "null"}}},
+    },
+]
+
+
 def _suite() -> dict[str, Any]:
     fields: dict[str, Any] = {
         "kind": {"enum": list(SUITE_KINDS)},
@@ -46,6 +59,8 @@ def _suite() -> dict[str, Any]:
         "setup": {**_TEXT, "description": "Python source that runs before the tests"},
         "entry_point": {**_TEXT, "description": "the function to call; for assert suites the argument of check()"},
         "comparator": {"enum": [None, *COMPARATORS], "description": f"{DEFAULT_COMPARATOR} if null or not given"},
+        "tolerance": {"type": ["number", "null"], "minimum": 0, "description": "of the comparator floats"},
+        "checker": {**_TEXT, "description": "Python source that decides in place of a comparator; see the docs"},
     }
     by_kind = []
     for kind, properties in _OF_KIND.items():
@@ -53,7 +68,8 @@ def _suite() -> dict[str, Any]:
         if "entry_point" in properties:
             then["required"] = ["entry_point"]
         by_kind.append({"if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]}, "then": then})
-    return {**_closed(fields, *(name for name in fields if name != "kind")), "allOf": by_kind}
+    rules = [*by_kind, *_HOW_OUTPUTS_ARE_JUDGED]
+    return {**_closed(fields, *(name for name in fields if name != "kind")), "allOf": rules}
 
 
 def _limits() -> dict[str, Any]:

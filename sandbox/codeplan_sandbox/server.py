@@ -1,8 +1,8 @@
 """The fork server: a warm, confined interpreter that forks a process for the tests of each program.
 
 It is started by exec with an empty environment, never by a fork of its caller. Its arguments are the descriptor of the
-socket to the judge, the tier, a canary file that must not be readable inside, and the packages that tests may import,
-as a JSON object from names to folders.
+socket to the judge, the tier, a canary file that must not be readable inside, the packages that tests may import, as a
+JSON object from names to folders, and a JSON list of those that programs may import too.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _MAX_REASON_CHARS = 500
 def main(arguments: list[str]) -> None:
     """Enter the tier, verify it, and serve requests until the judge closes the socket."""
     judge = socket.socket(fileno=int(arguments[0]))
-    tier, canary, packages = arguments[1:]
+    tier, canary, packages, of_programs = arguments[1:]
     sys.set_int_max_str_digits(0)  # tests contain longer integers; a program that converts them spends its own CPU time
     modules.load(modules.COMMON)
     try:
-        modules.load_packages(json.loads(packages))
+        modules.load_packages(json.loads(packages), json.loads(of_programs))
     except Exception as error:  # a package's code may raise anything
         judge.send(
             Handshake(False, f"{type(error).__name__}: {error}"[:_MAX_REASON_CHARS], package_failed=True).to_json()

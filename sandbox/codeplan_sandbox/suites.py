@@ -13,17 +13,21 @@ There are three kinds of suite, one for each way in which benchmarks test progra
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from codeplan_sandbox import long_integers
 
 SuiteKind = Literal["stdin", "call", "assert"]
-Comparator = Literal["tokens", "exact", "apps"]
+PlainComparator = Literal["tokens", "exact", "apps", "unordered"]
+"""The comparators that need nothing but the expected output."""
+Comparator = PlainComparator | Literal["floats"]
 
 SUITE_KINDS: tuple[SuiteKind, ...] = ("stdin", "call", "assert")
-COMPARATORS: tuple[Comparator, ...] = ("tokens", "exact", "apps")
-DEFAULT_COMPARATOR: Comparator = "tokens"
+PLAIN_COMPARATORS: tuple[PlainComparator, ...] = ("tokens", "exact", "apps", "unordered")
+COMPARATORS: tuple[Comparator, ...] = (*PLAIN_COMPARATORS, "floats")
+DEFAULT_COMPARATOR: PlainComparator = "tokens"
 """Judges suites that do not name a comparator."""
 
 
@@ -56,10 +60,13 @@ class Suite:
         setup: Python source that an ``assert`` suite runs before its tests.
         entry_point: the function's name, or an expression such as ``Solution().f``. Required for ``call``; for
             ``assert`` it is the argument of ``check(candidate)``.
-        comparator: how outputs are compared: ``tokens`` (line by line and token by token, floats within 1e-6),
-            ``exact`` (as text, ignoring trailing whitespace), or ``apps`` (the lenient rules of APPS' own harness,
-            which also turns the keys of a dict argument into integers if all of them are decimal integers). None
-            if the suite does not name one; it is then judged as `DEFAULT_COMPARATOR`.
+        comparator: how outputs are compared, see `codeplan_sandbox.comparators`: ``tokens`` (line by line and token by
+            token, floats within 1e-6), ``exact`` (as text, ignoring trailing whitespace), ``unordered`` (lines, or the
+            items of a list, in any order), ``floats`` (all numbers within ``tolerance``), or ``apps`` (the lenient
+            rules of APPS' own harness, which also turns the keys of a dict argument into integers if all of them are
+            decimal integers). None if the suite does not name one; it is then judged as `DEFAULT_COMPARATOR`.
+        tolerance: of ``floats``: the largest difference, absolute, or relative for numbers above 1; else None.
+        checker: Python source that decides in place of a comparator, see `codeplan_sandbox.checkers`; empty for none.
     """
 
     kind: SuiteKind
@@ -68,6 +75,8 @@ class Suite:
     setup: str = ""
     entry_point: str = ""
     comparator: Comparator | None = None
+    tolerance: float | None = None
+    checker: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in SUITE_KINDS:
@@ -80,6 +89,15 @@ class Suite:
             raise SuiteError("an assert suite has tests, not cases")
         if self.kind != "assert" and self.tests:
             raise SuiteError(f"a {self.kind} suite has cases, not tests")
+        self._check_how_outputs_are_judged()
+
+    def _check_how_outputs_are_judged(self) -> None:
+        if (self.comparator == "floats") != (self.tolerance is not None):
+            raise SuiteError("the comparator floats needs a tolerance, such as 1e-4, and no other comparator has one")
+        if self.tolerance is not None and not (isinstance(self.tolerance, float) and 0 <= self.tolerance < math.inf):
+            raise SuiteError(f"tolerance is {self.tolerance!r}; it must be a number of at least 0")
+        if self.checker and (self.kind == "assert" or self.comparator is not None):
+            raise SuiteError("a checker decides in stdin and call suites, and in place of a comparator")
 
     def __len__(self) -> int:
         """The number of tests."""
@@ -101,6 +119,10 @@ class Suite:
             plain.update(tests=list(self.tests), setup=self.setup, entry_point=self.entry_point)
         if self.comparator is not None:
             plain["comparator"] = self.comparator
+        if self.tolerance is not None:
+            plain["tolerance"] = self.tolerance
+        if self.checker:
+            plain["checker"] = self.checker
         return plain
 
     @classmethod
@@ -126,10 +148,12 @@ class Suite:
             raise SuiteError(f"unknown field {unknown[0]!r}; the fields of a suite are {', '.join(sorted(known))}")
         if "kind" not in plain:
             raise SuiteError(f"a suite needs the field kind, one of {', '.join(SUITE_KINDS)}")
-        for name in ("setup", "entry_point"):
+        for name in ("setup", "entry_point", "checker"):
             if not isinstance(plain.get(name, ""), str):
                 raise SuiteError(f"{name} must be text")
         fields = dict(plain)
+        if type(fields.get("tolerance")) is int:
+            fields["tolerance"] = _as_float(fields["tolerance"])
         fields["cases"] = tuple(_case(fields["kind"], index, case) for index, case in _list_items(plain, "cases"))
         fields["tests"] = tuple(_text(f"tests[{index}]", test) for index, test in _list_items(plain, "tests"))
         return cls(**fields)
@@ -162,6 +186,13 @@ class Limits:
         for field in dataclasses.fields(self):
             if not getattr(self, field.name) > 0:
                 raise ValueError(f"limit {field.name} is {getattr(self, field.name)!r}; it must be greater than 0")
+
+
+def _as_float(number: int) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf  # which no tolerance may be
 
 
 def _list_items(plain: dict[str, Any], name: str) -> list[tuple[int, Any]]:

@@ -27,6 +27,8 @@ class Outcome(StrEnum):
     """The program ended before its test did, for example by os._exit in a call test."""
     UNSEPARABLE = "unseparable"
     """The assert tests cannot run in a process apart from the program; never counted as a pass."""
+    CHECKER_FAILED = "checker_failed"
+    """The suite's checker failed on the output: neither a pass nor a failure of the program."""
 
 
 @dataclass(frozen=True, slots=True)

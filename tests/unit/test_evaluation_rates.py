@@ -160,7 +160,7 @@ def test_the_same_problems_from_another_path_are_comparable() -> None:
         ),
         (
             made([0.5, 0.5], judging={**JUDGING, "hidden_tests.time_s": 9.0}),
-            "limits of the hidden tests differ: judging.hidden_tests.time_s 2.0 and 9.0",
+            "limits or packages of the hidden tests differ: judging.hidden_tests.time_s 2.0 and 9.0",
         ),
         (
             made(

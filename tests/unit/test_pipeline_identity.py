@@ -38,6 +38,7 @@ EXPECTED = {
     "sampling.oracle": ["oracle", *SAMPLING],
     "sampling.teacher_plan": ["forward", *SAMPLING],
     "judging.comparator": SAMPLING,
+    "judging.packages": SAMPLING,
     "judging.example_tests": SAMPLING,
     "judging.hidden_tests": ["verdicts", "report"],
     "judging.hidden_without_examples": ["verdicts", "report"],

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+from typing import Any
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codeplan_sandbox.comparators import same_output, same_value
-from codeplan_sandbox.suites import COMPARATORS, Comparator
+from codeplan_sandbox.suites import PLAIN_COMPARATORS, PlainComparator
 
 
 @pytest.mark.parametrize(
@@ -65,8 +68,8 @@ def test_output_like_apps(written: str, expected: str, accepted: bool) -> None:
     assert same_output("apps", written.encode(), expected) is accepted
 
 
-@given(st.text(), st.sampled_from(COMPARATORS))
-def test_every_output_equals_itself(text: str, comparator: Comparator) -> None:
+@given(st.text(), st.sampled_from(PLAIN_COMPARATORS))
+def test_every_output_equals_itself(text: str, comparator: PlainComparator) -> None:
     assert same_output(comparator, text.encode("utf-8", "replace"), text.encode("utf-8", "replace").decode())
 
 
@@ -82,8 +85,8 @@ def test_different_integers_differ(one: int, other: int) -> None:
     assert same_output("tokens", str(one).encode(), str(other)) is (one == other)
 
 
-@pytest.mark.parametrize("comparator", COMPARATORS)
-def test_output_that_is_not_utf8_is_wrong(comparator: Comparator) -> None:
+@pytest.mark.parametrize("comparator", PLAIN_COMPARATORS)
+def test_output_that_is_not_utf8_is_wrong(comparator: PlainComparator) -> None:
     assert not same_output(comparator, b"\xff\xfe", "\ufffd\ufffd")
 
 
@@ -121,5 +124,82 @@ def test_output_that_is_not_utf8_is_wrong(comparator: Comparator) -> None:
         ("exact", 0.30000000000000004, 0.3, False),
     ],
 )
-def test_results_of_calls(comparator: Comparator, returned: object, expected: object, accepted: bool) -> None:
+def test_results_of_calls(comparator: PlainComparator, returned: object, expected: object, accepted: bool) -> None:
     assert same_value(comparator, returned, expected) is accepted
+
+
+@pytest.mark.parametrize(
+    ("written", "expected", "accepted"),
+    [
+        ("b\na\n", "a\nb", True),
+        ("a\na\nb", "a\nb\nb", False),  # as often
+        ("2 1", "1 2", False),  # tokens stay in order
+        ("1.0\n0.3000001\n", "0.3\n1.0", True),
+        ("a", "a\na", False),
+        ("", "", True),
+    ],
+)
+def test_lines_in_any_order(written: str, expected: str, accepted: bool) -> None:
+    assert same_output("unordered", written.encode(), expected) == accepted
+
+
+@pytest.mark.parametrize(
+    ("returned", "expected", "accepted"),
+    [
+        ([2, 1], [1, 2], True),
+        ([1, 1, 2], [1, 2, 2], False),
+        ([[2, 1], [3]], [[3], [1, 2]], False),  # the outermost list alone
+        ([[3], [1, 2]], [[1, 2], [3]], True),
+        ([1.0000001, "x", None], [None, 1.0, "x"], True),
+        ([10**400, 1.0], [1.0, 10**400], True),
+        ({"a": 1}, {"a": 1}, True),
+        ([1], 1, False),
+    ],
+)
+def test_items_in_any_order(returned: Any, expected: Any, accepted: bool) -> None:
+    assert same_value("unordered", returned, expected) == accepted
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(
+        st.lists(st.sampled_from(["1.0", "1.0000009", "1.0000018", "2", "x"]), min_size=1, max_size=2), max_size=5
+    ),
+    st.lists(
+        st.lists(st.sampled_from(["1.0", "1.0000009", "1.0000018", "2", "x"]), min_size=1, max_size=2), max_size=5
+    ),
+)
+def test_lines_in_any_order_as_by_trying_all_orders(written: list[list[str]], expected: list[list[str]]) -> None:
+    mine, theirs = (list(map(" ".join, lines)) for lines in (written, expected))
+    found = any(
+        all(same_output("tokens", line.encode(), other) for line, other in zip(order, theirs, strict=True))
+        for order in itertools.permutations(mine)
+        if len(order) == len(theirs)
+    )
+    assert same_output("unordered", "\n".join(mine).encode(), "\n".join(theirs)) == found
+
+
+@pytest.mark.parametrize(
+    ("written", "expected", "tolerance", "accepted"),
+    [
+        ("3.14", "3.1415", 1e-2, True),
+        ("3.14", "3.1415", 1e-4, False),
+        ("1001", "1000", 1e-3, True),  # relative above 1, and integers too
+        ("1.0", "1", 0.0, True),
+        ("x 2.0", "x 2", 1e-6, True),
+        ("y 2.0", "x 2", 1e-6, False),
+        ("nan", "nan", 1e-6, True),
+        ("nan", "1", 1.0, False),
+        ("inf", "1e999", 1.0, False),
+        ("1\n2", "1 2", 1.0, False),
+    ],
+)
+def test_output_within_a_tolerance(written: str, expected: str, tolerance: float, accepted: bool) -> None:
+    assert same_output("floats", written.encode(), expected, tolerance) == accepted
+
+
+def test_values_within_a_tolerance() -> None:
+    assert same_value("floats", [1, {"a": 2.05}], [1.04, {"a": 2}], 0.05)
+    assert not same_value("floats", [1, {"a": 2.2}], [1.04, {"a": 2}], 0.05)
+    assert not same_value("floats", ["1"], [1], 0.5)
+    assert not same_value("floats", None, 0, 0.5)

@@ -149,3 +149,37 @@ with Judge() as sandbox:
     missing, plain = done.stdout.splitlines()
     assert missing.startswith("unseparable the test imports numpy")
     assert plain.strip() == "passed"
+
+
+USES_NUMPY = (
+    "import numpy as np\nfrom numpy import linalg\nprint(int(np.arange(int(input())).sum()), linalg.norm([3, 4]))"
+)
+SUMS = Suite("stdin", cases=(Case("4", "6 5.0"), Case("5", "10 5.0")))
+
+
+def test_programs_import_the_packages_that_the_judge_was_given() -> None:
+    with Judge(program_packages=("numpy",)) as judge:
+        assert judge.judge(USES_NUMPY, SUMS).passed
+        assert judge.judge("import pandas", SUMS).message.startswith("ModuleNotFoundError")
+        asserts = Suite("assert", tests=("import numpy\nassert numpy.isclose(f(2), 4)",))
+        assert judge.judge("import numpy\ndef f(x): return int(numpy.square(x))", asserts).passed
+    with Judge() as judge:
+        verdict = judge.judge(USES_NUMPY, SUMS)
+        assert (verdict.outcome, verdict.message) == (
+            Outcome.RUNTIME_ERROR,
+            "ModuleNotFoundError: No module named 'numpy' (line 1)",
+        )
+
+
+def test_the_memory_limit_is_that_of_the_program_without_its_packages() -> None:
+    with Judge(Limits(memory_bytes=64 << 20), program_packages=("numpy",)) as judge:
+        fits = "import numpy as np\nprint(len(np.ones(4_000_000)))"  # 32 MB
+        assert judge.judge(fits, Suite("stdin", cases=(Case("", "4000000"),))).passed
+        too_large = judge.judge("import numpy as np\nprint(len(np.ones(40_000_000)))", SUMS)
+        assert too_large.outcome is Outcome.MEMORY_LIMIT
+
+
+@pytest.mark.parametrize("name", ["no_such_package", "json", "a.b", ""])
+def test_a_package_that_is_not_installed_is_refused_at_once(name: str) -> None:
+    with pytest.raises(SandboxError, match=f"the package {name!r}"):
+        Judge(program_packages=(name,))

@@ -53,7 +53,7 @@ def test_page_shows_what_its_commands_print(tmp_path: Path) -> None:
         )
         assert comparable(done.stdout) == comparable(printed.text), f"line {block.line}"
         compared += 1
-    assert compared == 4
+    assert compared == 5
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,8 @@ SUITES = (
     Suite("call", cases=(Case(args=(1, [2.5, None]), expected={"a": [True]}),), entry_point="f"),
     Suite("assert", tests=("assert f(1) == 2",), setup="import math", entry_point="f"),
     Suite("stdin"),
+    Suite("stdin", cases=(Case(input="1", output="2.5"),), comparator="floats", tolerance=0.1),
+    Suite("call", cases=(Case(args=(1,), expected=2),), entry_point="f", checker="def check(*_): return True"),
 )
 
 VALUES = st.recursive(
@@ -56,6 +58,8 @@ RANDOM_SUITES = objects(
         "setup": TEXTS | VALUES,
         "entry_point": TEXTS | VALUES,
         "comparator": st.sampled_from([None, *COMPARATORS, "magic"]) | VALUES,
+        "tolerance": st.sampled_from([None, 0, 1, 0.5, -1, 10**400]) | VALUES,
+        "checker": st.sampled_from(["", "def check(*_): return True"]) | VALUES,
     },
 )
 EDGES = st.sampled_from(
@@ -147,7 +151,7 @@ def test_results_of_a_batch_are_valid(capsys: pytest.CaptureFixture[str], tmp_pa
     for options in ([], ["--without-cases"]):
         main(["check", "--batch", str(path), *options])
         found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-        assert len(found) == 5
+        assert len(found) == len(SUITES) + 1
         for result in found:
             VALIDATORS["result_line"].validate(result)
             assert not VALIDATORS["result_line"].is_valid({**result, "id": [1]})

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codeplan_sandbox import Case, Limits, Suite, SuiteError
-from codeplan_sandbox.suites import COMPARATORS
+from codeplan_sandbox.suites import PLAIN_COMPARATORS
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -80,7 +80,7 @@ def test_comparator_is_stored_only_if_the_suite_names_one() -> None:
     suite = Suite.from_json(text)
     assert suite.comparator is None
     assert suite.to_json() == text
-    for comparator in COMPARATORS:
+    for comparator in PLAIN_COMPARATORS:
         named = dataclasses.replace(suite, comparator=comparator)
         assert json.loads(named.to_json())["comparator"] == comparator
         assert Suite.from_json(named.to_json()) == named

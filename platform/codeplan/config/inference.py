@@ -8,7 +8,7 @@ from pydantic import Field
 
 from codeplan.config.base import AddedLater, Settings
 from codeplan_sandbox import Limits
-from codeplan_sandbox.suites import Comparator
+from codeplan_sandbox.suites import PlainComparator
 
 _MEBIBYTE = 1024 * 1024
 FinalRule = Literal["fresh", "best_trial", "fresh_if_it_passes"]
@@ -69,7 +69,7 @@ class LimitsConfig(Settings):
 class JudgingConfig(Settings):
     """How programs are judged."""
 
-    comparator: Comparator = "tokens"
+    comparator: PlainComparator = "tokens"
     """How a program's output is compared in suites that name no comparator; see `codeplan_sandbox.Suite`."""
     example_tests: LimitsConfig = LimitsConfig()
     """Limits of the example tests, which choose plans and programs."""
@@ -78,6 +78,9 @@ class JudgingConfig(Settings):
     hidden_without_examples: bool = False
     """Judge without the hidden tests that the question shows as examples. mbpp: its first assert is both; published
     numbers keep it. A problem that is left without hidden tests cannot be judged and counts as not solved."""
+    packages: Annotated[tuple[str, ...], AddedLater()] = ()
+    """Packages outside the standard library that programs may import, for example ``[numpy]``; every node with
+    sandboxes must have them. Without any, a program that imports one fails, whatever is installed."""
 
 
 class ReportConfig(Settings):

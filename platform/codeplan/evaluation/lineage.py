@@ -24,7 +24,12 @@ _KEYS: Mapping[str, Mapping[str, str]] = {
     "test": {"source.": "problems.test.", "": "problems.test."},
     "plans": {"teacher.": "teacher.", "": "teacher."},
     "student": {"student.": "student.", "training.": "training.", "": "student."},
-    "samples": {"comparator": "judging.comparator", "example_tests.": "judging.example_tests.", "": "sampling."},
+    "samples": {
+        "comparator": "judging.comparator",
+        "packages": "judging.packages",
+        "example_tests.": "judging.example_tests.",
+        "": "sampling.",
+    },
     "verdicts": {"": "judging."},
     "report": {"report.": "report."},
 }

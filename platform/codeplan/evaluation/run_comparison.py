@@ -97,12 +97,15 @@ def why_not_comparable(reference: Rates, other: Rates) -> str:
         differing = [problem for problem in shared if a[here[problem]] != b[there[problem]]]
         if differing:
             reasons.append(f"{len(differing):,} of {len(shared):,} shared problems {what}, first {differing[0]}")
-    settings = [name for name in reference.judging if reference.judging[name] != other.judging.get(name)]
+    names = sorted({*reference.judging, *other.judging})
+    settings = [name for name in names if reference.judging.get(name) != other.judging.get(name)]
     # Another comparator changes the digests of the suites that it judges by, and only those.
     limits = [name for name in settings if name != "comparator"]
     if limits:
-        values = ", ".join(f"judging.{name} {reference.judging[name]} and {other.judging.get(name)}" for name in limits)
-        reasons.append(f"the limits of the hidden tests differ: {values}")
+        values = ", ".join(
+            f"judging.{name} {reference.judging.get(name)} and {other.judging.get(name)}" for name in limits
+        )
+        reasons.append(f"the limits or packages of the hidden tests differ: {values}")
     elif reasons and "comparator" in settings:
         values = " and ".join(str(rates.judging["comparator"]) for rates in (reference, other))
         reasons.append(f"judging.comparator is {values}")

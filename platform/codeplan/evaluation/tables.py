@@ -28,6 +28,7 @@ OUTCOME_TITLES: dict[str, str] = {
     "forbidden": "forbidden operation",
     "exited_early": "exited early",
     "unseparable": "tests not separable",
+    "checker_failed": "checker failed",
     "not_judged": "not judged",
 }
 """The names of outcomes in tables and figures, in the order shown."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from codeplan.config import AddedLater, JudgingConfig, LimitsConfig, ReportConfig, SamplingConfig
-from codeplan_sandbox.suites import Comparator
+from codeplan_sandbox.suites import PlainComparator
 
 
 class SampleSettings(SamplingConfig):
@@ -14,11 +14,12 @@ class SampleSettings(SamplingConfig):
     fewest_plans: int = 1
     """The smallest number of plans that an arm of the report chooses from: the fewer there are, the more of them can be
     chosen, and each of those needs a final program."""
-    comparator: Comparator = "tokens"
+    comparator: PlainComparator = "tokens"
     """How the example tests compare outputs."""
     example_tests: LimitsConfig = LimitsConfig()
     """Limits of the example tests."""
-
+    packages: Annotated[tuple[str, ...], AddedLater()] = ()
+    """Packages that programs may import where the example tests run them."""
     without_plans: Annotated[bool, AddedLater()] = False
     """Whether the student writes no plans: only ``direct`` and the equal-budget control are sampled."""
 
@@ -31,6 +32,7 @@ class SampleSettings(SamplingConfig):
             fewest_plans=counts[0],
             comparator=judging.comparator,
             example_tests=judging.example_tests,
+            packages=judging.packages,
         )
         if not sampling.control:
             return made
@@ -58,7 +60,8 @@ class SampleSettings(SamplingConfig):
 
     def of_example_verdicts(self) -> dict[str, Any]:
         """What a verdict of the example tests depends on."""
-        return {"comparator": self.comparator, "limits": self.example_tests.identity()}
+        packages = {"packages": list(self.packages)} if self.packages else {}
+        return {"comparator": self.comparator, "limits": self.example_tests.identity(), **packages}
 
     def budget(self, plans: int) -> int:
         """How many programs without a plan cost as much as plan sampling with so many plans.

@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from codeplan.config import LimitsConfig, Settings
+from codeplan.config import AddedLater, LimitsConfig, Settings
 from codeplan.pool import Pool
 from codeplan.records import Program, Verdict
 from codeplan.stage import Stage
-from codeplan_sandbox.suites import Comparator
+from codeplan_sandbox.suites import PlainComparator
 
 TABLE = "verdicts"
 
@@ -22,12 +23,14 @@ ProgramKey = tuple[str, str]
 class JudgeSettings(Settings):
     """The settings of the judge stage."""
 
-    comparator: Comparator
+    comparator: PlainComparator
     """How the hidden tests compare outputs."""
     hidden_tests: LimitsConfig
     """Limits of the hidden tests."""
     hidden_without_examples: bool
     """Whether the hidden tests that the question shows as examples are left out."""
+    packages: Annotated[tuple[str, ...], AddedLater()] = ()
+    """Packages that programs may import."""
 
 
 @dataclass(frozen=True)

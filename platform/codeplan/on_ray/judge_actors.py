@@ -50,13 +50,13 @@ class NoRoomError(UserError):
 class JudgeActor:
     """One actor, with a running judge, in a process of its own."""
 
-    def __init__(self, limits: Limits, watch: Watch = UNWATCHED) -> None:
+    def __init__(self, limits: Limits, watch: Watch = UNWATCHED, packages: Sequence[str] = ()) -> None:
         watch_worker(watch)
         self._watch = watch
         if ray.get_runtime_context().was_current_actor_reconstructed:
             watch.count(FAILURES, kind="judge_actor_restarted")
             watch.event("judge_actor_restarted", level=logging.WARNING, node=socket.gethostname(), pid=os.getpid())
-        self._judge = Judge(limits)
+        self._judge = Judge(limits, program_packages=packages)
 
     def judge(self, programs: list[tuple[str, Suite]], stop_at_failure: bool) -> list[SuiteVerdict]:
         """The programs' verdicts, in the order of the programs."""
@@ -90,7 +90,13 @@ class JudgeActors:
 
     @classmethod
     def start(
-        cls, execution: ExecutionConfig, limits: Limits, watch: Watch = UNWATCHED, *, within_s: float | None = None
+        cls,
+        execution: ExecutionConfig,
+        limits: Limits,
+        watch: Watch = UNWATCHED,
+        *,
+        packages: Sequence[str] = (),
+        within_s: float | None = None,
     ) -> JudgeActors:
         """Start the actors, and wait until the first one's sandbox has started; the others join when there is room.
 
@@ -98,10 +104,12 @@ class JudgeActors:
             execution: how many actors, one per CPU that is available for judging, and on which nodes.
             limits: limits per program.
             watch: where restarts and failures of sandboxes are counted.
+            packages: the packages outside the standard library that programs may import.
             within_s: seconds that the cluster has to find room for them; None waits without a limit.
 
         Raises:
-            SandboxError: the first machine that had room has no isolation tier that is strong enough.
+            SandboxError: the first machine that had room has no isolation tier that is strong enough, or lacks a
+                package.
             NoRoomError: none was up in time.
         """
         remote = ray.remote(JudgeActor).options(
@@ -113,7 +121,7 @@ class JudgeActors:
             scheduling_strategy="DEFAULT",
             label_selector=execution.judge_labels or None,
         )
-        actors = [remote.remote(limits, watch) for _ in range(execution.judge_actors)]
+        actors = [remote.remote(limits, watch, packages) for _ in range(execution.judge_actors)]
         judges = cls(tuple(actors))
         starting = {actor.tier.remote(): position for position, actor in enumerate(actors)}
         ready, _ = ray.wait(list(starting), num_returns=1, timeout=within_s)

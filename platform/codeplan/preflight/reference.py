@@ -162,7 +162,8 @@ def started_judges(context: CheckContext, execution: ExecutionConfig) -> JudgeAc
         context.console.print(f"check: the sandbox {text}", highlight=False, soft_wrap=True)
 
     with told_while_waiting(lambda: 0, tell):
-        return JudgeActors.start(execution, context.config.judging.hidden_tests.limits())
+        judging = context.config.judging
+        return JudgeActors.start(execution, judging.hidden_tests.limits(), packages=judging.packages)
 
 
 def _judge_on_ray(context: CheckContext, role: str, programs: Programs, folder: Path) -> Attempts:

@@ -33,7 +33,8 @@ def check(context: CheckContext) -> Iterator[Finding]:
 
 
 def _here(context: CheckContext) -> Iterator[Finding]:
-    judge = Judge(context.config.judging.hidden_tests.limits())
+    judging = context.config.judging
+    judge = Judge(judging.hidden_tests.limits(), program_packages=judging.packages)
     context.while_checking.callback(judge.close)
     context.judge, context.tier = judge, judge.tier
     yield ok(f"tier {judge.tier}, every layer verified from inside")
@@ -47,9 +48,10 @@ def _on_a_node(context: CheckContext) -> Iterator[Finding]:
     from codeplan.on_ray.judge_actors import JudgeActors, NoRoomError
 
     execution = context.config.execution.model_copy(update={"judge_actors": 1})
-    limits = context.config.judging.hidden_tests.limits()
+    judging = context.config.judging
+    limits = judging.hidden_tests.limits()
     try:
-        context.judges = JudgeActors.start(execution, limits, within_s=_ROOM_S)
+        context.judges = JudgeActors.start(execution, limits, packages=judging.packages, within_s=_ROOM_S)
     except NoRoomError:  # Another run has them all, or their nodes are being started.
         yield warning(
             f"not checked: the nodes that are kept for sandboxes had no room for one within {_ROOM_S:g} s",

@@ -7,20 +7,20 @@ import dataclasses
 from codeplan.problems.apps_wrapping import unwrapped
 from codeplan.records import Problem
 from codeplan_sandbox import Case, Suite
-from codeplan_sandbox.suites import Comparator
+from codeplan_sandbox.suites import PlainComparator
 
 
-def with_comparator(problem: Problem, comparator: Comparator) -> Problem:
+def with_comparator(problem: Problem, comparator: PlainComparator) -> Problem:
     """The problem with a comparator for those of its suites that name none.
 
     The hidden tests of APPS' functions are compared as APPS wrote them by the comparator ``apps``, which accepts an
     expected value with and without a list around it, as APPS does. The others compare exactly, so they get the values
-    without that list. Suites of asserts compare by themselves and stay as they are.
+    without that list. Suites of asserts and those with a checker decide by themselves and stay as they are.
     """
     changed: dict[str, Suite] = {}
     for name in ("example_tests", "hidden_tests"):
         suite: Suite | None = getattr(problem, name)
-        if suite is None or suite.comparator is not None or suite.kind == "assert":
+        if suite is None or suite.comparator is not None or suite.checker or suite.kind == "assert":
             continue
         cases = suite.cases
         if name == "hidden_tests" and comparator != "apps":

@@ -23,6 +23,7 @@ def settings(judging: JudgingConfig) -> JudgeSettings:
         comparator=judging.comparator,
         hidden_tests=judging.hidden_tests,
         hidden_without_examples=judging.hidden_without_examples,
+        packages=judging.packages,
     )
 
 
@@ -36,18 +37,20 @@ def run(work: StageRun) -> StageResult:
     from codeplan.on_ray.judge_actors import JudgeActors
     from codeplan.on_ray.judge_blocks import judge_block
 
-    assert isinstance(work.stage.settings, JudgeSettings)
+    judging = work.stage.settings
+    assert isinstance(judging, JudgeSettings)
     samples, verdicts = SamplePool.of(work.stage.inputs["samples"]), VerdictPool.of(work.stage)
     in_blocks = blocks(work.read("test", PROBLEMS, Problem))
     markers = BlockMarkers.of(work.stage)
     tell_waiting = work.tell_waiting("the verdicts")
     work.connect_ray(*resources(work.execution))
     with work.bar(_programs(work), "programs") as bar:
-        judges = JudgeActors.start(work.execution, work.stage.settings.hidden_tests.limits(), work.watch)
+        limits = judging.hidden_tests.limits()
+        judges = JudgeActors.start(work.execution, limits, work.watch, packages=judging.packages)
         try:
             for block in markers.missing(len(in_blocks)):
                 programs = samples.read(block).programs
-                suites = hidden_suites(in_blocks[block], work.stage.settings)
+                suites = hidden_suites(in_blocks[block], judging)
                 new = judge_block(
                     block, _to_judge(programs, suites), judges, verdicts, bar, on_wait=tell_waiting, watch=work.watch
                 )

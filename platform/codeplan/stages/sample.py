@@ -89,7 +89,8 @@ def run(work: StageRun) -> StageResult:
             work.watch.record(SAMPLE_PENDING, len(given) - bar.rows)
 
         work.watch.record(SAMPLE_PENDING, len(given) - bar.rows)
-        judges = JudgeActors.start(work.execution, samples.settings.example_tests.limits(), work.watch)
+        limits, packages = samples.settings.example_tests.limits(), samples.settings.packages
+        judges = JudgeActors.start(work.execution, limits, work.watch, packages=packages)
         try:
             model = work.stage.inputs["student"].folder / "student"
             sampling = Sampling(model.resolve(), samples, markers, judges, work.execution, work.watch)

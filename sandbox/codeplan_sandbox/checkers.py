@@ -1,0 +1,120 @@
+"""Checker programs: they decide whether an output is right where there are several right ones.
+
+The checker of a suite is Python source that defines ``check``. It is called once per test, with the test's input, its
+expected output and what the program did, and returns True or False:
+
+* ``stdin`` suites: ``check(input, expected, output)``, three texts; an output that is not UTF-8 is wrong;
+* ``call`` suites: ``check(args, expected, returned)``, JSON values.
+
+A checker is not trusted either. It runs in the sandbox, in processes of its own, after those of the program have ended,
+and gets outputs as data. If it does anything but return True or False, it has failed: it raised an exception, reached a
+limit, or returned another value. That says nothing about the program, and has an outcome of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from codeplan_sandbox import long_integers
+from codeplan_sandbox.suites import Limits, Suite
+from codeplan_sandbox.verdicts import Outcome
+from codeplan_sandbox.wire import RunRequest, WireRecord
+
+LIMITS = Limits(time_s=10.0, total_s=120.0, memory_bytes=512 << 20)
+"""Of a checker, whatever the program's own are."""
+ENTRY_POINT = "check"
+
+_ANSWERS = {b"true": Outcome.PASSED, b"false": Outcome.WRONG_ANSWER}
+
+RunTests = Callable[[RunRequest, bytes, bytes], Generator[tuple[WireRecord, bytes, bytes]]]
+"""`Server.run`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a checker said of a test.
+
+    Attributes:
+        outcome: PASSED, WRONG_ANSWER or CHECKER_FAILED.
+        message: how it failed; empty if it did not.
+    """
+
+    outcome: Outcome
+    message: str = ""
+
+
+def check(run: RunTests, suite: Suite, answers: Mapping[int, bytes]) -> dict[int, Checked]:
+    """Ask a suite's checker about a program's answers.
+
+    Args:
+        run: runs tests in the sandbox; raises as `Server.run` does.
+        suite: a suite with a checker.
+        answers: by test, what the program wrote, or the JSON text of what it returned.
+    """
+    checked = {}
+    inputs = {}
+    for index, answer in answers.items():
+        try:
+            inputs[index] = _arguments(suite, index, answer)
+        except ValueError as error:
+            checked[index] = Checked(Outcome.WRONG_ANSWER, f"the output cannot be read: {error}")
+    found = _ask(run, suite.checker, inputs, fresh_processes=False)
+    # As for programs: only a process of its own counts for a failure.
+    again = [index for index, one in found.items() if one.outcome is Outcome.CHECKER_FAILED]
+    if again:
+        found |= _ask(run, suite.checker, {index: inputs[index] for index in again}, fresh_processes=True)
+    return checked | found
+
+
+def _ask(run: RunTests, checker: str, inputs: Mapping[int, bytes], *, fresh_processes: bool) -> dict[int, Checked]:
+    indices = list(inputs)
+    request = RunRequest(
+        "call",
+        list(range(len(indices))),
+        _extents([inputs[index] for index in indices]),
+        ENTRY_POINT,
+        prelude=False,
+        integer_keys=False,
+        fresh_processes=fresh_processes,
+        limits=LIMITS,
+        budget_s=LIMITS.total_s,
+    )
+    found = {index: Checked(Outcome.CHECKER_FAILED, "the checker was not run in time") for index in indices}
+    if indices:
+        packed = b"".join(inputs[index] for index in indices)
+        with closing(run(request, checker.encode("utf-8", "surrogatepass"), packed)) as records:
+            for record, _, answer in records:
+                found[indices[record.index]] = _checked(record, answer)
+    return found
+
+
+def _checked(record: WireRecord, answer: bytes) -> Checked:
+    shown = answer[:100].decode("utf-8", "replace")
+    if record.outcome is not Outcome.PASSED:
+        reason = record.message or shown
+        return Checked(Outcome.CHECKER_FAILED, f"the checker failed: {record.outcome.value}: {reason}")
+    if answer not in _ANSWERS:
+        return Checked(Outcome.CHECKER_FAILED, f"the checker returned {shown}, which is not True or False")
+    outcome = _ANSWERS[answer]
+    return Checked(outcome, "" if outcome is Outcome.PASSED else "refused by the checker")
+
+
+def _arguments(suite: Suite, index: int, answer: bytes) -> bytes:
+    """The arguments of a call of the checker; raises ValueError for an answer that is not UTF-8 or not JSON."""
+    case = suite.cases[index]
+    if suite.kind == "stdin":
+        return json.dumps([case.input, case.output, answer.decode("utf-8")]).encode()
+    long_integers.loads_returned(answer)
+    given = (long_integers.dumps(list(case.args)).encode(), long_integers.dumps(case.expected).encode())
+    return b"[%b, %b, %b]" % (*given, answer)
+
+
+def _extents(parts: Sequence[bytes]) -> list[tuple[int, int]]:
+    extents, offset = [], 0
+    for part in parts:
+        extents.append((offset, len(part)))
+        offset += len(part)
+    return extents
