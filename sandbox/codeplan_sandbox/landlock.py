@@ -9,7 +9,6 @@ from pathlib import Path
 
 from codeplan_sandbox import linux
 
-_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _VERSION = 1
 _PATH_BENEATH = 1
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1, 2, 4, 8
@@ -25,7 +24,7 @@ READ_WRITE_FILE = _READ_FILE | _WRITE_FILE
 def abi() -> int:
     """The kernel's Landlock ABI version, 0 if it does not support Landlock."""
     try:
-        return linux.syscall("landlock_create_ruleset", _CREATE_RULESET, 0, 0, _VERSION)
+        return linux.syscall("landlock_create_ruleset", 0, 0, _VERSION)
     except OSError:
         return 0
 
@@ -45,11 +44,11 @@ def restrict(rules: Iterable[tuple[str, int]]) -> None:
     file_rights = (1 << _FILE_RIGHTS_OF_ABI.get(version, _NEWEST_FILE_RIGHTS)) - 1
     fields = [file_rights, _TCP_RIGHTS, _SCOPES][: 3 if version >= 6 else 2 if version >= 4 else 1]
     attributes = struct.pack(f"{len(fields)}Q", *fields)
-    ruleset = linux.syscall("landlock_create_ruleset", _CREATE_RULESET, attributes, len(attributes), 0)
+    ruleset = linux.syscall("landlock_create_ruleset", attributes, len(attributes), 0)
     try:
         for path, access in rules:
             _allow(ruleset, path, access)
-        linux.syscall("landlock_restrict_self", _RESTRICT_SELF, ruleset, 0)
+        linux.syscall("landlock_restrict_self", ruleset, 0)
     finally:
         os.close(ruleset)
 
@@ -61,6 +60,6 @@ def _allow(ruleset: int, path: str, access: int) -> None:
         return
     try:
         applicable = access if Path(path).is_dir() else access & ~_READ_DIR
-        linux.syscall("landlock_add_rule", _ADD_RULE, ruleset, _PATH_BENEATH, struct.pack("=Qi", applicable, handle), 0)
+        linux.syscall("landlock_add_rule", ruleset, _PATH_BENEATH, struct.pack("=Qi", applicable, handle), 0)
     finally:
         os.close(handle)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from codeplan_sandbox import landlock, linux, namespaces, probes, processes, seccomp, tiers
+from codeplan_sandbox import landlock, linux, namespaces, probes, processes, seccomp, syscalls, tiers
 
 _TIMEOUT_S = 60.0
 _HOME = str(Path(__file__).resolve().parent.parent)
@@ -128,10 +128,12 @@ def _enter_landlock() -> tuple[str, tuple[str, ...]]:
 
 
 def _enter_seccomp() -> tuple[str, tuple[str, ...]]:
-    if not seccomp.supported():
-        raise OSError(f"there is no filter for this architecture, {os.uname().machine}")
+    architecture = syscalls.native()
+    if architecture is None:
+        raise OSError(f"there is no filter for {syscalls.describe_native()}")
     linux.no_new_privileges()
-    for code in (seccomp.server_filter(), seccomp.test_filter(files=True)):  # a test process has both
+    # A test process has both.
+    for code in (seccomp.server_filter(architecture), seccomp.test_filter(architecture, files=True)):
         seccomp.Filter(code).load()
     return "", _CALLS
 

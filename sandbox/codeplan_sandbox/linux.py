@@ -10,6 +10,8 @@ import os
 import struct
 from typing import Any
 
+from codeplan_sandbox import syscalls
+
 NEWNS = 0x00020000
 NEWUTS = 0x04000000
 NEWIPC = 0x08000000
@@ -32,9 +34,6 @@ _AT_FDCWD = -100
 _AT_RECURSIVE = 0x8000
 _MOUNT_ATTR_RDONLY_NOSUID_NODEV = 0x1 | 0x2 | 0x4
 _CAPABILITY_VERSION_3 = 0x20080522
-_SYS_CAPSET = 126
-_SYS_PIVOT_ROOT = 155
-_SYS_MOUNT_SETATTR = 442
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _raw_fork = ctypes.PyDLL(None).fork
@@ -47,10 +46,10 @@ def _checked(result: int, name: str) -> int:
     return result
 
 
-def syscall(name: str, number: int, *arguments: Any) -> int:
-    """Make a system call by number; int arguments are passed as C longs, bytes as pointers."""
+def syscall(name: str, *arguments: Any) -> int:
+    """Make a system call that the C library may not wrap; ints are passed as C longs, bytes as pointers."""
     passed = [ctypes.c_long(value) if isinstance(value, int) else value for value in arguments]
-    return _checked(_libc.syscall(ctypes.c_long(number), *passed), name)
+    return _checked(_libc.syscall(ctypes.c_long(syscalls.number(name)), *passed), name)
 
 
 def fork() -> int:
@@ -85,13 +84,13 @@ def mount(source: str, target: str, kind: str = "none", flags: int = 0, options:
 def make_read_only(path: str) -> None:
     """Make a mount and those below it read-only, nodev and nosuid (Linux 5.12)."""
     attributes = struct.pack("QQQQ", _MOUNT_ATTR_RDONLY_NOSUID_NODEV, 0, 0, 0)
-    syscall("mount_setattr", _SYS_MOUNT_SETATTR, _AT_FDCWD, path.encode(), _AT_RECURSIVE, attributes, len(attributes))
+    syscall("mount_setattr", _AT_FDCWD, path.encode(), _AT_RECURSIVE, attributes, len(attributes))
 
 
 def pivot_root(new_root: str) -> None:
     """Make a mount the root, and detach the old root."""
     os.chdir(new_root)
-    syscall("pivot_root", _SYS_PIVOT_ROOT, b".", b".")
+    syscall("pivot_root", b".", b".")
     _checked(_libc.umount2(b".", _MNT_DETACH), "umount2")
     os.chdir("/")
 
@@ -99,7 +98,7 @@ def pivot_root(new_root: str) -> None:
 def drop_capabilities() -> None:
     """Drop all capabilities of this process."""
     header = struct.pack("Ii", _CAPABILITY_VERSION_3, 0)
-    syscall("capset", _SYS_CAPSET, header, bytes(24))
+    syscall("capset", header, bytes(24))
 
 
 def cpu_clock(pid: int) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from codeplan_sandbox import seccomp
+from codeplan_sandbox import syscalls
 
 _SECCOMP_FILTERED = 2
 _LANDLOCK_KERNEL = (5, 13)
@@ -106,8 +106,9 @@ def _landlock(machine: Machine) -> list[str]:
 
 
 def _seccomp(machine: Machine) -> list[str]:
-    if not seccomp.supported():
-        return [f"there is no filter for {machine.architecture}: judge on another architecture, such as x86-64"]
+    if syscalls.native() is None:
+        supported = " or ".join(syscalls.ARCHITECTURES)
+        return [f"there is no filter for {machine.architecture}: judge on {supported}, with a 64-bit Python"]
     return ["the kernel needs CONFIG_SECCOMP_FILTER, and a container's profile must allow the calls prctl and seccomp"]
 
 

@@ -2,58 +2,53 @@
 
 A call that is not allowed fails with EPERM, which a program sees as PermissionError. Filters are balanced trees over
 the system call number: since Linux 5.11 the kernel evaluates a filter for every number when it is loaded, so short
-paths make loading fast, and every test process loads one. The numbers are those of x86-64.
+paths make loading fast, and every test process loads one.
+
+Calls by another interface than the architecture's own, as of 32-bit programs, end the process. On x86-64 the calls of
+the x32 interface have numbers with bit 30 set, which are not listed.
+Arguments are 64 bits wide. The rules look at the low half only, as the kernel does: those that they check are 32-bit
+integers there.
 """
 
 from __future__ import annotations
 
 import ctypes
 import errno
-import platform
 import struct
+from collections.abc import Iterable
 
 from codeplan_sandbox import linux
+from codeplan_sandbox.syscalls import Architecture
 
-_FILE_CALLS = """
-open=2 openat=257 readlink=89 readlinkat=267
-stat=4 lstat=6 statx=332 access=21 faccessat=269 faccessat2=439 statfs=137 chdir=80
-"""
+# Names that an architecture does not have are ignored there: these lists contain old calls and what replaced them.
+FILE_CALLS = tuple(
+    """
+open openat readlink readlinkat stat lstat statx access faccessat faccessat2 statfs chdir
+""".split()  # noqa: SIM905 - more readable as text
+)
 
 # Calls that change files by name are missing: Landlock does not cover their modes and times.
 # newfstatat is also how the C library implements fstat; it reveals names and sizes, but not contents.
-_PROGRAM_CALLS = """
-read=0 write=1 readv=19 writev=20 pread64=17 pwrite64=18 preadv=295 pwritev=296 close=3 close_range=436 fstat=5 lseek=8
-newfstatat=262
-getcwd=79 fchdir=81 getdents=78 getdents64=217 dup=32 dup2=33 dup3=292 pipe=22 pipe2=293 ftruncate=77 umask=95
-fsync=74 fdatasync=75 flock=73 fallocate=285 sendfile=40 copy_file_range=326 fstatfs=138 memfd_create=319 fadvise64=221
-mmap=9 munmap=11 mprotect=10 mremap=25 madvise=28 brk=12 msync=26 mincore=27 membarrier=324 rseq=334
-set_robust_list=273 get_robust_list=274 futex=202 futex_waitv=449 set_tid_address=218
-rt_sigaction=13 rt_sigprocmask=14 rt_sigreturn=15 rt_sigpending=127 rt_sigtimedwait=128 rt_sigsuspend=130
-sigaltstack=131 pause=34 alarm=37 setitimer=38 getitimer=36 nanosleep=35 clock_nanosleep=230 clock_gettime=228
-clock_getres=229 gettimeofday=96 time=201 times=100 timer_create=222 timer_settime=223 timer_gettime=224
-timer_delete=226 timer_getoverrun=225 timerfd_create=283 timerfd_settime=286 timerfd_gettime=287 eventfd=284
-eventfd2=290 signalfd4=289 epoll_create=213 epoll_create1=291 epoll_ctl=233 epoll_wait=232 epoll_pwait=281 poll=7
-ppoll=271 select=23 pselect6=270 getpid=39 getppid=110 gettid=186 getuid=102 geteuid=107 getgid=104 getegid=108
-getresuid=118 getresgid=120 getpgrp=111 getpgid=121 getsid=124 getgroups=115 capget=125 uname=63 sysinfo=99
-getrusage=98 getrlimit=97 setrlimit=160 getcpu=309 getpriority=140 sched_yield=24 sched_getaffinity=204
-sched_getparam=143 sched_getscheduler=145 sched_get_priority_max=146 sched_get_priority_min=147 exit=60 exit_group=231
-wait4=61 waitid=247 arch_prctl=158 getrandom=318 restart_syscall=219 recvfrom=45 shutdown=48
-getsockopt=55 getsockname=51
-"""
+PROGRAM_CALLS = tuple(
+    """
+read write readv writev pread64 pwrite64 preadv pwritev close close_range fstat lseek newfstatat getcwd fchdir
+getdents getdents64 dup dup2 dup3 pipe pipe2 ftruncate umask fsync fdatasync flock fallocate sendfile
+copy_file_range fstatfs memfd_create fadvise64 mmap munmap mprotect mremap madvise brk msync mincore membarrier rseq
+set_robust_list get_robust_list futex futex_waitv set_tid_address rt_sigaction rt_sigprocmask rt_sigreturn
+rt_sigpending rt_sigtimedwait rt_sigsuspend sigaltstack pause alarm setitimer getitimer nanosleep clock_nanosleep
+clock_gettime clock_getres gettimeofday time times timer_create timer_settime timer_gettime timer_delete
+timer_getoverrun timerfd_create timerfd_settime timerfd_gettime eventfd eventfd2 signalfd4 epoll_create
+epoll_create1 epoll_ctl epoll_wait epoll_pwait poll ppoll select pselect6 getpid getppid gettid getuid geteuid
+getgid getegid getresuid getresgid getpgrp getpgid getsid getgroups capget uname sysinfo getrusage getrlimit
+setrlimit getcpu getpriority sched_yield sched_getaffinity sched_getparam sched_getscheduler sched_get_priority_max
+sched_get_priority_min exit exit_group wait4 waitid arch_prctl getrandom restart_syscall recvfrom shutdown
+getsockopt getsockname
+""".split()  # noqa: SIM905 - more readable as text
+)
 
-_SERVER_CALLS = "fork=57 kill=62 prctl=157 seccomp=317 recvmsg=47 sendmsg=46 pidfd_open=434"
-
-
-def _numbers(table: str) -> dict[str, int]:
-    return {name: int(number) for name, number in (entry.split("=") for entry in table.split())}
-
-
-FILE_CALLS = _numbers(_FILE_CALLS)
-PROGRAM_CALLS = _numbers(_PROGRAM_CALLS)
-SERVER_CALLS = _numbers(_SERVER_CALLS)
+SERVER_CALLS = ("fork", "kill", "prctl", "seccomp", "recvmsg", "sendmsg", "pidfd_open")
 """Calls that the fork server needs and test processes must not make."""
 
-_FCNTL, _IOCTL, _CLONE, _CLONE3, _PRLIMIT64, _SENDTO, _SOCKETPAIR = 72, 16, 56, 435, 302, 44, 53
 _AF_UNIX = 1
 _CLONE_THREAD = 0x00010000
 _CLONE_ANY_NAMESPACE = 0x7E020080
@@ -64,8 +59,6 @@ _IOCTL_SIGNALS = (0x8901, 0x8902, 0x5412)
 
 _LOAD, _JUMP, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x05, 0x15, 0x35, 0x45, 0x06
 _KILL_PROCESS, _ERRNO, _ALLOW = 0x80000000, 0x00050000, 0x7FFF0000
-_AUDIT_ARCH_X86_64 = 0xC000003E
-_X32_BIT = 0x40000000
 _NUMBER_AT, _ARCH_AT, _ARGUMENTS_AT = 0, 4, 16
 _SET_MODE_FILTER = 1
 
@@ -94,6 +87,10 @@ def _unless_equal_to(index: int, values: tuple[int, ...]) -> bytes:
     return _argument(index) + b"".join(_instruction(_EQUAL, 0, 1, value) + DENY for value in values) + ALLOW
 
 
+def _only_if_equal(index: int, value: int) -> bytes:
+    return _argument(index) + _instruction(_EQUAL, 1, 0, value) + DENY + ALLOW
+
+
 def _tree(rules: dict[int, bytes], default: bytes) -> bytes:
     """A balanced tree over ranges of call numbers. The accumulator holds the number; every rule ends in a return."""
     ranges: list[tuple[int, bytes]] = [(0, default)]
@@ -117,40 +114,44 @@ def _tree(rules: dict[int, bytes], default: bytes) -> bytes:
     return emit(ranges)
 
 
-def server_filter() -> bytes:
+def _each(names: Iterable[str], architecture: Architecture, body: bytes) -> dict[int, bytes]:
+    numbers = architecture.numbers
+    return {numbers[name]: body for name in names if name in numbers}
+
+
+def server_filter(architecture: Architecture) -> bytes:
     """The allow-list for the fork server and its children."""
-    rules = {number: ALLOW for calls in (FILE_CALLS, PROGRAM_CALLS, SERVER_CALLS) for number in calls.values()}
-    rules[_CLONE3] = _fail(errno.ENOSYS)  # a filter cannot read its flags in memory; glibc falls back to clone
-    rules[_CLONE] = _unless_any_bit(0, _CLONE_ANY_NAMESPACE)
-    rules[_PRLIMIT64] = (
-        _argument(0) + _instruction(_EQUAL, 1, 0, 0) + DENY + ALLOW
-    )  # only the limits of the calling process
-    rules[_FCNTL] = _unless_equal_to(1, _FCNTL_SIGNALS)
-    rules[_IOCTL] = _unless_equal_to(1, _IOCTL_SIGNALS)
+    numbers = architecture.numbers
+    rules = _each((*FILE_CALLS, *PROGRAM_CALLS, *SERVER_CALLS), architecture, ALLOW)
+    # A filter cannot read its flags in memory; the C library falls back to clone.
+    rules[numbers["clone3"]] = _fail(errno.ENOSYS)
+    rules[numbers["clone"]] = _unless_any_bit(0, _CLONE_ANY_NAMESPACE)
+    rules[numbers["prlimit64"]] = _only_if_equal(0, 0)  # only the limits of the calling process
+    rules[numbers["fcntl"]] = _unless_equal_to(1, _FCNTL_SIGNALS)
+    rules[numbers["ioctl"]] = _unless_equal_to(1, _IOCTL_SIGNALS)
     # A datagram socket of a pair could otherwise send to any named socket: require an address of length 0.
-    rules[_SENDTO] = _argument(5) + _instruction(_EQUAL, 1, 0, 0) + DENY + ALLOW
-    rules[_SOCKETPAIR] = _argument(0) + _instruction(_EQUAL, 1, 0, _AF_UNIX) + DENY + ALLOW
+    rules[numbers["sendto"]] = _only_if_equal(5, 0)
+    rules[numbers["socketpair"]] = _only_if_equal(0, _AF_UNIX)
     head = (
         _instruction(_LOAD, 0, 0, _ARCH_AT)
-        + _instruction(_EQUAL, 1, 0, _AUDIT_ARCH_X86_64)
+        + _instruction(_EQUAL, 1, 0, architecture.audit)
         + _instruction(_RETURN, 0, 0, _KILL_PROCESS)
         + _instruction(_LOAD, 0, 0, _NUMBER_AT)
-        + _instruction(_AT_LEAST, 0, 1, _X32_BIT)
-        + DENY
     )
     return head + _tree(rules, DENY)
 
 
-def test_filter(files: bool) -> bytes:
+def test_filter(architecture: Architecture, *, files: bool) -> bytes:
     """The filter of a test process, on top of `server_filter`: threads, but no processes and no signals to others.
 
     Args:
+        architecture: that of this process.
         files: whether it may open files, because another layer restricts them.
     """
-    rules = dict.fromkeys(SERVER_CALLS.values(), DENY)
-    rules[_CLONE] = _argument(0) + _instruction(_ANY_BIT, 1, 0, _CLONE_THREAD) + DENY + ALLOW
+    rules = _each(SERVER_CALLS, architecture, DENY)
+    rules[architecture.numbers["clone"]] = _argument(0) + _instruction(_ANY_BIT, 1, 0, _CLONE_THREAD) + DENY + ALLOW
     if not files:
-        rules.update(dict.fromkeys(FILE_CALLS.values(), _fail(errno.EACCES)))
+        rules |= _each(FILE_CALLS, architecture, _fail(errno.EACCES))
     return _instruction(_LOAD, 0, 0, _NUMBER_AT) + _tree(rules, ALLOW)
 
 
@@ -167,9 +168,4 @@ class Filter:
 
     def load(self) -> None:
         """Apply the filter to this process, permanently; requires `linux.no_new_privileges`."""
-        linux.syscall("seccomp", SERVER_CALLS["seccomp"], _SET_MODE_FILTER, 0, ctypes.byref(self._program))
-
-
-def supported() -> bool:
-    """Whether the filters match this machine's system call numbers."""
-    return platform.machine() == "x86_64"
+        linux.syscall("seccomp", _SET_MODE_FILTER, 0, ctypes.byref(self._program))

@@ -19,7 +19,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from codeplan_sandbox import landlock, linux, modules, namespaces, seccomp
+from codeplan_sandbox import landlock, linux, modules, namespaces, seccomp, syscalls
 
 TIERS = ("namespaces", "landlock", "seccomp", "limits")
 """Strongest first."""
@@ -56,8 +56,7 @@ def enter(tier: str) -> Confinement:
     Raises:
         LayerError: a layer is not available. The process must end then, as it may be partly confined.
     """
-    if tier != "limits" and not seccomp.supported():
-        raise LayerError("seccomp: the filters support x86-64 only")
+    filters = None if tier == "limits" else _filters(tier)
     root = os.geteuid() == 0
     outside_id = test_user_id()
     readable = readable_files()
@@ -72,9 +71,10 @@ def enter(tier: str) -> Confinement:
         raise LayerError(f"namespaces: {error}" if tier == "namespaces" else f"change of user id: {error}") from error
     linux.no_new_privileges()
     _restrict_files(tier, readable)
-    if tier != "limits":
-        _load(seccomp.Filter(seccomp.server_filter()))
-    test_filter = None if tier == "limits" else seccomp.Filter(seccomp.test_filter(files=tier != "seccomp"))
+    test_filter = None
+    if filters is not None:
+        server_filter, test_filter = filters
+        _load(server_filter)
     return Confinement(tier, test_filter, private_id=root or tier == "namespaces")
 
 
@@ -86,6 +86,20 @@ def readable_files() -> list[str]:
 def test_user_id() -> int:
     """The user id of test processes as seen from outside: an unassigned one for root, otherwise the caller's own."""
     return _free_id() if os.geteuid() == 0 else os.geteuid()
+
+
+def _filters(tier: str) -> tuple[seccomp.Filter, seccomp.Filter]:
+    """The filters of the server and of its test processes."""
+    architecture = syscalls.native()
+    if architecture is None:
+        supported = " and ".join(syscalls.ARCHITECTURES)
+        raise LayerError(
+            f"seccomp: the filters support 64-bit programs on {supported}, not {syscalls.describe_native()}"
+        )
+    return (
+        seccomp.Filter(seccomp.server_filter(architecture)),
+        seccomp.Filter(seccomp.test_filter(architecture, files=tier != "seccomp")),
+    )
 
 
 def _restrict_files(tier: str, readable: list[str]) -> None:

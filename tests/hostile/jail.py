@@ -29,7 +29,6 @@ DEVICES = ("null", "zero", "full", "random", "urandom")
 HERE = Path(__file__).resolve().parent
 
 _READ_ONLY, _NO_SUID, _AT_RECURSIVE = 1, 2, 0x8000
-_MOUNT_SETATTR = 442
 _PR_CAPBSET_DROP = 24
 # chown, dac_override, dac_read_search, fowner, kill, setgid, setuid, setpcap, sys_admin, setfcap: the capabilities that
 # the sandbox uses as root. Not kernel modules, raw devices, the clock, reboot or device nodes.
@@ -121,7 +120,7 @@ def _build(kept: list[str]) -> None:
 
 def _make_read_only(path: str) -> None:
     attributes = struct.pack("QQQQ", _READ_ONLY | _NO_SUID, 0, 0, 0)
-    linux.syscall("mount_setattr", _MOUNT_SETATTR, -100, path.encode(), _AT_RECURSIVE, attributes, len(attributes))
+    linux.syscall("mount_setattr", -100, path.encode(), _AT_RECURSIVE, attributes, len(attributes))
 
 
 def _drop_dangerous_capabilities() -> None:

@@ -3,6 +3,7 @@
 The process has no right of root and cannot gain any, like one in a restricted pod. AppArmor is not tried.
 """
 
+import ctypes
 import ctypes.util
 import json
 import os
@@ -13,8 +14,11 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import classic_bpf
 import pytest
+import seccomp_run
 from cluster_files import KUBERNETES, ROOT
+from record_system_calls import kernel_numbers
 
 PROFILE = KUBERNETES / "nodes" / "codeplan-sandbox.json"
 NAMESPACE_CALLS = ("mount", "mount_setattr", "pivot_root", "umount2", "unshare")
@@ -92,3 +96,34 @@ def test_profile_denies_what_containers_must_not_do() -> None:
     # No CLONE_NEW* flag, as the sandbox calls unshare: NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET.
     mask = 0x20000 | 0x2000000 | 0x4000000 | 0x8000000 | 0x10000000 | 0x20000000 | 0x40000000
     assert clone["args"] == [{"index": 0, "value": mask, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"}]
+
+
+@pytest.mark.parametrize(("machine", "audit"), [("x86_64", 0xC000003E), ("aarch64", 0xC00000B7)])
+def test_profile_decides_the_same_on_both_architectures(machine: str, audit: int) -> None:
+    if ctypes.util.find_library("seccomp") is None:
+        pytest.skip("libseccomp is not installed; on Debian and Ubuntu: apt-get install libseccomp2")
+    library = ctypes.CDLL("libseccomp.so.2")
+    profile = json.loads(PROFILE.read_text())
+    with tempfile.TemporaryFile() as file:
+        assert library.seccomp_export_bpf(seccomp_run.build(library, profile, set()), file.fileno()) == 0
+        file.seek(0)
+        program = classic_bpf.parse(file.read())
+
+    def decided(name: str, *arguments: int) -> int:
+        return classic_bpf.run(program, classic_bpf.data(numbers[name], audit, arguments))
+
+    numbers = kernel_numbers(machine)
+    for rule in profile["syscalls"]:
+        if "args" not in rule:
+            expected = seccomp_run.action(rule["action"], rule.get("errnoRet"))
+            found = {name: decided(name) for name in rule["names"] if name in numbers}
+            assert found == dict.fromkeys(found, expected)
+    missing = classic_bpf.ERRNO | profile["defaultErrnoRet"]
+    assert {name for name in numbers if decided(name) == missing} >= {"clone3", "cachestat"}
+    assert decided("clone", 0x3D0F00) == classic_bpf.ALLOW
+    assert decided("clone", 0x3D0F00 | 0x10000000) == missing
+    for other in (0x40000003, 0x40000028):  # 32-bit programs of x86 and ARM
+        assert classic_bpf.run(program, classic_bpf.data(1, other)) in (
+            classic_bpf.KILL_PROCESS,
+            classic_bpf.KILL_THREAD,
+        )

@@ -104,10 +104,11 @@ def test_total_time_limits_all_tests_together(capsys: pytest.CaptureFixture[str]
 def test_machine_without_a_tier_is_no_verdict(program: Path, suite: Path) -> None:
     # A process that cannot load filters, like on a machine without seccomp.
     code = """
-import errno, sys
-from codeplan_sandbox import linux, seccomp
+import errno, os, sys
+from codeplan_sandbox import linux, seccomp, syscalls
 from codeplan_sandbox.__main__ import main
-rules = {seccomp.SERVER_CALLS["seccomp"]: seccomp._fail(errno.ENOSYS), 272: seccomp.DENY}
+unshare = 272 if os.uname().machine == "x86_64" else 97
+rules = {syscalls.number("seccomp"): seccomp._fail(errno.ENOSYS), unshare: seccomp.DENY}
 linux.no_new_privileges()
 seccomp.Filter(seccomp._instruction(0x20, 0, 0, 0) + seccomp._tree(rules, seccomp.ALLOW)).load()
 sys.exit(main(sys.argv[1:]))
