@@ -6,8 +6,9 @@ SOURCES := platform sandbox jobs cluster tests docs
 CONFIG ?= jobs/configs/demo.yaml
 PYTEST_ARGS ?=
 FUZZ_EXAMPLES ?= 5000
+SOAK_PROGRAMS ?= 2000
 
-.PHONY: help setup demo test long fuzz hostile check docs benchmarks clean
+.PHONY: help setup demo test long fuzz hostile soak check docs benchmarks clean
 
 help:
 	@echo "make demo        the whole pipeline on a small generated benchmark; ends with a table and a figure"
@@ -15,6 +16,7 @@ help:
 	@echo "make long        tests that take long: tutorials typed through, kills in every stage, nodes that die (needs root)"
 	@echo "make fuzz        random input to readers and parsers: FUZZ_EXAMPLES per property (default 5000)"
 	@echo "make hostile     programs that attack the sandbox, in a jail around it (some minutes)"
+	@echo "make soak        hostile and honest programs by the thousand on a pool of Ray actors, in the jail; needs root"
 	@echo "make check       formatting, lint, types"
 	@echo "make docs        these pages and the API reference as a site in site/; fails on any warning"
 	@echo "make benchmarks  speed ratios, measured side by side in one run"
@@ -51,6 +53,9 @@ fuzz: setup
 
 hostile: setup
 	@$(BIN)/python -m pytest tests/hostile $(PYTEST_ARGS)
+
+soak: setup
+	@$(BIN)/python tests/hostile/jail.py soak.py root $(SOAK_PROGRAMS) tests/hostile/programs/*.py
 
 check: setup
 	@$(BIN)/ruff format --check $(SOURCES)

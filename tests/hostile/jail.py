@@ -1,19 +1,22 @@
 """A jail around the sandbox under test, so that a program that escapes from the sandbox cannot do harm.
 
-    python jail.py USER TIER PROGRAM...
+    python jail.py SCRIPT USER ARGUMENT PROGRAM...
 
 USER is root (the caller's id) or nobody (an id that owns nothing). Inside, all file systems are read-only, the folders
-that users and programs write to are empty tmpfs mounts, and there are no other processes, no network and no devices
-except five harmless ones. The interpreter, the repository and the programs are mounted there again, read-only.
-`judged.py` runs inside, verifies all of this, and judges the programs.
+that users and programs write to are empty tmpfs mounts, and there are no other processes, no network but an empty
+loopback, and no devices except five harmless ones. The interpreter, the repository and the programs are mounted there
+again, read-only. SCRIPT of this folder runs inside, verifies all of this, and judges the programs: `judged.py` in the
+tier that ARGUMENT names, `soak.py` as many programs as it says.
 
-Exit status: that of `judged.py`; 4 if this machine does not allow such a jail.
+Exit status: that of the script; 4 if this machine does not allow such a jail.
 """
 
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
+import socket
 import struct
 import sys
 from pathlib import Path
@@ -30,12 +33,13 @@ HERE = Path(__file__).resolve().parent
 
 _READ_ONLY, _NO_SUID, _AT_RECURSIVE = 1, 2, 0x8000
 _PR_CAPBSET_DROP = 24
+_SIOCSIFFLAGS, _IFF_UP = 0x8914, 1
 # chown, dac_override, dac_read_search, fowner, kill, setgid, setuid, setpcap, sys_admin, setfcap: the capabilities that
 # the sandbox uses as root. Not kernel modules, raw devices, the clock, reboot or device nodes.
 _KEPT_CAPABILITIES = {0, 1, 2, 3, 5, 6, 7, 8, 21, 31}
 
 
-def main(user: str, tier: str, programs: list[str]) -> int:
+def main(script: str, user: str, argument: str, programs: list[str]) -> int:
     """Build the jail around a child process, and wait for it."""
     outer = [str(Path(f"/proc/self/ns/{name}").readlink()) for name in NAMESPACES]
     owner = os.geteuid()
@@ -48,7 +52,7 @@ def main(user: str, tier: str, programs: list[str]) -> int:
         return NOT_AVAILABLE
     first = os.fork()
     if not first:
-        _first_process(user, owner, [sys.executable, str(HERE / "judged.py"), ",".join(outer), tier, *programs])
+        _first_process(user, owner, [sys.executable, str(HERE / script), ",".join(outer), argument, *programs])
     return os.waitstatus_to_exitcode(os.waitpid(first, 0)[1])
 
 
@@ -67,6 +71,7 @@ def _first_process(user: str, owner: int, command: list[str]) -> NoReturn:
         linux.die_with_parent()
         kept = {sys.base_prefix, sys.prefix, str(HERE), str(Path(linux.__file__).parent.parent)}
         _build([*kept, *(str(Path(program).resolve().parent) for program in command[4:])])
+        _loopback_up()
         _drop_dangerous_capabilities()
         runner = os.fork()
         if not runner:
@@ -96,7 +101,7 @@ def _build(kept: list[str]) -> None:
             continue
         # A symbolic link (as /var/tmp may be) leads to a folder that is private already.
         if not Path(folder).is_symlink():
-            linux.mount("tmpfs", folder, "tmpfs", linux.MS_NOSUID, "size=64m,mode=755")
+            linux.mount("tmpfs", folder, "tmpfs", linux.MS_NOSUID, "size=512m,mode=755")
     for path, handle in handles.items():
         if any(Path(path).is_relative_to(folder) for folder in PRIVATE):
             Path(path).mkdir(parents=True, exist_ok=True)
@@ -121,6 +126,12 @@ def _build(kept: list[str]) -> None:
 def _make_read_only(path: str) -> None:
     attributes = struct.pack("QQQQ", _READ_ONLY | _NO_SUID, 0, 0, 0)
     linux.syscall("mount_setattr", -100, path.encode(), _AT_RECURSIVE, attributes, len(attributes))
+
+
+def _loopback_up() -> None:
+    """Let processes of the jail, such as those of Ray, reach one another; there is nothing else on this network."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", _IFF_UP))
 
 
 def _drop_dangerous_capabilities() -> None:
@@ -193,4 +204,4 @@ def openings(outer: str, programs: list[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2], sys.argv[3:]))
+    sys.exit(main(sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4:]))

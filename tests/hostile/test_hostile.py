@@ -26,7 +26,7 @@ _TIER_NOT_AVAILABLE, _JAIL_NOT_AVAILABLE = 5, 4
 
 
 def in_a_jail(user: str, tier: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(HERE / "jail.py"), user, tier, *map(str, PROGRAMS.values())]
+    command = [sys.executable, str(HERE / "jail.py"), "judged.py", user, tier, *map(str, PROGRAMS.values())]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
