@@ -241,6 +241,16 @@ def columns(path: Path, *names: str) -> dict[str, list[Any]]:
         return found
 
 
+def count(path: Path) -> int:
+    """The number of records in a file that `write` wrote; none of them is read.
+
+    Raises:
+        RecordsError: the file is missing or damaged.
+    """
+    with _readable(path), pq.ParquetFile(path) as file:
+        return int(file.metadata.num_rows)
+
+
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
     try:

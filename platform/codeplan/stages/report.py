@@ -89,11 +89,11 @@ def _summaries(work: StageRun, blocks: ReportBlocks) -> list[BlockSummary]:
     from codeplan.on_ray.block_tasks import each_block
 
     found = []
-    many = blocks.count > FEW_BLOCKS
+    many = blocks.problems.count > FEW_BLOCKS
     if many:
         work.connect_ray(*resources(work.execution))
-    with work.bar(blocks.problem_count, "problems") as bar:
-        for summary in (each_block if many else map)(blocks.summary, range(blocks.count)):
+    with work.bar(blocks.problems.total, "problems") as bar:
+        for summary in (each_block if many else map)(blocks.summary, range(blocks.problems.count)):
             found.append(summary)
             bar.advance(len(summary.problems))
     return found

@@ -17,9 +17,9 @@ from codeplan.inference.sample_pool import SamplePool
 from codeplan.inference.samples import Samples
 from codeplan.inference.settings import SampleSettings
 from codeplan.inference.verdict_pool import JudgeSettings, VerdictPool
-from codeplan.pool import PROBLEMS_PER_BLOCK
+from codeplan.problem_blocks import ProblemBlocks
 from codeplan.problems import shown_among_hidden, with_comparator
-from codeplan.records import Plan, Problem
+from codeplan.records import Plan
 from codeplan.stage import Stage
 from codeplan.stages.roles import role
 from codeplan.stages.run import PLANS, PROBLEMS
@@ -74,21 +74,14 @@ class ReportBlocks:
         """The number of training seeds."""
         return len(list(takewhile(lambda repeat: role("samples", repeat=repeat) in self.pools, count())))
 
-    @property
-    def problem_count(self) -> int:
-        """The number of test problems."""
-        result = self.stage.inputs["test"].done()
-        assert result is not None
-        return result.accounts["problems"].rows_out
-
-    @property
-    def count(self) -> int:
-        """The number of blocks."""
-        return -(-self.problem_count // PROBLEMS_PER_BLOCK)
+    @cached_property
+    def problems(self) -> ProblemBlocks:
+        """The test problems."""
+        return ProblemBlocks(self.stage.inputs["test"].folder / PROBLEMS)
 
     def summary(self, block: int) -> BlockSummary:
         """Count a block; raises as `judged` does."""
-        given = self.problems(block)
+        given = self.problems.read(block)
         as_judged = [with_comparator(problem, self.judging.comparator) for problem in given]
         return BlockSummary(
             list(map(ProblemDigests.of, as_judged)),
@@ -102,7 +95,7 @@ class ReportBlocks:
         Raises:
             IncompleteSamplesError: a record is missing or belongs to no problem; says what to do.
         """
-        given = self.problems(block)
+        given = self.problems.read(block)
         names = {problem.problem_id for problem in given}
         oracle_plans, forward_plans = (self.plans(name, names) for name in ("oracle", "forward"))
         found = self.samples(block, repeat)
@@ -112,11 +105,6 @@ class ReportBlocks:
             folders = " or ".join(dict.fromkeys(str(pool.folder) for pool in self.pools.values()))
             raise IncompleteSamplesError(f"{error}; delete the folder {folders} and run the same command") from error
         return judged, [*oracle_plans, *forward_plans]
-
-    def problems(self, block: int) -> list[Problem]:
-        """The test problems of a block."""
-        path = self.stage.inputs["test"].folder / PROBLEMS
-        return records.read_rows(Problem, path, block * PROBLEMS_PER_BLOCK, PROBLEMS_PER_BLOCK)
 
     def plans(self, name: str, problem_ids: Iterable[str]) -> list[Plan]:
         """The teacher's plans for some problems; none where the pipeline has none by that name."""
