@@ -7,7 +7,8 @@ of `codeplan_sandbox.Suite`, because their arguments may be any JSON value.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -177,12 +178,19 @@ def from_table(kind: type[R], table: pa.Table) -> list[R]:
     return [kind.model_validate(row) for row in table.to_pylist()]
 
 
-def write(path: Path, kind: type[Record], records: Iterable[Record]) -> int:
-    """Write records to a Parquet file, all or nothing; returns how many."""
+def write(path: Path, kind: type[Record], records: Iterable[Record], group: int | None = None) -> int:
+    """Write records to a Parquet file, all or nothing; returns how many.
+
+    Args:
+        path: the file.
+        kind: of the records.
+        records: what is written.
+        group: records per row group: what `read_rows` reads at least. None makes one group of all.
+    """
     table = to_table(kind, records)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as unfinished:
-        pq.write_table(table, unfinished, compression="zstd")
+        pq.write_table(table, unfinished, compression="zstd", row_group_size=group)
     return int(table.num_rows)
 
 
@@ -192,14 +200,66 @@ def read(kind: type[R], path: Path) -> list[R]:
     Raises:
         RecordsError: the file is missing or damaged.
     """
+    with _readable(path):
+        return from_table(kind, pq.read_table(path, schema=arrow_schema(kind)))
+
+
+def read_rows(kind: type[R], path: Path, start: int, count: int, leave_out: Collection[str] = ()) -> list[R]:
+    """Read some consecutive records of a file, and no more of it than the row groups that hold them.
+
+    Args:
+        kind: of the records.
+        path: the file that `write` wrote.
+        start: number of the first record.
+        count: number of records; fewer where the file ends.
+        leave_out: fields that have a default value, which they then get.
+
+    Raises:
+        RecordsError: the file is missing or damaged.
+    """
+    names = [name for name in kind.model_fields if name not in leave_out]
+    parts = []
+    with _readable(path), pq.ParquetFile(path) as file:
+        first_row = 0
+        for group in range(file.num_row_groups):
+            rows = file.metadata.row_group(group).num_rows
+            low, high = max(start, first_row), min(start + count, first_row + rows)
+            if low < high:
+                parts.append(file.read_row_group(group, columns=names).slice(low - first_row, high - low))
+            first_row += rows
+        return [record for part in parts for record in from_table(kind, part)]
+
+
+def columns(path: Path, *names: str) -> dict[str, list[Any]]:
+    """Some columns of all records of a file that `write` wrote, without reading the others.
+
+    Raises:
+        RecordsError: the file is missing or damaged.
+    """
+    with _readable(path):
+        found: dict[str, list[Any]] = pq.read_table(path, columns=list(names)).to_pydict()
+        return found
+
+
+def count(path: Path) -> int:
+    """The number of records in a file that `write` wrote; none of them is read.
+
+    Raises:
+        RecordsError: the file is missing or damaged.
+    """
+    with _readable(path), pq.ParquetFile(path) as file:
+        return int(file.metadata.num_rows)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
     try:
-        table = pq.read_table(path, schema=arrow_schema(kind))
+        yield
     except (pa.ArrowException, OSError, ValueError) as error:
         raise RecordsError(
             f"{path} is missing or damaged ({one_line(error, 120)}); delete the folder {path.parent} and run the same "
             "command"
         ) from error
-    return from_table(kind, table)
 
 
 def first(path: Path, *columns: str) -> dict[str, Any]:

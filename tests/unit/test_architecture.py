@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = {"codeplan": ROOT / "platform" / "codeplan", "codeplan_sandbox": ROOT / "sandbox" / "codeplan_sandbox"}
 
 FOUNDATION = {
-    *("codeplan", "config", "environment", "errors", "files", "pool"),
+    *("codeplan", "config", "environment", "errors", "files", "pool", "problem_blocks"),
     *("progress", "randomness", "records", "stage", "tracking", "watching"),
 }
 LAYERS = (

@@ -6,7 +6,7 @@ import pytest
 
 from codeplan.evaluation.arms import SolveRates, solve_rates
 from codeplan.evaluation.judged_problems import IncompleteSamplesError, JudgedProblem, gather
-from codeplan.evaluation.plan_quality import mean_distance, plan_quality
+from codeplan.evaluation.plan_quality import mean_distance, plan_quality, problem_quality
 from codeplan.inference.settings import SampleSettings
 from codeplan.records import Arm, Phase, Plan, Problem, Program, Verdict
 from codeplan_sandbox import Case, Outcome, Suite
@@ -194,7 +194,8 @@ def test_program_of_an_unknown_problem_or_missing_oracle_program_raises(records:
 
 def test_plan_quality(records: Records) -> None:
     teachers = [Plan(problem_id="x", author="t", text="", leakage=leakage) for leakage in (0.0, 0.5, 0.25)]
-    found = plan_quality(records.gather(), teachers, records.oracle_plans)
+    leakage, oracle_leakage = ([plan.leakage for plan in plans] for plans in (teachers, records.oracle_plans))
+    found = plan_quality(list(map(problem_quality, records.gather())), leakage, oracle_leakage)
     assert found.own_plan == pytest.approx(0.5)
     assert found.best_plan == pytest.approx((1 / 2 + 1) / 2)
     # Of "tested" each plan passes one of two trials: whichever is chosen for a pass fails the other trial. Only where
@@ -214,7 +215,7 @@ def test_plan_quality(records: Records) -> None:
 
 
 def test_plan_quality_is_none_where_nothing_can_be_measured(records: Records) -> None:
-    without_examples = [judged for judged in records.gather() if not judged.has_examples]
+    without_examples = [problem_quality(judged) for judged in records.gather() if not judged.has_examples]
     found = plan_quality(without_examples, [], [])
     assert found.leakage is found.oracle_leakage is found.oracle_plan is None
     assert found.example_precision is found.score_correlation is None

@@ -115,7 +115,7 @@ def test_files_tables_and_rates_have_them(records: dict[str, Any], report: Repor
     assert "as many optimizer steps (1,000 steps); about as many examples of code (334 steps)" in text
     shown = [0] * len(records["problems"])
     _, found = build(**as_given(records), sampling=SAMPLING, report=SETTINGS, shown_hidden_tests=shown)
-    rates.write(rates.collect(records["problems"], found, SAMPLING, {}), tmp_path)
+    rates.write(rates.collect(list(map(rates.ProblemDigests.of, records["problems"])), found, SAMPLING, {}), tmp_path)
     kept = rates.read(tmp_path)
     assert kept.arms == tuple(report.arms)
     for arm in report.arms:

@@ -65,7 +65,9 @@ def made(
         )
         for item, rate, every in zip(given, solved, by_plans, strict=True)
     ]
-    return rates.collect(given, solve_rates, SampleSettings(plans=plans, trials=2), judging)
+    return rates.collect(
+        list(map(rates.ProblemDigests.of, given)), solve_rates, SampleSettings(plans=plans, trials=2), judging
+    )
 
 
 def test_written_rates_are_read_back_and_have_the_same_bytes(tmp_path: Path) -> None:

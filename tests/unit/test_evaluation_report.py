@@ -14,13 +14,14 @@ from codeplan.evaluation.arms import TITLES
 from codeplan.evaluation.conclusions import ONE_SEED, PoolSizes, conclude
 from codeplan.evaluation.estimators import Estimate
 from codeplan.evaluation.judged_problems import IncompleteSamplesError
-from codeplan.evaluation.notes import DirectCeiling
+from codeplan.evaluation.notes import DirectCeiling, GivenData
 from codeplan.evaluation.permutation import holm
-from codeplan.evaluation.report import build, load, write
+from codeplan.evaluation.report import TeachersPlans, build, load, of_summaries, write
 from codeplan.evaluation.results import Comparison, Report
+from codeplan.evaluation.student_samples import JudgedStudents, StudentSamples
 from codeplan.evaluation.tables import as_csv, as_markdown
 from codeplan.evaluation.wordings import WORDINGS
-from codeplan.inference.samples import finals_per_plan
+from codeplan.inference.samples import Samples, finals_per_plan
 from codeplan.records import Plan
 from codeplan.stage import Account
 from codeplan_sandbox import Outcome
@@ -320,3 +321,28 @@ def test_report_without_problems_raises() -> None:
     }
     with pytest.raises(ValueError, match="at least one test problem"):
         report_of(empty)
+
+
+@pytest.mark.parametrize("size", [1, 16, 90])
+def test_a_report_is_the_same_however_its_problems_are_divided_into_blocks(records: dict[str, Any], size: int) -> None:
+    asked = ReportConfig(plan_counts=(1, 2), pass_k=(1, 5), resamples=50)
+    given = as_given(records)
+    plans, oracle_plans, (samples,) = given["plans"], given["oracle_plans"], given["seeds"]
+    summaries = []
+    for start in range(0, 90, size):
+        part = given["problems"][start : start + size]
+        names = {problem.problem_id for problem in part}
+        of_part = [
+            [record for record in found if record.problem_id in names]
+            for found in (oracle_plans, *vars(samples.with_plans).values())
+        ]
+        judged = JudgedStudents.of(part, of_part[0], [], StudentSamples(Samples(*of_part[1:])), SAMPLING)
+        summaries += judged.summaries(SAMPLING, asked)
+    made = of_summaries(
+        [summaries],
+        teachers=TeachersPlans.of(plans, oracle_plans, []),
+        sampling=SAMPLING,
+        report=asked,
+        given=GivenData([0] * 90, shown_left_out=False, plan_requests={}, code_only_steps={}),
+    )
+    assert made == build(**given, sampling=SAMPLING, report=asked, shown_hidden_tests=[0] * 90)

@@ -15,6 +15,7 @@ from synthetic_experiment import SAMPLING, experiment, report_of
 
 from codeplan.evaluation import problem_page
 from codeplan.evaluation.figures import arms_figure
+from codeplan.evaluation.judged_problems import gather
 from codeplan.evaluation.report import load, write
 from codeplan.evaluation.results import Report, ordered_levels
 from codeplan.evaluation.tables import table
@@ -76,16 +77,24 @@ class Tags(HTMLParser):
 
 
 def test_problem_page_is_escaped_and_self_contained(records: dict[str, Any]) -> None:
-    shown = {name: value for name, value in records.items() if name != "plans"}
-    page = problem_page.render(**shown, sampling=SAMPLING, final="fresh", seed=1, shown=7)
+    given = {name: value for name, value in records.items() if name != "plans"}
+    judged = gather(**given, sampling=SAMPLING)
+
+    def page_of(seed: int) -> str:
+        drawn = [judged[position] for position in problem_page.draw(len(judged), seed, 7)]
+        return problem_page.render(
+            drawn, records["oracle_plans"], total=90, sampling=SAMPLING, final="fresh", seed=seed
+        )
+
+    page = page_of(1)
     tags = Tags()
     tags.feed(page)
     assert tags.counts["article"] == 7
     assert not {"script", "b", "img", "link"} & set(tags.counts)
     assert all(link.startswith("#problem-") for link in tags.links)
     assert "&lt;script&gt;alert(1)&lt;/script&gt; numbers &amp; print" in page
-    assert page == problem_page.render(**shown, sampling=SAMPLING, final="fresh", seed=1, shown=7)
-    assert page != problem_page.render(**shown, sampling=SAMPLING, final="fresh", seed=2, shown=7)
+    assert page == page_of(1)
+    assert page != page_of(2)
 
 
 LEVELS = (

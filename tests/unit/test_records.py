@@ -104,3 +104,34 @@ def test_a_record_is_closed() -> None:
             memory_bytes=0,
         )
     assert Outcome("passed") is Outcome.PASSED
+
+
+@given(
+    rows=st.integers(0, 40),
+    group=st.one_of(st.none(), st.integers(1, 16)),
+    start=st.integers(0, 45),
+    count=st.integers(0, 45),
+)
+def test_consecutive_rows_are_read_whatever_the_row_groups(
+    tmp_path_factory: pytest.TempPathFactory, rows: int, group: int | None, start: int, count: int
+) -> None:
+    path = tmp_path_factory.mktemp("rows") / "plans.parquet"
+    plans = [Plan(problem_id=f"p{row}", author="t", text=f"{row}", leakage=0.5) for row in range(rows)]
+    records.write(path, Plan, plans, group)
+    assert records.count(path) == rows
+    assert records.read_rows(Plan, path, start, count) == plans[start : start + count]
+    without = [plan.model_copy(update={"leakage": 0.0}) for plan in plans[start : start + count]]
+    assert records.read_rows(Plan, path, start, count, leave_out=["leakage"]) == without
+    assert records.columns(path, "text") == {"text": [plan.text for plan in plans]}
+
+
+def test_rows_of_a_missing_or_damaged_file_are_an_error_that_names_it(tmp_path: Path) -> None:
+    path = tmp_path / "problems.parquet"
+    path.write_bytes(b"PAR1")
+    for read in (
+        lambda: records.read_rows(Plan, path, 0, 1),
+        lambda: records.count(path),
+        lambda: records.columns(path),
+    ):
+        with pytest.raises(records.RecordsError, match=r"problems\.parquet is missing or damaged"):
+            read()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,9 +24,10 @@ _BATCH = 100
 
 
 class Ordered(Protocol):
-    """Anything that can be compared with others of its type."""
+    """Anything hashable that can be compared with others of its type."""
 
     def __lt__(self, other: Any, /) -> bool: ...
+    def __hash__(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,8 +268,11 @@ def paired_difference(a: Sequence[float], b: Sequence[float], resamples: int, se
 
 def _tie_groups(scores: Sequence[Ordered]) -> list[list[int]]:
     """Indices grouped by equal score, best score first."""
-    ranked = sorted(range(len(scores)), key=scores.__getitem__, reverse=True)
-    return [list(tied) for _, tied in groupby(ranked, key=scores.__getitem__)]
+    tied: dict[Ordered, list[int]] = {}
+    for index, score in enumerate(scores):
+        tied.setdefault(score, []).append(index)
+    # Few scores differ: sorting them alone saves most of the comparisons, which are slow for exact fractions.
+    return [tied[score] for score in sorted(tied, reverse=True)]
 
 
 def _mean_of_union(sizes: Sequence[int], sums: Sequence[float]) -> npt.NDArray[np.float64]:

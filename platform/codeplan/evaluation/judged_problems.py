@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from codeplan.errors import UserError
 from codeplan.evaluation.estimators import selection_probability
@@ -47,7 +48,7 @@ class JudgedProgram:
         return "not_judged" if self.hidden is None else self.hidden.outcome.value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class JudgedProblem:
     """All programs of one problem.
 
@@ -89,7 +90,7 @@ class JudgedProblem:
         """Whether there are example tests, which plans and programs are chosen by."""
         return bool(self.problem.example_tests)
 
-    @property
+    @cached_property
     def plan_scores(self) -> tuple[Score, ...]:
         """The score of every plan."""
         return tuple(plan_score([trial.score for trial in trials]) for trials in self.trials)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from codeplan.config import CodeOnly
 from codeplan.evaluation.conclusions import MIN_PROBLEMS, SIGNIFICANT, PoolSizes
-from codeplan.evaluation.judged_problems import JudgedProblem
+from codeplan.evaluation.problem_summary import ProblemSummary
 from codeplan.inference.settings import SampleSettings
 from codeplan.stage import Account
 
@@ -35,7 +35,6 @@ class GivenData:
     """What the report is told of its data, beside the records.
 
     Attributes:
-        teachers: the teachers that wrote the plans.
         shown_hidden_tests: per problem, the number of hidden tests that its question shows as example tests.
         shown_left_out: whether the programs were judged without these.
         plan_requests: what became of the requests to the teacher, by role: ``plans``, ``oracle`` and ``forward``.
@@ -43,7 +42,6 @@ class GivenData:
         ceiling: what a direct student can solve at most; None where no question leaves steps open.
     """
 
-    teachers: tuple[str, ...]
     shown_hidden_tests: Sequence[int]
     shown_left_out: bool
     plan_requests: Mapping[str, Account]
@@ -52,25 +50,43 @@ class GivenData:
 
 
 def notes(
-    seeds: Sequence[Sequence[JudgedProblem]], sampling: SampleSettings, pass_k: Sequence[int], given: GivenData
+    seeds: Sequence[Sequence[ProblemSummary]],
+    sampling: SampleSettings,
+    pass_k: Sequence[int],
+    teachers: Sequence[str],
+    given: GivenData,
 ) -> tuple[str, ...]:
     """The notes that apply to a report.
 
     Args:
-        seeds: by training seed, the test problems' programs; at least one problem.
-        sampling: the settings that they were sampled with.
+        seeds: by training seed, the test problems' summaries; at least one problem.
+        sampling: the settings that their programs were sampled with.
         pass_k: the k of pass@k that were asked for.
+        teachers: who wrote plans.
         given: what the records do not say.
     """
+    about_students = (*_repeats(len(seeds)), *_code_only(given.code_only_steps), *_ceiling(given.ceiling))
+    return (
+        *_how_counted(sampling),
+        *about_students,
+        *_about_data(seeds, teachers, given),
+        *_pass_k_left_out(sampling, pass_k),
+        *_missing_plans(given.plan_requests),
+    )
+
+
+def _about_data(seeds: Sequence[Sequence[ProblemSummary]], teachers: Sequence[str], given: GivenData) -> Iterator[str]:
+    """What the problems, plans and programs lack."""
     shown_hidden_tests = given.shown_hidden_tests
-    judged_problems = seeds[0]
-    total = len(judged_problems)
-    programs = [program for of_seed in seeds for judged in of_seed for program in judged.programs]
-    without_examples = sum(not judged.has_examples for judged in judged_problems)
-    with_teacher_plan = sum(bool(judged.teacher_plan) for judged in judged_problems)
-    with_oracle = sum(bool(judged.oracle) for judged in judged_problems)
-    not_judged = sum(program.hidden is None for program in programs)
-    unfinished = sum(not judged.program.finished for judged in programs) / len(programs)
+    problems = seeds[0]
+    total = len(problems)
+    programs, not_judged, unfinished = (
+        sum(getattr(problem, name) for of_seed in seeds for problem in of_seed)
+        for name in ("programs", "not_judged", "unfinished")
+    )
+    without_examples = sum(not problem.has_examples for problem in problems)
+    with_teacher_plan = sum(problem.has_teacher_plan for problem in problems)
+    with_oracle = sum(problem.has_oracle for problem in problems)
     applicable = {
         f"{without_examples:,} of {total:,} problems have no example test; there every choice is uniform.": True,
         f"The questions of {sum(map(bool, shown_hidden_tests)):,} of {total:,} problems show hidden tests as example "
@@ -80,27 +96,19 @@ def notes(
             if given.shown_left_out
             else "judging.hidden_without_examples: true leaves them out."
         ): any(shown_hidden_tests),
-        f"{100 * unfinished:.1f} % of all programs were truncated at the length limit.": True,
+        f"{100 * unfinished / programs:.1f} % of all programs were truncated at the length limit.": True,
         f"The oracle plan is made from a problem's own solution; {with_oracle:,} of {total:,} problems have one, and "
         "the oracle's rows count only those. It is an upper bound on plan quality, not a method.": with_oracle,
         f"The teacher's plan is written from the question alone, at temperature 0; {with_teacher_plan:,} of {total:,} "
         "problems have one, and its rows count only those.": with_teacher_plan,
         "The offline teacher that wrote plans is not an LLM: it derives them from a program's syntax tree.": any(
-            teacher.startswith("offline") for teacher in given.teachers
+            teacher.startswith("offline") for teacher in teachers
         ),
-        f"{not_judged:,} of {len(programs):,} programs have no verdict on the hidden tests; "
+        f"{not_judged:,} of {programs:,} programs have no verdict on the hidden tests; "
         "they count as not solved.": not_judged,
         f"With only {total} problems nothing is concluded; at least {MIN_PROBLEMS} are needed.": total < MIN_PROBLEMS,
     }
-    about_data = (note for note, applies in applicable.items() if applies)
-    about_students = (*_repeats(len(seeds)), *_code_only(given.code_only_steps), *_ceiling(given.ceiling))
-    return (
-        *_how_counted(sampling),
-        *about_students,
-        *about_data,
-        *_pass_k_left_out(sampling, pass_k),
-        *_missing_plans(given.plan_requests),
-    )
+    yield from (note for note, applies in applicable.items() if applies)
 
 
 def _how_counted(sampling: SampleSettings) -> Iterator[str]:

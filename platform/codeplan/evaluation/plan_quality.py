@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from codeplan.evaluation.estimators import cross_fitted_best, pass_at_k
 from codeplan.evaluation.judged_problems import JudgedProblem, JudgedProgram
-from codeplan.records import Plan
 
 _TOKEN = re.compile(r"\w+")
 
@@ -57,38 +56,80 @@ class PlanQuality:
     score_correlation: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class ProblemQuality:
+    """The same of one problem, for `plan_quality`; None where there is nothing to measure.
+
+    Attributes:
+        own_plan: see `PlanQuality`.
+        best_plan: see `PlanQuality`.
+        cross_fitted_best_plan: see `PlanQuality`.
+        any_sampled: see `PlanQuality`.
+        oracle_plan: see `PlanQuality`.
+        distinct: see `PlanQuality`.
+        distance: see `PlanQuality`.
+        passing: number of trial programs that pass all example tests.
+        solving: number of these that also pass the hidden tests.
+        moments: of the fraction of example tests that a trial program passes and its hidden success, both centered:
+            their covariance and their variances, times the number of trial programs.
+    """
+
+    own_plan: float
+    best_plan: float
+    cross_fitted_best_plan: float | None
+    any_sampled: float | None
+    oracle_plan: float | None
+    distinct: float
+    distance: float | None
+    passing: int
+    solving: float
+    moments: tuple[float, float, float]
+
+
+def problem_quality(judged: JudgedProblem) -> ProblemQuality:
+    """Measure the plans for one problem."""
+    rates = [_mean([trial.solved for trial in trials]) for trials in judged.trials]
+    trials = [trial for of_plan in judged.trials for trial in of_plan] if judged.has_examples else []
+    passing = [trial for trial in trials if trial.score[0]]
+    texts = [plan.text for plan in judged.plans]
+    return ProblemQuality(
+        own_plan=_mean(rates),
+        best_plan=max(rates),
+        cross_fitted_best_plan=_cross_fitted(judged) if len(judged.trials[0]) > 1 else None,
+        any_sampled=_any_sampled(judged) if judged.sampled else None,
+        oracle_plan=_optional_mean([program.solved for program in judged.oracle]),
+        distinct=len(set(texts)) / len(texts),
+        distance=mean_distance(texts) if len(texts) > 1 else None,
+        passing=len(passing),
+        solving=math.fsum(trial.solved for trial in passing),
+        moments=_moments(trials),
+    )
+
+
 def plan_quality(
-    judged_problems: Sequence[JudgedProblem], plans: Sequence[Plan], oracle_plans: Sequence[Plan]
+    problems: Sequence[ProblemQuality], leakage: Sequence[float], oracle_leakage: Sequence[float]
 ) -> PlanQuality:
-    """Measure the plans.
+    """The means over problems.
 
     Args:
-        judged_problems: the test problems' programs; at least one problem.
-        plans: the teacher's plans that the student learned from.
-        oracle_plans: the teacher's plans for the test problems.
+        problems: of the test problems; at least one.
+        leakage: of the teacher's plans that the student learned from, see `Plan.leakage`.
+        oracle_leakage: of the teacher's plans for the test problems.
     """
-    rates = [[_mean([trial.solved for trial in trials]) for trials in judged.trials] for judged in judged_problems]
-    with_examples = [
-        [trial for trials in judged.trials for trial in trials] for judged in judged_problems if judged.has_examples
-    ]
-    passing = [trial for trials in with_examples for trial in trials if trial.score[0]]
-    texts = [[plan.text for plan in judged.plans] for judged in judged_problems]
-    oracles = [judged.oracle for judged in judged_problems if judged.oracle]
+    passing = sum(found.passing for found in problems)
     return PlanQuality(
-        own_plan=_mean([_mean(of_problem) for of_problem in rates]),
-        best_plan=_mean([max(of_problem) for of_problem in rates]),
-        cross_fitted_best_plan=_optional_mean(
-            [_cross_fitted(judged) for judged in judged_problems if len(judged.trials[0]) > 1]
-        ),
-        any_trial=_mean([float(max(of_problem) > 0.0) for of_problem in rates]),
-        any_sampled=_optional_mean([_any_sampled(judged) for judged in judged_problems if judged.sampled]),
-        oracle_plan=_optional_mean([_mean([program.solved for program in programs]) for programs in oracles]),
-        distinct=_mean([len(set(of_problem)) / len(of_problem) for of_problem in texts]),
-        distance=_optional_mean([mean_distance(of_problem) for of_problem in texts if len(of_problem) > 1]),
-        leakage=_optional_mean([plan.leakage for plan in plans]),
-        oracle_leakage=_optional_mean([plan.leakage for plan in oracle_plans]),
-        example_precision=_optional_mean([trial.solved for trial in passing]),
-        score_correlation=within_problem_correlation(with_examples),
+        own_plan=_mean([found.own_plan for found in problems]),
+        best_plan=_mean([found.best_plan for found in problems]),
+        cross_fitted_best_plan=_mean_of_known(found.cross_fitted_best_plan for found in problems),
+        any_trial=_mean([float(found.best_plan > 0.0) for found in problems]),
+        any_sampled=_mean_of_known(found.any_sampled for found in problems),
+        oracle_plan=_mean_of_known(found.oracle_plan for found in problems),
+        distinct=_mean([found.distinct for found in problems]),
+        distance=_mean_of_known(found.distance for found in problems),
+        leakage=_optional_mean(leakage),
+        oracle_leakage=_optional_mean(oracle_leakage),
+        example_precision=math.fsum(found.solving for found in problems) / passing if passing else None,
+        score_correlation=_correlation([found.moments for found in problems]),
     )
 
 
@@ -115,20 +156,19 @@ def mean_distance(texts: Sequence[str]) -> float:
     return float(1.0 - similarity[np.triu_indices(len(texts), k=1)].mean())
 
 
-def within_problem_correlation(problems: Sequence[Sequence[JudgedProgram]]) -> float | None:
-    """Pearson's correlation between the fraction of example tests passed and hidden success, both centered per problem.
+def _moments(programs: Sequence[JudgedProgram]) -> tuple[float, float, float]:
+    """Covariance, variance of the fractions and variance of the successes, times the number of programs."""
+    if not programs:
+        return 0.0, 0.0, 0.0
+    x = np.array([float(program.score[1]) for program in programs])
+    y = np.array([program.solved for program in programs])
+    x, y = x - x.mean(), y - y.mean()
+    return float(x @ y), float(x @ x), float(y @ y)
 
-    Returns:
-        The correlation, or None where either is constant within every problem.
-    """
-    covariance = score_variance = success_variance = 0.0
-    for programs in problems:
-        x = np.array([float(program.score[1]) for program in programs])
-        y = np.array([program.solved for program in programs])
-        x, y = x - x.mean(), y - y.mean()
-        covariance += float(x @ y)
-        score_variance += float(x @ x)
-        success_variance += float(y @ y)
+
+def _correlation(moments: Sequence[tuple[float, float, float]]) -> float | None:
+    """Pearson's correlation over all problems; None where either side is constant within every problem."""
+    covariance, score_variance, success_variance = (math.fsum(part) for part in zip(*moments, strict=True))
     # Centering equal fractions leaves rounding errors, not variance.
     if min(score_variance, success_variance) < 1e-12:
         return None
@@ -151,3 +191,7 @@ def _mean(values: Sequence[float]) -> float:
 
 def _optional_mean(values: Sequence[float]) -> float | None:
     return _mean(values) if values else None
+
+
+def _mean_of_known(values: Iterable[float | None]) -> float | None:
+    return _optional_mean([value for value in values if value is not None])

@@ -6,7 +6,7 @@ escaped.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +14,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from codeplan.config.inference import FinalRule
 from codeplan.evaluation.arms import TITLES, ArmName, possible_answers
-from codeplan.evaluation.judged_problems import JudgedProblem, JudgedProgram, gather
+from codeplan.evaluation.judged_problems import JudgedProblem, JudgedProgram
 from codeplan.evaluation.tables import OUTCOME_TITLES
 from codeplan.inference.selection import Score
 from codeplan.inference.settings import SampleSettings
 from codeplan.randomness import StableRandom
-from codeplan.records import Plan, Problem, Program, Verdict
+from codeplan.records import Plan
 
 SHOWN = 30
 """Default number of problems on a page: with more it is slow to load, and nobody reads them."""
@@ -58,54 +58,32 @@ class _ProblemSection:
     plans: list[_ScoredPlan]
 
 
+def draw(problems: int, seed: int = 0, shown: int = SHOWN) -> list[int]:
+    """The positions of the problems that a page shows, of so many; the same seed draws the same ones."""
+    return sorted(StableRandom(f"problem page/{seed}").sample(range(problems), min(shown, problems)))
+
+
 def render(
-    problems: Sequence[Problem],
+    judged_problems: Iterable[JudgedProblem],
+    teacher_plans: Sequence[Plan],
     *,
-    oracle_plans: Sequence[Plan],
-    forward_plans: Sequence[Plan] = (),
-    student_plans: Iterable[Plan],
-    programs: Iterable[Program],
-    verdicts: Collection[Verdict],
+    total: int,
     sampling: SampleSettings,
     final: FinalRule,
     seed: int = 0,
-    shown: int = SHOWN,
 ) -> str:
     """The page's HTML.
 
     Args:
-        problems: the test problems that the page draws from.
-        oracle_plans: the teacher's plans for them.
-        forward_plans: its plans for their questions alone.
-        student_plans: the plans that were sampled for them.
-        programs: the programs of all arms and phases.
-        verdicts: of both suites.
+        judged_problems: what is shown, as `draw` picked it.
+        teacher_plans: the teacher's plans for these problems, for their solutions and from their questions.
+        total: the number of problems that they were drawn from.
         sampling: the settings that the programs were sampled with.
         final: how CodePLAN's answer follows from the chosen plan.
-        seed: the same seed draws the same problems.
-        shown: the maximum number of problems to draw.
-
-    Raises:
-        IncompleteSamplesError: a record is missing or belongs to no problem, see `judged_problems.gather`.
+        seed: of the draw.
     """
-    drawn = StableRandom(f"problem page/{seed}").sample(range(len(problems)), min(shown, len(problems)))
-    picked = [problems[index] for index in sorted(drawn)]
-    names = {problem.problem_id for problem in picked}
-    judged_problems = gather(
-        picked,
-        oracle_plans=[plan for plan in oracle_plans if plan.problem_id in names],
-        forward_plans=[plan for plan in forward_plans if plan.problem_id in names],
-        student_plans=[plan for plan in student_plans if plan.problem_id in names],
-        programs=[program for program in programs if program.problem_id in names],
-        verdicts=verdicts,
-        sampling=sampling,
-    )
-    return _template().render(
-        sections=[_section(judged, [*oracle_plans, *forward_plans], final) for judged in judged_problems],
-        total=len(problems),
-        seed=seed,
-        sampling=sampling,
-    )
+    sections = [_section(judged, teacher_plans, final) for judged in judged_problems]
+    return _template().render(sections=sections, total=total, seed=seed, sampling=sampling)
 
 
 def _template() -> Template:

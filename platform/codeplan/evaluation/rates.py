@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -128,13 +129,40 @@ class Rates(BaseModel):
         return math.fsum(found) / len(found) if found else None
 
 
+@dataclass(frozen=True, slots=True)
+class ProblemDigests:
+    """A problem without its texts.
+
+    Attributes:
+        problem_id: the problem.
+        level: its difficulty.
+        question: digest of question and starter code.
+        hidden_tests: digest of the hidden tests with the comparator that judges by them; empty where there are none.
+    """
+
+    problem_id: str
+    level: str
+    question: str
+    hidden_tests: str
+
+    @classmethod
+    def of(cls, problem: Problem) -> ProblemDigests:
+        """The same, of a problem as it is judged."""
+        hidden = _digest(problem.hidden_tests.to_json()) if problem.hidden_tests else ""
+        question = _digest(f"{problem.question}\0{problem.starter_code}")
+        return cls(problem.problem_id, problem.level, question, hidden)
+
+
 def collect(
-    problems: Sequence[Problem], rates: Sequence[SolveRates], sampling: SampleSettings, judging: Mapping[str, Any]
+    problems: Sequence[ProblemDigests],
+    rates: Sequence[SolveRates],
+    sampling: SampleSettings,
+    judging: Mapping[str, Any],
 ) -> Rates:
     """The rates of a report.
 
     Args:
-        problems: the test problems, with the comparator that their hidden tests were judged with.
+        problems: the test problems.
         rates: their solve rates, in the same order.
         sampling: the settings that the programs were sampled with.
         judging: the settings that the hidden tests judged with, as plain data.
@@ -149,10 +177,8 @@ def collect(
     return Rates(
         problem_ids=tuple(problem.problem_id for problem in problems),
         levels=tuple(problem.level for problem in problems),
-        questions=tuple(_digest(f"{problem.question}\0{problem.starter_code}") for problem in problems),
-        hidden_tests=tuple(
-            _digest(problem.hidden_tests.to_json()) if problem.hidden_tests else "" for problem in problems
-        ),
+        questions=tuple(problem.question for problem in problems),
+        hidden_tests=tuple(problem.hidden_tests for problem in problems),
         judging=dict(judging),
         sampling=sampling.identity(),
         sequences={count: sampling.budget(count) for count in counts},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
@@ -15,6 +16,7 @@ from codeplan.evaluation.conclusions import PoolSizes, conclude
 from codeplan.evaluation.estimators import estimate
 from codeplan.evaluation.notes import DirectCeiling, GivenData, notes
 from codeplan.evaluation.plan_quality import plan_quality
+from codeplan.evaluation.problem_summary import ProblemSummary
 from codeplan.evaluation.results import ALL, ArmRow, CurvePoint, PassAtKRow, RegretRow, Report, ordered_levels
 from codeplan.evaluation.student_samples import JudgedStudents, StudentSamples, mean_over_seeds
 from codeplan.evaluation.tables import as_csv, as_markdown
@@ -27,6 +29,28 @@ REPORT = "report.json"
 
 _Groups = list[tuple[str, Sequence[SolveRates]]]
 """Problems' rates by level or by split, with its name."""
+
+
+@dataclass(frozen=True)
+class TeachersPlans:
+    """What a report says of the teacher's plans, without their texts.
+
+    Attributes:
+        names: the teachers that wrote plans, sorted.
+        leakage: of the plans that the student learned from, see `Plan.leakage`.
+        oracle_leakage: of the plans for the test problems.
+    """
+
+    names: tuple[str, ...]
+    leakage: Sequence[float]
+    oracle_leakage: Sequence[float]
+
+    @classmethod
+    def of(cls, plans: Sequence[Plan], oracle_plans: Sequence[Plan], forward_plans: Sequence[Plan]) -> TeachersPlans:
+        """The same, from the plans."""
+        names = {plan.author for plan in (*plans, *oracle_plans, *forward_plans)}
+        leakage, oracle_leakage = ([plan.leakage for plan in found] for found in (plans, oracle_plans))
+        return cls(tuple(sorted(names)), leakage, oracle_leakage)
 
 
 def build(
@@ -69,45 +93,58 @@ def build(
         IncompleteSamplesError: a record is missing or belongs to no problem, see `judged_problems.gather`.
         ValueError: there are no problems.
     """
-    if not problems:
-        raise ValueError("a report needs at least one test problem; look at problems.test in the configuration")
+    teachers = TeachersPlans.of(plans, oracle_plans, forward_plans)
+    given = GivenData(shown_hidden_tests, shown_left_out, plan_requests or {}, code_only_steps or {}, ceiling)
     judged = [JudgedStudents.of(problems, oracle_plans, forward_plans, found, sampling) for found in seeds]
-    teachers = tuple(sorted({plan.author for plan in [*plans, *oracle_plans, *forward_plans]}))
-    given = GivenData(teachers, shown_hidden_tests, shown_left_out, plan_requests or {}, code_only_steps or {}, ceiling)
-    return _evaluate(judged, plans=plans, oracle_plans=oracle_plans, sampling=sampling, report=report, given=given)
+    summaries = [students.summaries(sampling, report) for students in judged]
+    return of_summaries(summaries, teachers=teachers, sampling=sampling, report=report, given=given)
 
 
-def _evaluate(
-    seeds: Sequence[JudgedStudents],
+def of_summaries(
+    seeds: Sequence[Sequence[ProblemSummary]],
     *,
-    plans: Sequence[Plan],
-    oracle_plans: Sequence[Plan],
+    teachers: TeachersPlans,
     sampling: SampleSettings,
     report: ReportConfig,
     given: GivenData,
 ) -> tuple[Report, list[SolveRates]]:
+    """The report of all its problems, and what it was counted from.
+
+    Args:
+        seeds: by training seed, the problems' summaries in the problems' order.
+        teachers: what the report says of the teacher's plans.
+        sampling: the settings that the programs were sampled with, but for the seed.
+        report: the plan counts and k to report, and the settings of the bootstrap.
+        given: what it is told of its data.
+
+    Raises:
+        ValueError: there are no problems.
+    """
+    if not seeds[0]:
+        raise ValueError("a report needs at least one test problem; look at problems.test in the configuration")
     size = sampling.budget(sampling.plans)
     pass_k = sorted(set(report.pass_k))
     counts = report.counts(sampling.plans)
-    by_seed = [students.rates(sampling, counts, pass_k, report.final) for students in seeds]
+    by_seed = [[problem.rates for problem in of_seed] for of_seed in seeds]
     rates = mean_over_seeds(by_seed)
     comparisons = compare_arms(by_seed, sampling.plans, report)
-    splits = [judged.problem.split for judged in seeds[0].with_plans]
+    splits = [problem.split for problem in seeds[0]]
+    qualities = [problem.quality for of_seed in seeds for problem in of_seed]
     made = Report(
         problems=len(rates),
         plans=sampling.plans,
         trials=sampling.trials,
         sequences=size,
-        teachers=given.teachers,
+        teachers=teachers.names,
         rows=_rows(rates, by_seed, sampling, _by_level),
         pass_at_k=_pass_at_k(rates),
         curve=_curve(rates, sampling, counts),
         comparisons=comparisons,
         regrets=_regrets(rates, sampling),
         outcomes=_outcomes(rates),
-        quality=plan_quality([judged for students in seeds for judged in students.with_plans], plans, oracle_plans),
+        quality=plan_quality(qualities, teachers.leakage, teachers.oracle_leakage),
         conclusions=conclude(comparisons, PoolSizes.of(sampling)),
-        notes=notes([students.with_plans for students in seeds], sampling, pass_k, given),
+        notes=notes(seeds, sampling, pass_k, teachers.names, given),
         seeds=len(seeds),
         by_split=_rows(rates, by_seed, sampling, _grouping(splits)) if len(set(splits)) > 1 else (),
     )

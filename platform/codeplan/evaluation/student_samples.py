@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from codeplan.config import CodeOnly
+from codeplan.config import CodeOnly, ReportConfig
 from codeplan.config.inference import FinalRule
 from codeplan.evaluation.arms import SolveRates, solve_rates
 from codeplan.evaluation.code_only import with_code_only
 from codeplan.evaluation.judged_problems import JudgedProblem, gather
+from codeplan.evaluation.problem_summary import ProblemSummary
 from codeplan.inference.samples import Samples
 from codeplan.inference.settings import SampleSettings
 from codeplan.records import Plan, Problem
@@ -65,6 +66,13 @@ class JudgedStudents:
 
         alone = {same: judged(samples, sampling.code_only()) for same, samples in found.code_only.items()}
         return cls(judged(found.with_plans, sampling), alone)
+
+    def summaries(self, sampling: SampleSettings, report: ReportConfig) -> list[ProblemSummary]:
+        """What the report keeps of every problem."""
+        rates = self.rates(sampling, report.counts(sampling.plans), sorted(set(report.pass_k)), report.final)
+        return [
+            ProblemSummary.of(judged, of_problem) for judged, of_problem in zip(self.with_plans, rates, strict=True)
+        ]
 
     def rates(
         self, sampling: SampleSettings, counts: Sequence[int], pass_k: Sequence[int], final: FinalRule

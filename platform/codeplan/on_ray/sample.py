@@ -17,8 +17,9 @@ from codeplan.inference.samples import Samples
 from codeplan.on_ray.judge_actors import JudgeActors
 from codeplan.on_ray.judge_metrics import counted
 from codeplan.on_ray.metrics import watch_worker
-from codeplan.pool import PROBLEMS_PER_BLOCK, BlockMarkers, blocks
-from codeplan.records import Problem
+from codeplan.pool import BlockMarkers
+from codeplan.problem_blocks import ProblemBlocks
+from codeplan.problems import with_comparator
 from codeplan.stage import StageError
 from codeplan.student.generation_request import Generation, GenerationRequest
 from codeplan.watching import UNWATCHED, Watch
@@ -32,6 +33,7 @@ class Sampling:
 
     Attributes:
         model: the student's folder.
+        problems: what to answer.
         samples: the pool, and what is asked for.
         markers: where finished blocks are marked.
         judges: the sandboxes that run the example tests.
@@ -40,6 +42,7 @@ class Sampling:
     """
 
     model: Path
+    problems: ProblemBlocks
     samples: SamplePool
     markers: BlockMarkers
     judges: JudgeActors
@@ -51,8 +54,8 @@ class Sampler:
     """One actor: a student on its device, answering for one block after another."""
 
     def __init__(self, data: Any, sampling: Sampling) -> None:
-        # In the object store: all problems and the teacher's plans, once per machine and not once per actor.
-        self._problems, self._teacher_plans = ray.get(data)
+        # In the object store: once per machine and not once per actor. All of them, as foreign plans are of others.
+        self._teacher_plans = ray.get(data)
         self._sampling = sampling
         self._student = _LazyGenerator(sampling)
         watch_worker(sampling.watch)
@@ -72,8 +75,10 @@ class Sampler:
             return {"problems": [0], "error": [message]}
 
     def _sample(self, block: int) -> int:
-        problems = self._problems[block * PROBLEMS_PER_BLOCK : (block + 1) * PROBLEMS_PER_BLOCK]
         samples = self._sampling.samples
+        # Solutions and hidden tests are most of a data set, and nothing that samplers should know.
+        read = self._sampling.problems.read(block, leave_out=("solutions", "hidden_tests"))
+        problems = [with_comparator(problem, samples.settings.comparator) for problem in read]
         new = []
         with samples.pool.lock(block):
             there = samples.read_all(block)
@@ -126,16 +131,10 @@ class _LazyGenerator:
         return generated
 
 
-def sample_all(
-    problems: Sequence[Problem],
-    teacher_plans: TeacherPlans,
-    sampling: Sampling,
-    advance: Callable[[int], None],
-) -> None:
+def sample_all(teacher_plans: TeacherPlans, sampling: Sampling, advance: Callable[[int], None]) -> None:
     """Sample every block that is not finished yet.
 
     Args:
-        problems: all problems, always in the same order, as they are judged.
         teacher_plans: the teacher's plans for the problems.
         sampling: with what, and what.
         advance: called with the number of problems that were finished.
@@ -143,10 +142,10 @@ def sample_all(
     Raises:
         StageError: an actor met an error that a user can act on.
     """
-    missing = sampling.markers.missing(len(blocks(problems)))
+    missing = sampling.markers.missing(sampling.problems.count)
     if not missing:
         return
-    data = ray.put((list(problems), teacher_plans))
+    data = ray.put(teacher_plans)
     rows = ray.data.from_items([{"block": block} for block in missing], override_num_blocks=len(missing))
     sampled = rows.map_batches(
         Sampler,

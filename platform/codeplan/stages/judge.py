@@ -8,7 +8,8 @@ from codeplan import problems
 from codeplan.config import ExecutionConfig, JudgingConfig
 from codeplan.inference.sample_pool import SamplePool
 from codeplan.inference.verdict_pool import JudgeSettings, ProgramKey, VerdictPool, counts
-from codeplan.pool import BlockMarkers, blocks
+from codeplan.pool import BlockMarkers
+from codeplan.problem_blocks import ProblemBlocks
 from codeplan.records import Problem, Program
 from codeplan.stage import StageResult
 from codeplan.stages.run import PROBLEMS, TABLE_ROWS, StageRun, account
@@ -40,17 +41,17 @@ def run(work: StageRun) -> StageResult:
     judging = work.stage.settings
     assert isinstance(judging, JudgeSettings)
     samples, verdicts = SamplePool.of(work.stage.inputs["samples"]), VerdictPool.of(work.stage)
-    in_blocks = blocks(work.read("test", PROBLEMS, Problem))
+    given = ProblemBlocks(work.stage.inputs["test"].folder / PROBLEMS)
     markers = BlockMarkers.of(work.stage)
     tell_waiting = work.tell_waiting("the verdicts")
     work.connect_ray(*resources(work.execution))
-    with work.bar(_programs(work), "programs") as bar:
+    with work.bar(_programs(work, given.count), "programs") as bar:
         limits = judging.hidden_tests.limits()
         judges = JudgeActors.start(work.execution, limits, work.watch, packages=judging.packages)
         try:
-            for block in markers.missing(len(in_blocks)):
+            for block in markers.missing(given.count):
                 programs = samples.read(block).programs
-                suites = hidden_suites(in_blocks[block], judging)
+                suites = hidden_suites(given.read(block, leave_out=("solutions",)), judging)
                 new = judge_block(
                     block, _to_judge(programs, suites), judges, verdicts, bar, on_wait=tell_waiting, watch=work.watch
                 )
@@ -60,16 +61,15 @@ def run(work: StageRun) -> StageResult:
             judges.stop()
     rows = [verdict.model_dump(mode="json") for verdict in verdicts.read(0, samples.read(0).programs)[:TABLE_ROWS]]
     work.tracking.table(rows, "verdicts.json")
-    totals = markers.total(len(in_blocks))
+    totals = markers.total(given.count)
     metrics = {name: value for name, value in totals.items() if name.startswith("verdicts")}
     metrics["judged.new_programs"] = totals["new.verdicts"]
-    return StageResult({"programs": account(totals, "programs")}, metrics, markers.parts(len(in_blocks)))
+    return StageResult({"programs": account(totals, "programs")}, metrics, markers.parts(given.count))
 
 
-def _programs(work: StageRun) -> int:
+def _programs(work: StageRun, num_blocks: int) -> int:
     """How many different programs were sampled."""
-    sampled = BlockMarkers.of(work.stage.inputs["samples"])
-    return sampled.total(len(blocks(work.read("test", PROBLEMS, Problem))))["programs.distinct"]
+    return BlockMarkers.of(work.stage.inputs["samples"]).total(num_blocks)["programs.distinct"]
 
 
 def hidden_suites(given: Iterable[Problem], judging: JudgeSettings) -> dict[str, Suite]:

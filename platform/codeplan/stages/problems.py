@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from codeplan import problems, records
 from codeplan.config import FileSource, MiniAppsSource, Source
+from codeplan.pool import PROBLEMS_PER_BLOCK
 from codeplan.problems.miniapps import ceilings
 from codeplan.problems.reading import BROKEN, dials_of
 from codeplan.problems.settings import ReadSettings
@@ -26,7 +27,7 @@ def settings(source: Source) -> ReadSettings:
 def run(work: StageRun) -> StageResult:
     """Read the problems of one split."""
     found = problems.read(_settings(work).source)
-    records.write(work.folder / PROBLEMS, Problem, found.problems)
+    records.write(work.folder / PROBLEMS, Problem, found.problems, group=PROBLEMS_PER_BLOCK)
     rows = [columns(problem, "problem_id", "level", "question") for problem in found.problems[:TABLE_ROWS]]
     work.tracking.table(rows, "problems.json")
     metrics: dict[str, float] = {

@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import count, takewhile
-from typing import TYPE_CHECKING
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from codeplan.config import CODE_ONLY, CodeOnly, MiniAppsSource, ReportConfig, Settings
+from codeplan import records
+from codeplan.config import CODE_ONLY, CodeOnly, ExecutionConfig, MiniAppsSource, ReportConfig, Settings
 from codeplan.files import write_text
-from codeplan.inference.sample_pool import SamplePool
-from codeplan.inference.samples import Samples
-from codeplan.inference.verdict_pool import JudgeSettings, VerdictPool
-from codeplan.pool import blocks
-from codeplan.problems import ReadSettings, shown_among_hidden, with_comparator
-from codeplan.records import Plan, Problem
+from codeplan.pool import PROBLEMS_PER_BLOCK
+from codeplan.problems import ReadSettings
 from codeplan.stage import Account, Stage, StageResult
 from codeplan.stages import lineage
 from codeplan.stages.distill import REQUESTS
 from codeplan.stages.problems import CEILING_WITH_EXAMPLES, DIRECT_CEILING
+from codeplan.stages.report_blocks import BlockSummary, ReportBlocks
 from codeplan.stages.roles import role
-from codeplan.stages.run import PLANS, PROBLEMS, StageRun
+from codeplan.stages.run import PLANS, StageRun
 from codeplan.student.settings import FinetuneSettings
 from codeplan.tracking import Run, flatten
 
 if TYPE_CHECKING:
     from codeplan.evaluation.notes import DirectCeiling
+    from codeplan.evaluation.report import TeachersPlans
     from codeplan.evaluation.results import Report
-    from codeplan.evaluation.student_samples import StudentSamples
 
 VERSION = 7
 FILES = {".png", ".md", ".html", ".json", ".csv"}
 """The kinds of files that go to MLflow."""
 DISTILLED = ("plans", "oracle", "forward")
 """The roles of stages that ask the teacher."""
+FEW_BLOCKS = 8
+"""The most blocks that are counted in the stage's own process: as quick as starting Ray."""
 FIRST = "pass_at_1.codeplan.all"
 """The metric that is logged first."""
 
@@ -50,56 +49,79 @@ def settings(report: ReportConfig) -> ReportSettings:
     return ReportSettings(report=report)
 
 
+def resources(_: ExecutionConfig) -> tuple[float, float]:
+    """A CPU for each block that is counted; one at least."""
+    return 1.0, 0.0
+
+
 def run(work: StageRun) -> StageResult:
     """Count what every arm solves; write the tables, the figures, the page of problems, and what comparisons need."""
-    from codeplan.evaluation import lineage, problem_page, rates
+    from codeplan.evaluation import lineage, rates
     from codeplan.evaluation import report as reports
-    from codeplan.evaluation.judged_problems import IncompleteSamplesError
+    from codeplan.evaluation.notes import GivenData
 
-    judging = work.stage.inputs["verdicts"].settings
     assert isinstance(work.stage.settings, ReportSettings)
-    assert isinstance(judging, JudgeSettings)
-    given = work.read("test", PROBLEMS, Problem)
-    pools = _pools(work.stage)
-    sampling = pools["samples"].settings
-    oracle_plans, forward_plans = (work.read(name, PLANS, Plan) for name in ("oracle", "forward"))
-    repeats = takewhile(lambda repeat: role("samples", repeat=repeat) in pools, count())
-    seeds = [_student_samples(work.stage, pools, given, repeat) for repeat in repeats]
-    first = seeds[0].with_plans
-    try:
-        made, solve_rates = reports.build(
-            given,
-            plans=work.read("plans", PLANS, Plan),
-            oracle_plans=oracle_plans,
-            forward_plans=forward_plans,
-            seeds=seeds,
-            sampling=sampling,
-            report=work.stage.settings.report,
-            shown_hidden_tests=[shown_among_hidden(problem) for problem in given],
-            shown_left_out=judging.hidden_without_examples,
-            plan_requests=_plan_requests(work.stage),
-            code_only_steps=_code_only_steps(work.stage),
-            ceiling=_ceiling(work.stage),
-        )
-        page = problem_page.render(
-            given,
-            oracle_plans=oracle_plans,
-            forward_plans=forward_plans,
-            student_plans=first.plans,
-            programs=first.programs,
-            verdicts=first.verdicts,
-            sampling=sampling,
-            final=work.stage.settings.report.final,
-        )
-    except IncompleteSamplesError as error:
-        folders = " or ".join(dict.fromkeys(str(pool.folder) for pool in pools.values()))
-        raise IncompleteSamplesError(f"{error}; delete the folder {folders} and run the same command") from error
+    blocks = ReportBlocks(work.stage, work.stage.settings.report)
+    found = _summaries(work, blocks)
+    problems = [problem for block in found for problem in block.problems]
+    made, solve_rates = reports.of_summaries(
+        [[problem for block in found for problem in block.seeds[seed]] for seed in range(blocks.seeds)],
+        teachers=_teachers_plans(work.stage),
+        sampling=blocks.sampling,
+        report=blocks.report,
+        given=GivenData(
+            [shown for block in found for shown in block.shown_hidden_tests],
+            blocks.judging.hidden_without_examples,
+            _plan_requests(work.stage),
+            _code_only_steps(work.stage),
+            _ceiling(work.stage),
+        ),
+    )
     reports.write(made, work.folder)
-    as_judged = [with_comparator(problem, judging.comparator) for problem in given]
-    rates.write(rates.collect(as_judged, solve_rates, sampling, flatten(judging.identity())), work.folder)
+    rates.write(rates.collect(problems, solve_rates, blocks.sampling, flatten(blocks.judging.identity())), work.folder)
     lineage.write(lineage.Lineage.of(work.stage), work.folder)
-    write_text(work.folder / "problems.html", page)
-    return StageResult(accounts={"problems": Account(len(given), made.problems)}, metrics=made.metrics())
+    write_text(work.folder / "problems.html", _page(blocks, len(problems)))
+    return StageResult(accounts={"problems": Account(len(problems), made.problems)}, metrics=made.metrics())
+
+
+def _summaries(work: StageRun, blocks: ReportBlocks) -> list[BlockSummary]:
+    """The summaries of all blocks: made here where there are few, else by tasks on Ray."""
+    from codeplan.on_ray.block_tasks import each_block
+
+    found = []
+    many = blocks.problems.count > FEW_BLOCKS
+    if many:
+        work.connect_ray(*resources(work.execution))
+    with work.bar(blocks.problems.total, "problems") as bar:
+        for summary in (each_block if many else map)(blocks.summary, range(blocks.problems.count)):
+            found.append(summary)
+            bar.advance(len(summary.problems))
+    return found
+
+
+def _page(blocks: ReportBlocks, problems: int) -> str:
+    """The page of some problems."""
+    from codeplan.evaluation import problem_page
+
+    judged, plans = [], []
+    for block, drawn in groupby(problem_page.draw(problems), lambda position: position // PROBLEMS_PER_BLOCK):
+        students, plans_of_block = blocks.judged(block)
+        judged += [students.with_plans[position % PROBLEMS_PER_BLOCK] for position in drawn]
+        plans += plans_of_block
+    return problem_page.render(judged, plans, total=problems, sampling=blocks.sampling, final=blocks.report.final)
+
+
+def _teachers_plans(stage: Stage) -> TeachersPlans:
+    """What the report says of the teacher's plans."""
+    from codeplan.evaluation.report import TeachersPlans
+
+    none: dict[str, list[Any]] = {"author": [], "leakage": []}
+    found = {
+        name: records.columns(stage.inputs[name].folder / PLANS, *none) if name in stage.inputs else none
+        for name in DISTILLED
+    }
+    names = {author for columns in found.values() for author in columns["author"]}
+    return TeachersPlans(tuple(sorted(names)), found["plans"]["leakage"], found["oracle"]["leakage"])
 
 
 def _plan_requests(stage: Stage) -> dict[str, Account]:
@@ -121,32 +143,6 @@ def _ceiling(stage: Stage) -> DirectCeiling | None:
         return None
     words, with_examples = (result.metrics[name] for name in (DIRECT_CEILING, CEILING_WITH_EXAMPLES))
     return DirectCeiling(words, with_examples, source.show_examples)
-
-
-def _pools(stage: Stage) -> dict[str, SamplePool]:
-    """The pools of the students' samples, by role."""
-    return {name: SamplePool.of(source) for name, source in stage.inputs.items() if source.name == "sample"}
-
-
-def _student_samples(
-    stage: Stage, pools: Mapping[str, SamplePool], given: Sequence[Problem], repeat: int
-) -> StudentSamples:
-    """What the students of a repeat were sampled, with all verdicts."""
-    from codeplan.evaluation.student_samples import StudentSamples
-
-    def samples(code_only: str = "") -> Samples:
-        verdicts = VerdictPool.of(stage.inputs[role("verdicts", code_only, repeat)])
-        found = Samples()
-        for block in range(len(blocks(given))):
-            sampled = pools[role("samples", code_only, repeat)].read(block)
-            found.plans.extend(sampled.plans)
-            found.programs.extend(sampled.programs)
-            found.verdicts.extend([*sampled.verdicts, *verdicts.read(block, sampled.programs)])
-        return found
-
-    return StudentSamples(
-        samples(), {same: samples(same) for same in CODE_ONLY if role("samples", same, repeat) in pools}
-    )
 
 
 def _code_only_steps(stage: Stage) -> dict[CodeOnly, int]:

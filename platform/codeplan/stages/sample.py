@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from codeplan import problems
 from codeplan.config import ExecutionConfig, JudgingConfig, ReportConfig, SamplingConfig, TrainingConfig
 from codeplan.inference.plan_sampling import TeacherPlans
 from codeplan.inference.sample_pool import SamplePool
 from codeplan.inference.settings import SampleSettings
-from codeplan.pool import BlockMarkers, blocks
-from codeplan.records import Plan, Problem
+from codeplan.pool import BlockMarkers
+from codeplan.problem_blocks import ProblemBlocks
+from codeplan.records import Plan
 from codeplan.stage import Account, StageError, StageResult
 from codeplan.stages.run import PLANS, PROBLEMS, TABLE_ROWS, StageRun, account, columns
 from codeplan.watching.metrics import SAMPLE_PENDING, SAMPLED_PROBLEMS
@@ -68,36 +68,32 @@ def run(work: StageRun) -> StageResult:
     from codeplan.on_ray.sample import Sampling, sample_all
 
     samples = SamplePool.of(work.stage)
-    given = [
-        problems.with_comparator(problem, samples.settings.comparator)
-        for problem in work.read("test", PROBLEMS, Problem)
-    ]
+    given = ProblemBlocks(work.stage.inputs["test"].folder / PROBLEMS)
     oracle, forward = (
         {plan.problem_id: plan for plan in work.read(role, PLANS, Plan)} for role in ("oracle", "forward")
     )
     markers = BlockMarkers.of(work.stage)
-    in_blocks = blocks(given)
-    missing = markers.missing(len(in_blocks))
+    missing = markers.missing(given.count)
     work.connect_ray(*resources(work.execution))
     # Before there are actors, which would hold GPUs while they wait.
-    with samples.pool.lock_whole(work.tell_waiting("the samples")), work.bar(len(given), "problems") as bar:
-        bar.skip(len(given) - sum(len(in_blocks[block]) for block in missing))
+    with samples.pool.lock_whole(work.tell_waiting("the samples")), work.bar(given.total, "problems") as bar:
+        bar.skip(given.total - sum(map(given.size, missing)))
 
         def advance(done: int) -> None:
             bar.advance(done)
             work.watch.count(SAMPLED_PROBLEMS, done)
-            work.watch.record(SAMPLE_PENDING, len(given) - bar.rows)
+            work.watch.record(SAMPLE_PENDING, given.total - bar.rows)
 
-        work.watch.record(SAMPLE_PENDING, len(given) - bar.rows)
+        work.watch.record(SAMPLE_PENDING, given.total - bar.rows)
         limits, packages = samples.settings.example_tests.limits(), samples.settings.packages
         judges = JudgeActors.start(work.execution, limits, work.watch, packages=packages)
         try:
             model = work.stage.inputs["student"].folder / "student"
-            sampling = Sampling(model.resolve(), samples, markers, judges, work.execution, work.watch)
-            sample_all(given, TeacherPlans(oracle, forward), sampling, advance)
+            sampling = Sampling(model.resolve(), given, samples, markers, judges, work.execution, work.watch)
+            sample_all(TeacherPlans(oracle, forward), sampling, advance)
         finally:
             judges.stop()
-    return _result(work, samples, markers, len(in_blocks))
+    return _result(work, samples, markers, given.count)
 
 
 def _result(work: StageRun, samples: SamplePool, markers: BlockMarkers, num_blocks: int) -> StageResult:
