@@ -16,6 +16,7 @@ from pathlib import Path
 
 from codeplan_sandbox import tier_status
 from codeplan_sandbox.judging import Judge
+from codeplan_sandbox.memory_bound import memory_bound
 from codeplan_sandbox.suites import Limits, Suite, SuiteError
 from codeplan_sandbox.tiers import MINIMUM_TIER, TIERS
 from codeplan_sandbox.verdicts import SandboxError
@@ -70,6 +71,7 @@ def _doctor(_: argparse.Namespace) -> int:
     tiers = {status.tier: "holds" if status.holds else status.reason for status in statuses}
     chosen = tier_status.chosen_tier(statuses)
     report = {"tiers": tiers, "minimum": MINIMUM_TIER, "chosen": chosen, "packages": tier_status.installed_packages()}
+    report["memory"] = dataclasses.asdict(memory_bound())
     print(json.dumps(report, indent=1))
     return _JUDGED if chosen else _NOT_JUDGED
 

@@ -17,6 +17,7 @@ from codeplan_sandbox.wire import RunRequest, WireRecord
 
 _DEFAULT_LIMITS = Limits()
 _ATTEMPTS = 3
+_PAUSES_S = (0.0, 0.0, 1.0)  # before an attempt: a machine that is out of memory or processes needs a moment
 _MAX_OUTPUT_CHARS = 1000
 _MAX_MESSAGE_CHARS = 500
 _MAX_VALUE_CHARS = 100
@@ -77,13 +78,20 @@ class Judge:
         if not len(suite):
             raise SuiteError("the suite has no tests; leave out problems without tests")
         suite_run = _SuiteRun(program, suite, limits or self.limits, stop_at_failure)
+        memory_limits = 0
         for attempt in range(1, _ATTEMPTS + 1):
+            server = None
             try:
-                return suite_run.run(self._server_for(suite))
+                server = self._server_for(suite)
+                return suite_run.run(server)
             except (OSError, ValueError) as error:
+                memory_limits += server is not None and server.reached_its_memory_limit()
                 self.close()
+                if server is not None and memory_limits == _ATTEMPTS:
+                    return suite_run.memory_limit(server.tier)
                 if attempt == _ATTEMPTS:
                     raise SandboxError(f"the fork server failed {attempt} times in a row: {error}") from error
+                time.sleep(_PAUSES_S[attempt])
         raise AssertionError("unreachable")
 
     def close(self) -> None:
@@ -160,6 +168,13 @@ class _SuiteRun:
                 results.update(repeated)
         return self._verdict(results, server.tier)
 
+    def memory_limit(self, tier: str) -> SuiteVerdict:
+        """The verdict if each attempt ended with the server killed because the sandbox reached its memory limit."""
+        message = "the processes of the sandbox together reached its limit on memory"
+        return self._verdict(
+            dict.fromkeys(range(len(self._suite)), CaseResult(Outcome.MEMORY_LIMIT, message=message)), tier
+        )
+
     def _run_tests(
         self, server: Server, indices: Sequence[int], deadline: float, *, fresh_processes: bool
     ) -> tuple[dict[int, CaseResult], list[int]]:
@@ -184,7 +199,9 @@ class _SuiteRun:
                 result = results[record.index] = self._result(record, output, answer)
                 if result.outcome is Outcome.PASSED:
                     continue
-                if result.outcome is not Outcome.SYNTAX_ERROR and (not record.fresh_process or record.retryable):
+                # A thread that cannot be started may be due to what else runs on this machine.
+                retryable = record.retryable or result.outcome is Outcome.PROCESS_LIMIT
+                if result.outcome is not Outcome.SYNTAX_ERROR and (not record.fresh_process or retryable):
                     unconfirmed.append(record.index)
                 if self._stop_at_failure:
                     break

@@ -10,13 +10,14 @@ import socket
 import time
 from dataclasses import dataclass
 
-from codeplan_sandbox import assert_program, assert_tests, drivers, modules
+from codeplan_sandbox import assert_program, assert_tests, drivers, modules, unread
 from codeplan_sandbox.processes import Child, Spawner, SpawnError, unpack_report
 from codeplan_sandbox.verdicts import Outcome
 from codeplan_sandbox.wire import MAX_SHOWN_BYTES, OUTCOMES, RunRequest, WireRecord
 
 _RUN = b"run"
 _MIN_WAIT_S = 0.001
+_EXIT_S = 0.2  # between the closing of a process's sockets and its end
 # A program that uses a smaller fraction of a CPU is considered asleep; one that uses more is waiting for a busy CPU,
 # which is not its fault.
 _BUSY_FRACTION = 0.05
@@ -160,10 +161,8 @@ class TestRun:
                 exited = loading.outcome is Outcome.PASSED
                 return TestEnd(Outcome.EXITED_EARLY if exited else loading.outcome, loading.message, loading.retryable)
         end = self._watch(index.to_bytes(8, "little"), tester, children)
-        if end.outcome is Outcome.EXITED_EARLY and not end.message:
-            program_end = self._end_from_status(program.kill())
-            if program_end.outcome is not Outcome.MEMORY_LIMIT:
-                return program_end
+        if end.outcome is Outcome.EXITED_EARLY and not end.message and program.ends_within(_EXIT_S):
+            return self._end_from_status(program.wait())
         return end
 
     def _watch(self, order: bytes, child: Child, children: list[Child]) -> TestEnd:
@@ -251,6 +250,7 @@ class TestRun:
         answer = files.answer
         if kind == "assert" and os.fstat(files.test_answer).st_size:
             answer = files.test_answer
+        unread.wait_for_judge(files.results, self._judge, self._deadline)
         # A program that is still running may shorten its files meanwhile: count what was copied.
         output_bytes = _copy(files.stdout, 0, shown, files.results)
         answer_bytes = _copy(answer, 0, os.fstat(answer).st_size, files.results)
@@ -270,7 +270,7 @@ _SIGNAL_OUTCOMES: dict[int, Outcome] = {
     signal.SIGXCPU: Outcome.TIME_LIMIT,
     signal.SIGXFSZ: Outcome.OUTPUT_LIMIT,
     signal.SIGSYS: Outcome.FORBIDDEN,
-    signal.SIGKILL: Outcome.MEMORY_LIMIT,  # only the kernel kills here, when memory runs out
+    signal.SIGKILL: Outcome.MEMORY_LIMIT,  # the judge finds out whether memory ran out, and whose
 }
 _SIGNAL_HINTS: dict[int, str] = {signal.SIGSEGV: ": recursion too deep for the stack is a common cause"}
 

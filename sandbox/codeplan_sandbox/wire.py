@@ -72,7 +72,8 @@ class WireRecord:
         index: the test's number; -1 ends the request.
         outcome: PASSED if the program ran to its end; the judge compares the output.
         fresh_process: whether its process had run no other test.
-        retryable: whether a busy machine may be the cause: the wall-clock limit was reached, or the process was killed.
+        retryable: whether the machine may be the cause: the wall-clock limit was reached, or the process was killed
+            (then the outcome is MEMORY_LIMIT).
         time_s: CPU seconds.
         memory_bytes: peak memory of its process so far.
         output_bytes: length of its output, which comes next in the results.
