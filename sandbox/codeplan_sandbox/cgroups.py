@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -134,7 +133,7 @@ class Cgroup:
 def _create_locked(parent: Path) -> tuple[Path, int]:
     """A new group and the lock on it, which shows other sandboxes that it is in use."""
     for _ in range(_CREATE_ATTEMPTS):
-        folder = parent / f"{PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
+        folder = parent / f"{PREFIX}{os.getpid()}-{os.urandom(4).hex()}"
         folder.mkdir()
         try:
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

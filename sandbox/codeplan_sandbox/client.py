@@ -23,7 +23,7 @@ from codeplan_sandbox.oom import KillCause, OutOfMemoryWatch
 from codeplan_sandbox.suites import Limits
 from codeplan_sandbox.unread import ResultReader
 from codeplan_sandbox.verdicts import Outcome, SandboxError
-from codeplan_sandbox.wire import STOP, Handshake, RunRequest, WireRecord
+from codeplan_sandbox.wire import STOP, Handshake, RunRequest, WireError, WireRecord
 
 _START_TIMEOUT_S = 60.0
 _GRACE_S = 30.0
@@ -107,7 +107,12 @@ class Server:
             ) from error
         if not message:
             raise SandboxError(f"tier {self.tier}: the fork server ended during start-up; its stderr says why")
-        handshake = Handshake.from_json(message)
+        try:
+            handshake = Handshake.from_json(message)
+        except WireError as error:
+            raise SandboxError(
+                f"tier {self.tier}: the fork server sent something else than it should: {error}"
+            ) from error
         if handshake.package_failed:
             raise MissingPackageError(handshake.reason)
         if not handshake.ready:
@@ -126,6 +131,7 @@ class Server:
 
         Raises:
             ConnectionError: the server ended.
+            WireError: it sent something else than it should.
             MachineOutOfMemoryError: see there.
             TimeoutError: it does not respond.
         """
@@ -136,15 +142,18 @@ class Server:
             self._limit_memory(request.limits, len(inputs), len(text))
             self._socket.settimeout(request.budget_s + _GRACE_S)
             socket.send_fds(self._socket, [b"judge"], files)
-            finished = False
+            waiting, finished = set(request.indices), False
             try:
                 while (record := self._record()).index >= 0:
+                    if record.index not in waiting:
+                        raise WireError("a record of a test that was not to run")
+                    waiting.remove(record.index)
                     output, answer = results.read(record.output_bytes), results.read(record.answer_bytes)
                     yield self._explained(record), output, answer
                 finished = True
             finally:
                 if not finished:
-                    self._stop()
+                    self._stop(len(waiting))
 
     def _record(self) -> WireRecord:
         message = self._socket.recv(_MAX_RECORD_BYTES)
@@ -172,11 +181,16 @@ class Server:
         """Whether its control group ran out of memory since the last test process was killed."""
         return self._memory.cause() is KillCause.SANDBOX
 
-    def _stop(self) -> None:
-        with contextlib.suppress(OSError):
+    def _stop(self, records: int) -> None:
+        """Cancel a request, of whose tests so many have no record yet."""
+        try:
             self._socket.send(STOP)
-            while self._record().index >= 0:
-                continue
+            for _ in range(records + 1):
+                if self._record().index < 0:
+                    return
+        except OSError:  # it has ended; the next request finds out
+            return
+        raise WireError("the fork server does not stop")
 
     def close(self) -> None:
         """Stop the server and its processes: it ends when the socket is closed, and is killed if it does not."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections.abc import Sequence
@@ -72,7 +73,7 @@ class Judge:
             stop_at_failure: skip the tests after the first failure.
 
         Raises:
-            SuiteError: the suite has no tests.
+            SuiteError: the suite has no tests, or arguments that are not JSON values.
             SandboxError: the sandbox failed several times; this says nothing about the program.
         """
         if not len(suite):
@@ -153,7 +154,10 @@ class _SuiteRun:
     def __init__(self, program: str, suite: Suite, limits: Limits, stop_at_failure: bool) -> None:
         self._program = program.encode("utf-8", "surrogatepass")
         self._suite, self._limits, self._stop_at_failure = suite, limits, stop_at_failure
-        self._inputs, self._extents = _packed_inputs(suite)
+        try:
+            self._inputs, self._offsets = _packed_inputs(suite)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise SuiteError(f"the inputs cannot be written as JSON: {error}") from error
 
     def run(self, server: Server) -> SuiteVerdict:
         """Run the tests; raises what `Server.run` raises."""
@@ -183,8 +187,8 @@ class _SuiteRun:
         suite = self._suite
         request = RunRequest(
             suite.kind,
-            list(indices),
-            self._extents,
+            indices,
+            self._offsets,
             suite.entry_point,
             prelude=suite.kind == "call" or _is_leetcode_style(suite),
             integer_keys=suite.comparator == "apps",
@@ -210,6 +214,8 @@ class _SuiteRun:
     def _result(self, record: WireRecord, output: bytes, answer: bytes) -> CaseResult:
         outcome, message = record.outcome, record.message or answer.decode("utf-8", "replace")
         shown = answer if outcome is Outcome.PASSED and self._suite.kind == "call" else output
+        if outcome is Outcome.UNSEPARABLE and self._suite.kind != "assert":
+            outcome, message = Outcome.EXITED_EARLY, "the program wrote to a descriptor of the sandbox"
         if outcome is Outcome.PASSED:
             message = self._compare(record.index, output, answer)
             outcome = Outcome.WRONG_ANSWER if message else Outcome.PASSED
@@ -268,8 +274,8 @@ def _is_leetcode_style(suite: Suite) -> bool:
     return any("Solution()" in text for text in (suite.entry_point, suite.setup, *suite.tests))
 
 
-def _packed_inputs(suite: Suite) -> tuple[bytes, list[tuple[int, int]]]:
-    """The inputs of a suite and the extents of the tests; expected values are left out except in assert tests."""
+def _packed_inputs(suite: Suite) -> tuple[bytes, list[int]]:
+    """The inputs of a suite and the offsets of the tests; expected values are left out except in assert tests."""
     if suite.kind == "assert":
         tests = {"setup": suite.setup, "tests": suite.tests, "entry_point": suite.entry_point}
         return json.dumps(tests).encode(), []
@@ -279,8 +285,4 @@ def _packed_inputs(suite: Suite) -> tuple[bytes, list[tuple[int, int]]]:
         else long_integers.dumps(case.args).encode()
         for case in suite.cases
     ]
-    extents, offset = [], 0
-    for data in inputs:
-        extents.append((offset, len(data)))
-        offset += len(data)
-    return b"".join(inputs), extents
+    return b"".join(inputs), list(itertools.accumulate(map(len, inputs), initial=0))

@@ -13,16 +13,16 @@ from codeplan_sandbox import host_calls
 from codeplan_sandbox.cgroup_places import CgroupError, find
 from codeplan_sandbox.cgroups import Cgroup
 from codeplan_sandbox.suites import Limits
+from codeplan_sandbox.unread import UNREAD_BYTES
 
 TEST_PROCESSES = 2
 """The most test processes at once: the two of an assert test."""
-UNREAD_BYTES = 32 << 20
-"""How much of the results may be in memory because the judge has not read it yet, beside those of one test."""
 KERNEL_BYTES = 128 << 20
 """Memory of the kernel that a test process may cause: pipes (64 MiB per user), sockets, timers, page tables."""
 
 _FILES = 5  # of the size of an output: input, output, two answers, the compiled program
 _OWN_TASKS = 4  # the server, its parent outside the namespace, and one for the time in which another one ends
+_MAX_TASKS = 1 << 22  # the kernel's PID_MAX_LIMIT
 _REQUEST_FACTOR = 16  # a request's text, and the objects that it becomes
 
 
@@ -67,7 +67,7 @@ def sandbox_bytes(limits: Limits, base_bytes: int, input_bytes: int = 0, request
 
 def sandbox_tasks(limits: Limits) -> int:
     """The processes and threads that one sandbox can have."""
-    return _OWN_TASKS + TEST_PROCESSES * (1 + limits.processes)
+    return min(_OWN_TASKS + TEST_PROCESSES * (1 + limits.processes), _MAX_TASKS)
 
 
 def memory_bound() -> MemoryBound:

@@ -8,6 +8,7 @@ import select
 import signal
 import socket
 import time
+from array import array
 from dataclasses import dataclass
 
 from codeplan_sandbox import assert_program, assert_tests, drivers, modules, unread
@@ -80,10 +81,9 @@ class TestRun:
             JudgeDisconnectedError: the judge closed its socket.
             SpawnError: a test process did not start.
         """
-        pending = list(self._request.indices)
+        pending = memoryview(array("q", self._request.indices))
         while pending and not self._finished():
-            batch = pending[:1] if self._request.fresh_processes else pending
-            done = self._run_batch(batch)
+            done = self._run_batch(pending[:1] if self._request.fresh_processes else pending)
             pending = pending[done:]
 
     def _finished(self) -> bool:
@@ -91,7 +91,7 @@ class TestRun:
             self._receive_stop()
         return self._stopped or time.monotonic() >= self._deadline
 
-    def _run_batch(self, batch: list[int]) -> int:
+    def _run_batch(self, batch: memoryview[int]) -> int:
         """Run tests in one process (a pair for assert tests) while it is reusable; returns how many were run."""
         children = self._start(len(batch))
         try:
@@ -145,20 +145,20 @@ class TestRun:
         files = self._files
         program, tester = children[0], children[-1]
         if self._request.kind != "assert":
-            offset, length = self._request.extents[index]
+            start, stop = self._request.offsets[index : index + 2]
             try:
                 _truncate(files.stdin)
-                copied = _copy(files.inputs, offset, length, files.stdin)
+                copied = _copy(files.inputs, start, stop - start, files.stdin)
                 os.lseek(files.stdin, 0, os.SEEK_SET)
             except OSError:  # the process has the same file open, and may still be running after a forged report
                 copied = -1
-            if copied != length:
+            if copied != stop - start:
                 return TestEnd(Outcome.EXITED_EARLY, "the program changed its input file between two tests")
             return self._watch(_RUN, program, children)
         if first:
             loading = self._watch(_RUN, program, children)
             if loading.outcome is not Outcome.PASSED or program.ended is not None:
-                exited = loading.outcome is Outcome.PASSED
+                exited = loading.outcome in (Outcome.PASSED, Outcome.UNSEPARABLE)  # a program cannot know the latter
                 return TestEnd(Outcome.EXITED_EARLY if exited else loading.outcome, loading.message, loading.retryable)
         end = self._watch(index.to_bytes(8, "little"), tester, children)
         if end.outcome is Outcome.EXITED_EARLY and not end.message and program.ends_within(_EXIT_S):

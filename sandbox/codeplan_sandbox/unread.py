@@ -8,8 +8,10 @@ import socket
 import time
 
 from codeplan_sandbox import linux
-from codeplan_sandbox.memory_bound import UNREAD_BYTES
+from codeplan_sandbox.wire import WireError
 
+UNREAD_BYTES = 32 << 20
+"""How much of the results may be in memory because the judge has not read it yet, beside those of one test."""
 _FREE_AT_ONCE_BYTES = 1 << 20
 _POLL_S = 0.002
 _BLOCK_BYTES = 512  # the unit of st_blocks
@@ -36,7 +38,9 @@ class ResultReader:
         self._position = self._freed = 0
 
     def read(self, length: int) -> bytes:
-        """The next bytes; fewer if the file ends before."""
+        """The next bytes; raises WireError if the file ends before."""
+        if length > os.fstat(self._file).st_size - self._position:
+            raise WireError("the results are shorter than they should be")
         data = os.pread(self._file, length, self._position)
         self._position += length
         if self._position - self._freed >= _FREE_AT_ONCE_BYTES:

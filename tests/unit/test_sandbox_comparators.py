@@ -123,3 +123,12 @@ def test_output_that_is_not_utf8_is_wrong(comparator: Comparator) -> None:
 )
 def test_results_of_calls(comparator: Comparator, returned: object, expected: object, accepted: bool) -> None:
     assert same_value(comparator, returned, expected) is accepted
+
+
+@pytest.mark.parametrize("comparator", COMPARATORS)
+def test_long_expected_output_is_compared_by_the_same_rules(comparator: Comparator) -> None:
+    blank = " " * (2 << 20)
+    assert same_output(comparator, b"1 2\n3\n", f"1 2{blank}\n3{blank}\n")
+    assert not same_output(comparator, b"1 2\n3\n", f"1 2{blank}\n4\n")
+    assert not same_output(comparator, b"1 2\n3\n", f"1 2{blank}\n3 4\n")
+    assert not same_output(comparator, b"1\n", "1\n" * (2 << 20))

@@ -16,6 +16,7 @@ from codeplan_sandbox import Case, Judge, Limits, Outcome, SandboxError, Suite, 
 from codeplan_sandbox.cgroup_places import CgroupError, find, prepare
 from codeplan_sandbox.cgroups import PREFIX, Cgroup
 from codeplan_sandbox.oom import KillCause, OutOfMemoryWatch
+from codeplan_sandbox.unread import UNREAD_BYTES
 
 ECHO = Suite("stdin", cases=(Case("a", "a"), Case("b", "b")))
 LIMITS = Limits(time_s=2.0, memory_bytes=256 << 20)
@@ -128,7 +129,7 @@ def test_whatever_a_program_takes_stays_below_the_bound(judge: Judge, name: str)
     # Twice, as a failure is repeated in another process.
     verdict = judge.judge(TAKING[name], Suite("stdin", cases=(Case(), Case())))
     bound = memory_bound.sandbox_bytes(LIMITS, memory_bound.TYPICAL_BASE_BYTES)
-    test_process = (bound - memory_bound.UNREAD_BYTES) // memory_bound.TEST_PROCESSES
+    test_process = (bound - UNREAD_BYTES) // memory_bound.TEST_PROCESSES
     assert int(peak.read_text()) < test_process, verdict.message
     assert judge.judge("print(input())", ECHO).passed
 
@@ -153,7 +154,7 @@ def test_results_are_not_kept_in_memory(judge: Judge) -> None:
     one = "7" * (1 << 20)
     verdict = judge.judge("import os\nos.write(1, b'7' * (1 << 20))", Suite("stdin", cases=(Case("", one),) * 200))
     assert verdict.passed, verdict.message
-    assert int(peak.read_text()) < memory_bound.UNREAD_BYTES + (64 << 20)
+    assert int(peak.read_text()) < UNREAD_BYTES + (64 << 20)
 
 
 def test_reaching_the_limit_of_the_sandbox_is_the_fault_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
