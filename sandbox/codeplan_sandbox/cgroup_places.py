@@ -70,8 +70,12 @@ def find(controller: str, system: Path = _SYSTEM) -> Place:
     raise CgroupError(f"the controller for {controller} is not available to this process")
 
 
-def prepare(place: Place) -> Path:
+def prepare(place: Place, system: Path = _SYSTEM) -> Path:
     """The folder in which groups can have limits; in version 2 it moves the processes that are in the way.
+
+    Args:
+        place: what `find` returned.
+        system: see `find`.
 
     Raises:
         CgroupError: the group of this process is not writable, or was not delegated to it.
@@ -85,7 +89,7 @@ def prepare(place: Place) -> Path:
     _require_writable(folder, ("", "cgroup.procs", "cgroup.subtree_control"))
     if "memory" in _words(folder / "cgroup.subtree_control"):
         return folder
-    if not place.is_root and not _is_delegated(folder):
+    if not place.is_root and not _is_delegated(folder, system):
         raise CgroupError(f"{folder} was not delegated to this process")
     try:
         _enable(folder, ["memory"], move=not place.is_root)
@@ -96,12 +100,12 @@ def prepare(place: Place) -> Path:
     return folder
 
 
-def _is_delegated(folder: Path) -> bool:
+def _is_delegated(folder: Path, system: Path) -> bool:
     """Whether this process may arrange the group as it likes: it is the root of a container, or systemd delegated it.
 
     Being allowed to write is not enough: root may write to all groups, and a user to those of all its applications.
     """
-    if "0::/" in (_SYSTEM / "cgroup").read_text().splitlines():
+    if "0::/" in (system / "cgroup").read_text().splitlines():
         return True
     for mark in _DELEGATION_MARKS:
         with contextlib.suppress(OSError):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from codeplan_sandbox import Case, Judge, Limits, Outcome, SandboxError, Suite, client, memory_bound
-from codeplan_sandbox.cgroup_places import CgroupError, find, prepare
+from codeplan_sandbox.cgroup_places import CgroupError, Place, find, prepare
 from codeplan_sandbox.cgroups import PREFIX, Cgroup
 from codeplan_sandbox.oom import KillCause, OutOfMemoryWatch
 from codeplan_sandbox.unread import UNREAD_BYTES
@@ -303,3 +303,42 @@ def test_machine_without_the_controller_is_reported(tmp_path: Path, groups: str,
         find("memory", system(tmp_path, groups, *mounts))
     with pytest.raises(CgroupError, match=r"cannot read .*: No such file or directory"):
         find("memory", tmp_path / "missing")
+
+
+def test_process_that_cannot_be_started_gives_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    place()
+    try:
+        find("pids")
+    except CgroupError as error:
+        pytest.skip(str(error))
+    monkeypatch.setattr(client, "sandbox_tasks", lambda _: 1)
+    with Judge(LIMITS) as judge:
+        with pytest.raises(SandboxError, match="the fork server failed 3 times in a row"):
+            judge.judge("print(input())", ECHO)
+        monkeypatch.undo()
+        assert judge.judge("print(input())", ECHO).passed
+
+
+@pytest.fixture
+def version_2(tmp_path: Path) -> Path:
+    """A folder with the files of a group of version 2."""
+    for name, content in (("cgroup.procs", ""), ("cgroup.subtree_control", "cpu"), ("cgroup.type", "domain")):
+        (tmp_path / name).write_text(content)
+    return tmp_path
+
+
+def test_group_that_was_not_delegated_is_left_alone(version_2: Path) -> None:
+    (version_2 / "cgroup").write_text("0::/system.slice/x.service\n")
+    before = sorted(version_2.iterdir())
+    with pytest.raises(CgroupError, match=f"{version_2} was not delegated to this process"):
+        prepare(Place(version_2, 2, is_root=False), version_2)
+    assert sorted(version_2.iterdir()) == before
+    with pytest.raises(CgroupError, match="missing is not writable for this process"):
+        prepare(Place(version_2 / "missing", 1, is_root=False))
+
+
+def test_group_to_which_processes_were_moved_creates_groups_beside_itself(version_2: Path) -> None:
+    (version_2 / "cgroup.subtree_control").write_text("cpu memory pids")
+    (version_2 / "codeplan-callers").mkdir()
+    assert prepare(Place(version_2 / "codeplan-callers", 2, is_root=False)) == version_2
+    assert prepare(Place(version_2, 2, is_root=False)) == version_2
