@@ -29,7 +29,7 @@ PATHS = (
     *("/usr/lib/os-release", "/proc/self/fd/6", "/run/x", "/var/tmp/x", "", "\0", "é" * 200, "../" * 30 + "tmp/x"),
 )
 PIECES = (
-    *("print(open({path}).read(9))", "open({path}, {mode}).write('POISON')", "os.open({path}, {number})"),
+    *("print(open({path}).read(9))", "open({path}, {mode}).write('text')", "os.open({path}, {number})"),
     *(
         "os.unlink({path})",
         "os.rename({path}, {other})",
@@ -47,13 +47,13 @@ PIECES = (
     ),
     *("os.setxattr({path}, 'user.a', b'1')", "os.mknod({path})", "os.chown({path}, 0, 0)", "tempfile.mkstemp()"),
     *(
-        "os.write({number} % 21, b'POISON')",
+        "os.write({number} % 21, b'text')",
         "os.close({number} % 21)",
         "os.dup2({number} % 21, 1)",
         "os._exit({number} % 3)",
     ),
     *("socket.socket(1).connect({path})", "ctypes.CDLL({path})", "sys.path.insert(0, {path})", "__import__('this')"),
-    *("pathlib.Path({path}).write_text('POISON')", "mmap.mmap(os.open({path}, 2), 4096)", "os.execv({path}, ['x'])"),
+    *("pathlib.Path({path}).write_text('text')", "mmap.mmap(os.open({path}, 2), 4096)", "os.execv({path}, ['x'])"),
     *("threading.Thread(target=open, args=({path}, {mode})).start()", "fcntl.flock({number} % 21, 6)", "os.fork()"),
 )
 MODES = ("r", "w", "a", "x", "r+", "wb")
