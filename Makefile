@@ -14,7 +14,7 @@ help:
 	@echo "make demo        the whole pipeline on a small generated benchmark; ends with a table and a figure"
 	@echo "make test        the tests, except the hostile programs"
 	@echo "make long        tests that take long: tutorials typed through, kills in every stage, nodes that die (needs root)"
-	@echo "make fuzz        random input to readers and parsers: FUZZ_EXAMPLES per property (default 5000)"
+	@echo "make fuzz        random input to readers, parsers and the sandbox: FUZZ_EXAMPLES per property (default 5000)"
 	@echo "make hostile     programs that attack the sandbox, in a jail around it (some minutes)"
 	@echo "make soak        hostile and honest programs by the thousand on a pool of Ray actors, in the jail; needs root"
 	@echo "make check       formatting, lint, types"
@@ -49,7 +49,7 @@ long: setup
 
 fuzz: setup
 	@HYPOTHESIS_PROFILE=fuzz CODEPLAN_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) \
-	  $(BIN)/python -m pytest -n auto -m fuzz --timeout 0 tests/unit $(PYTEST_ARGS)
+	  $(BIN)/python -m pytest -n auto -m fuzz --timeout 0 tests/unit tests/hostile $(PYTEST_ARGS)
 
 hostile: setup
 	@$(BIN)/python -m pytest tests/hostile $(PYTEST_ARGS)

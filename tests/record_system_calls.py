@@ -55,6 +55,7 @@ os.execv({command[0]!r}, {command!r} + sys.argv[1:])
 """
 _START = f"""
 import os, sys
+os.read(int(sys.argv[2]), 1)
 sys.path.insert(0, sys.argv.pop(1))
 from codeplan_sandbox import linux, server
 linux.close_from = lambda first: os.closerange(first, {_LOG_DESCRIPTOR})

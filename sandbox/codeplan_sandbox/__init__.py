@@ -20,8 +20,8 @@ It does NOT protect against
 
 * kernel vulnerabilities: the system calls that Python needs stay open. Add a virtual machine where that matters;
 * side channels: timing, caches, and the load that programs put on one another;
-* excessive total memory: the limit applies to the address space of one process, there is no cgroup; one large stack is
-  allowed on top of it;
+* total memory to the byte: the limit applies to the address space of one process, and one large stack is allowed on top
+  of it; see `codeplan_sandbox.memory_bound` for what one sandbox can take;
 * reading what every process may read: system libraries, the interpreter, the host name and the clock. Below the
   ``namespaces`` tier also whether a file exists, and its size; in the ``limits`` tier everything;
 * programs that memorised the tests: use tests that the model has not seen.

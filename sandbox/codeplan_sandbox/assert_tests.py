@@ -40,8 +40,15 @@ class ProgramEndedError(BaseException):
 def serve_tests() -> NoReturn:
     """Run the tests that the server orders by number, until it closes the control socket."""
     os.write(drivers.CONTROL, STARTED)
-    suite = json.loads(os.pread(TESTS, os.fstat(TESTS).st_size, 0))
+    try:
+        suite = json.loads(os.pread(TESTS, os.fstat(TESTS).st_size, 0))
+    except MemoryError:
+        suite = None
     while number := os.read(drivers.CONTROL, 8):
+        if suite is None:
+            drivers.write_reason("the tests do not fit into the memory limit")
+            drivers.report(Outcome.UNSEPARABLE)
+            continue
         test = _AssertTest(suite["setup"], suite["tests"][int.from_bytes(number, "little")], suite["entry_point"])
         drivers.report(test.outcome())
     os._exit(0)
@@ -67,16 +74,17 @@ class _AssertTest:
 
     def _run(self) -> None:
         try:
-            trees = [ast.parse(self.setup, "setup"), ast.parse(self.test, _TEST_NAME)]
+            tree = ast.parse(self.test, _TEST_NAME)
+            codes = [compile(self.setup, "setup", "exec", dont_inherit=True), compile(tree, _TEST_NAME, "exec")]
             names = _program_names([self.setup, self.test], bool(self.entry_point))
-        except (SyntaxError, ValueError) as error:
-            self.end(UnseparableError(f"the test is not valid Python: {error}"))
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            self.end(UnseparableError(f"the test is not valid Python: {drivers.describe(error)}"))
         namespace: dict[str, Any] = {"__name__": "tests", "__builtins__": builtins}
         for name in sorted(names):
             namespace[name] = self._resolve(name)
-        for tree in trees:
-            exec(compile(tree, "setup" if tree is trees[0] else _TEST_NAME, "exec"), namespace)  # noqa: S102
-        if self.entry_point and "check" in namespace and not _calls_check(trees[1]):
+        for code in codes:
+            exec(code, namespace)  # noqa: S102
+        if self.entry_point and "check" in namespace and not _calls_check(tree):
             namespace["check"](self._candidate())
 
     def _resolve(self, name: str) -> Any:

@@ -13,8 +13,10 @@ limit, or returned another value. That says nothing about the program, and has a
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Callable, Generator, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -73,8 +75,8 @@ def _ask(run: RunTests, checker: str, inputs: Mapping[int, bytes], *, fresh_proc
     indices = list(inputs)
     request = RunRequest(
         "call",
-        list(range(len(indices))),
-        _extents([inputs[index] for index in indices]),
+        array("q", range(len(indices))),
+        array("q", itertools.accumulate((len(inputs[index]) for index in indices), initial=0)),
         ENTRY_POINT,
         prelude=False,
         integer_keys=False,
@@ -110,11 +112,3 @@ def _arguments(suite: Suite, index: int, answer: bytes) -> bytes:
     long_integers.loads_returned(answer)
     given = (long_integers.dumps(list(case.args)).encode(), long_integers.dumps(case.expected).encode())
     return b"[%b, %b, %b]" % (*given, answer)
-
-
-def _extents(parts: Sequence[bytes]) -> list[tuple[int, int]]:
-    extents, offset = [], 0
-    for part in parts:
-        extents.append((offset, len(part)))
-        offset += len(part)
-    return extents

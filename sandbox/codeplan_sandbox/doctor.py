@@ -9,6 +9,7 @@ from typing import Any
 
 from codeplan_sandbox import layers, tier_status
 from codeplan_sandbox.layers import LayerStatus
+from codeplan_sandbox.memory_bound import MemoryBound, memory_bound
 from codeplan_sandbox.remedies import Machine, remedies
 from codeplan_sandbox.tier_status import TierStatus
 from codeplan_sandbox.tiers import MINIMUM_TIER, TIERS
@@ -26,6 +27,7 @@ class Report:
         remedies: for each layer that does not hold, how to get it.
         chosen: the tier that a `Judge` uses by default; None if none is strong enough.
         packages: which of the packages that tests may import are installed.
+        memory: whether the memory of a whole sandbox is limited.
     """
 
     tiers: tuple[TierStatus, ...]
@@ -33,6 +35,7 @@ class Report:
     remedies: Mapping[str, list[str]]
     chosen: str | None
     packages: Mapping[str, bool]
+    memory: MemoryBound
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
@@ -45,11 +48,12 @@ class Report:
                 for status in self.layers
             },
             "packages": dict(self.packages),
+            "memory": dataclasses.asdict(self.memory),
         }
 
     def text(self) -> str:
         """As text for a terminal."""
-        return "\n".join((*self._tier_lines(), "", *self._layer_lines(), "", *self._package_lines()))
+        return "\n".join((*self._tier_lines(), "", *self._layer_lines(), "", *self._other_lines()))
 
     def _tier_lines(self) -> Iterator[str]:
         yield "isolation tiers, strongest first"
@@ -76,7 +80,14 @@ class Report:
             for remedy in self.remedies.get(status.name, []):
                 yield f"    to get it: {remedy}"
 
-    def _package_lines(self) -> Iterator[str]:
+    def _other_lines(self) -> Iterator[str]:
+        yield "memory of a whole sandbox"
+        state = "holds" if self.memory.enforced else "missing"
+        limit = f"{self.memory.bytes / (1 << 30):.1f} GiB with the default limits"
+        yield f"  {'control group':{_WIDTH}}{state}: {limit}, {self.memory.how}"
+        if self.memory.advice:
+            yield f"    to get it: {self.memory.advice}"
+        yield ""
         yield "packages that tests may import"
         for name, installed in self.packages.items():
             yield f"  {name:{_WIDTH}}{'installed' if installed else 'not installed'}"
@@ -87,7 +98,9 @@ def examine() -> Report:
     tiers, found = tier_status.survey(), layers.survey()
     machine = Machine.read()
     missing = {status.name: remedies(status.name, machine) for status in found if not status.holds}
-    return Report(tiers, found, missing, tier_status.chosen_tier(tiers), tier_status.installed_packages())
+    return Report(
+        tiers, found, missing, tier_status.chosen_tier(tiers), tier_status.installed_packages(), memory_bound()
+    )
 
 
 def _without(status: TierStatus | LayerStatus, name: str) -> dict[str, Any]:

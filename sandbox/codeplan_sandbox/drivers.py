@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import _thread
 import builtins
+import contextlib
 import errno
 import json
 import marshal
@@ -48,17 +49,18 @@ def serve(test: TestDriver, names: dict[str, Any] | None = None) -> NoReturn:
         names: names that are available to the program in addition to the built-in ones.
     """
     os.write(CONTROL, STARTED)
-    source = os.pread(PROGRAM, os.fstat(PROGRAM).st_size, 0)
+    source = b""
     code: types.CodeType | BaseException
     try:
+        source = os.pread(PROGRAM, os.fstat(PROGRAM).st_size, 0)
         code = _compiled(source)
-    except BaseException as error:  # hostile source makes the compiler raise anything
+        main_module.register_source(source)
+    except BaseException as error:  # hostile source makes the compiler raise anything; it may not fit into memory
         code = error
     os.close(PROGRAM)
     os.close(COMPILED)
     modules.hide_packages()
     host_calls.install(source)
-    main_module.register_source(source)
     builtins.__dict__.update(names or {})
     untouched = dict(builtins.__dict__)
     namespaces = [vars(module) for module in sys.modules.values() if isinstance(module, types.ModuleType)]
@@ -241,6 +243,7 @@ def _compiled(source: bytes) -> types.CodeType:
         return code
     code = compile(source, PROGRAM_NAME, "exec", dont_inherit=True)
     compiled = marshal.dumps(code)
-    os.pwrite(COMPILED, compiled, 8)
-    os.pwrite(COMPILED, len(compiled).to_bytes(8, "little"), 0)
+    with contextlib.suppress(OSError):  # it may not fit into the limit on files: every process compiles it then
+        os.pwrite(COMPILED, compiled, 8)
+        os.pwrite(COMPILED, len(compiled).to_bytes(8, "little"), 0)
     return code

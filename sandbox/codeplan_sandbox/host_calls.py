@@ -9,6 +9,7 @@ from __future__ import annotations
 import _thread
 import builtins
 import contextlib
+import fcntl
 import functools
 import io
 import os
@@ -70,9 +71,7 @@ def _descriptor(file: Any, program: bytes) -> int | None:
     except (TypeError, ValueError, OSError):  # the real call reports the error
         return None
     if name == PROGRAM_FILE:
-        copy = os.memfd_create("program")
-        os.pwrite(copy, program, 0)
-        return copy
+        return _pipe_with(program)
     found = _STREAM.fullmatch(name)
     if not found or found[3] not in (None, str(os.getpid())):
         return None
@@ -82,6 +81,22 @@ def _descriptor(file: Any, program: bytes) -> int | None:
         with contextlib.suppress(OSError):  # the program may have replaced it with a pipe
             os.lseek(copy, 0, os.SEEK_SET)  # an opened file is read from its beginning
     return copy
+
+
+def _pipe_with(program: bytes) -> int | None:
+    """The reading end of a pipe that contains the program; None if it is larger than a pipe can be (1 MiB)."""
+    reading, writing = os.pipe()
+    try:
+        if len(program) > fcntl.fcntl(writing, fcntl.F_GETPIPE_SZ):
+            fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, len(program))
+        os.set_blocking(writing, False)
+        os.write(writing, program)
+    except OSError:
+        os.close(reading)
+        return None
+    finally:
+        os.close(writing)
+    return reading
 
 
 def _allow_one_large_stack() -> None:

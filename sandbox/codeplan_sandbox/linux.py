@@ -30,6 +30,7 @@ MS_PRIVATE = 0x40000
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 _MNT_DETACH = 2
+_KEEP_SIZE, _PUNCH_HOLE = 1, 2
 _AT_FDCWD = -100
 _AT_RECURSIVE = 0x8000
 _MOUNT_ATTR_RDONLY_NOSUID_NODEV = 0x1 | 0x2 | 0x4
@@ -99,6 +100,17 @@ def drop_capabilities() -> None:
     """Drop all capabilities of this process."""
     header = struct.pack("Ii", _CAPABILITY_VERSION_3, 0)
     syscall("capset", header, bytes(24))
+
+
+def free_memory(file: int, offset: int, length: int) -> None:
+    """Free the memory of a part of a memfd, which then reads as zeros."""
+    arguments = (
+        ctypes.c_int(file),
+        ctypes.c_int(_PUNCH_HOLE | _KEEP_SIZE),
+        ctypes.c_long(offset),
+        ctypes.c_long(length),
+    )
+    _checked(_libc.fallocate(*arguments), "fallocate")
 
 
 def cpu_clock(pid: int) -> int:

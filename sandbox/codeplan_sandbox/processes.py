@@ -70,6 +70,12 @@ class Child:
         self._pidfd = os.pidfd_open(self.pid)
         return self._pidfd
 
+    def ends_within(self, seconds: float) -> bool:
+        """Whether it ends in this time, which is waited for; not by being killed here."""
+        if self.ended is None and not self.disconnected:
+            self.open_pidfd()
+        return self.ended is not None or bool(select.select([self._pidfd], [], [], seconds)[0])
+
     def wait(self) -> int:
         """Wait for its end; returns the wait status."""
         if self.ended is None:

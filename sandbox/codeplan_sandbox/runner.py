@@ -8,15 +8,17 @@ import select
 import signal
 import socket
 import time
+from array import array
 from dataclasses import dataclass
 
-from codeplan_sandbox import assert_program, assert_tests, drivers, modules
+from codeplan_sandbox import assert_program, assert_tests, drivers, modules, unread
 from codeplan_sandbox.processes import Child, Spawner, SpawnError, unpack_report
 from codeplan_sandbox.verdicts import Outcome
 from codeplan_sandbox.wire import MAX_SHOWN_BYTES, OUTCOMES, RunRequest, WireRecord
 
 _RUN = b"run"
 _MIN_WAIT_S = 0.001
+_EXIT_S = 0.2  # between the closing of a process's sockets and its end
 # A program that uses a smaller fraction of a CPU is considered asleep; one that uses more is waiting for a busy CPU,
 # which is not its fault.
 _BUSY_FRACTION = 0.05
@@ -79,10 +81,9 @@ class TestRun:
             JudgeDisconnectedError: the judge closed its socket.
             SpawnError: a test process did not start.
         """
-        pending = list(self._request.indices)
+        pending = memoryview(array("q", self._request.indices))
         while pending and not self._finished():
-            batch = pending[:1] if self._request.fresh_processes else pending
-            done = self._run_batch(batch)
+            done = self._run_batch(pending[:1] if self._request.fresh_processes else pending)
             pending = pending[done:]
 
     def _finished(self) -> bool:
@@ -90,7 +91,7 @@ class TestRun:
             self._receive_stop()
         return self._stopped or time.monotonic() >= self._deadline
 
-    def _run_batch(self, batch: list[int]) -> int:
+    def _run_batch(self, batch: memoryview[int]) -> int:
         """Run tests in one process (a pair for assert tests) while it is reusable; returns how many were run."""
         children = self._start(len(batch))
         try:
@@ -144,26 +145,24 @@ class TestRun:
         files = self._files
         program, tester = children[0], children[-1]
         if self._request.kind != "assert":
-            offset, length = self._request.extents[index]
+            start, stop = self._request.offsets[index : index + 2]
             try:
                 _truncate(files.stdin)
-                copied = _copy(files.inputs, offset, length, files.stdin)
+                copied = _copy(files.inputs, start, stop - start, files.stdin)
                 os.lseek(files.stdin, 0, os.SEEK_SET)
             except OSError:  # the process has the same file open, and may still be running after a forged report
                 copied = -1
-            if copied != length:
+            if copied != stop - start:
                 return TestEnd(Outcome.EXITED_EARLY, "the program changed its input file between two tests")
             return self._watch(_RUN, program, children)
         if first:
             loading = self._watch(_RUN, program, children)
             if loading.outcome is not Outcome.PASSED or program.ended is not None:
-                exited = loading.outcome is Outcome.PASSED
+                exited = loading.outcome in (Outcome.PASSED, Outcome.UNSEPARABLE)  # a program cannot know the latter
                 return TestEnd(Outcome.EXITED_EARLY if exited else loading.outcome, loading.message, loading.retryable)
         end = self._watch(index.to_bytes(8, "little"), tester, children)
-        if end.outcome is Outcome.EXITED_EARLY and not end.message:
-            program_end = self._end_from_status(program.kill())
-            if program_end.outcome is not Outcome.MEMORY_LIMIT:
-                return program_end
+        if end.outcome is Outcome.EXITED_EARLY and not end.message and program.ends_within(_EXIT_S):
+            return self._end_from_status(program.wait())
         return end
 
     def _watch(self, order: bytes, child: Child, children: list[Child]) -> TestEnd:
@@ -251,6 +250,7 @@ class TestRun:
         answer = files.answer
         if kind == "assert" and os.fstat(files.test_answer).st_size:
             answer = files.test_answer
+        unread.wait_for_judge(files.results, self._judge, self._deadline)
         # A program that is still running may shorten its files meanwhile: count what was copied.
         output_bytes = _copy(files.stdout, 0, shown, files.results)
         answer_bytes = _copy(answer, 0, os.fstat(answer).st_size, files.results)
@@ -270,7 +270,7 @@ _SIGNAL_OUTCOMES: dict[int, Outcome] = {
     signal.SIGXCPU: Outcome.TIME_LIMIT,
     signal.SIGXFSZ: Outcome.OUTPUT_LIMIT,
     signal.SIGSYS: Outcome.FORBIDDEN,
-    signal.SIGKILL: Outcome.MEMORY_LIMIT,  # only the kernel kills here, when memory runs out
+    signal.SIGKILL: Outcome.MEMORY_LIMIT,  # the judge finds out whether memory ran out, and whose
 }
 _SIGNAL_HINTS: dict[int, str] = {signal.SIGSEGV: ": recursion too deep for the stack is a common cause"}
 

@@ -33,7 +33,7 @@ PROGRAM_CALLS = tuple(
     """
 read write readv writev pread64 pwrite64 preadv pwritev close close_range fstat lseek newfstatat getcwd fchdir
 getdents getdents64 dup dup2 dup3 pipe pipe2 ftruncate umask fsync fdatasync flock fallocate sendfile
-copy_file_range fstatfs memfd_create fadvise64 mmap munmap mprotect mremap madvise brk msync mincore membarrier rseq
+copy_file_range fstatfs fadvise64 mmap munmap mprotect mremap madvise brk msync mincore membarrier rseq
 set_robust_list get_robust_list futex futex_waitv set_tid_address rt_sigaction rt_sigprocmask rt_sigreturn
 rt_sigpending rt_sigtimedwait rt_sigsuspend sigaltstack pause alarm setitimer getitimer nanosleep clock_nanosleep
 clock_gettime clock_getres gettimeofday time times timer_create timer_settime timer_gettime timer_delete
@@ -46,10 +46,12 @@ getsockopt getsockname
 """.split()  # noqa: SIM905 - more readable as text
 )
 
-SERVER_CALLS = ("fork", "kill", "prctl", "seccomp", "recvmsg", "sendmsg", "pidfd_open")
+# memfd_create: a file lives as long as one of its pages is mapped, so that its size escapes the limit on address space.
+SERVER_CALLS = ("fork", "kill", "prctl", "seccomp", "recvmsg", "sendmsg", "pidfd_open", "memfd_create")
 """Calls that the fork server needs and test processes must not make."""
 
 _AF_UNIX = 1
+_MAP_SHARED, _MAP_ANONYMOUS = 0x01, 0x20
 _CLONE_THREAD = 0x00010000
 _CLONE_ANY_NAMESPACE = 0x7E020080
 # Commands with which the kernel sends signals to other processes for us: F_SETOWN, F_SETSIG, F_SETOWN_EX ...
@@ -150,6 +152,15 @@ def test_filter(architecture: Architecture, *, files: bool) -> bytes:
     """
     rules = _each(SERVER_CALLS, architecture, DENY)
     rules[architecture.numbers["clone"]] = _argument(0) + _instruction(_ANY_BIT, 1, 0, _CLONE_THREAD) + DENY + ALLOW
+    # Shared anonymous memory is a file as well, of any size; a process without children needs none.
+    rules[architecture.numbers["mmap"]] = (
+        _argument(3)
+        + _instruction(_ANY_BIT, 1, 0, _MAP_ANONYMOUS)
+        + ALLOW
+        + _instruction(_ANY_BIT, 0, 1, _MAP_SHARED)
+        + DENY
+        + ALLOW
+    )
     if not files:
         rules |= _each(FILE_CALLS, architecture, _fail(errno.EACCES))
     return _instruction(_LOAD, 0, 0, _NUMBER_AT) + _tree(rules, ALLOW)

@@ -71,7 +71,7 @@ def _serve(judge: socket.socket, confinement: tiers.Confinement, memory: int) ->
     os.close(request_file)
     files = RequestFiles.create(*others)
     try:
-        TestRun(request, files, Spawner(confinement, request.limits, memory), judge).run()
+        TestRun(request, files, Spawner(confinement, request.limits, memory + request.memory_bytes), judge).run()
     except JudgeDisconnectedError:
         return False
     finally:

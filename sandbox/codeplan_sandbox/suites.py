@@ -29,6 +29,7 @@ PLAIN_COMPARATORS: tuple[PlainComparator, ...] = ("tokens", "exact", "apps", "un
 COMPARATORS: tuple[Comparator, ...] = (*PLAIN_COMPARATORS, "floats")
 DEFAULT_COMPARATOR: PlainComparator = "tokens"
 """Judges suites that do not name a comparator."""
+_MAX_LIMIT = 1 << 62  # what the kernel takes
 
 
 class SuiteError(ValueError):
@@ -134,7 +135,7 @@ class Suite:
         """
         try:
             plain = long_integers.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise SuiteError(f"the suite is not valid JSON: {error}") from error
         return cls.from_dict(plain)
 
@@ -184,8 +185,11 @@ class Limits:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            if not getattr(self, field.name) > 0:
-                raise ValueError(f"limit {field.name} is {getattr(self, field.name)!r}; it must be greater than 0")
+            value = getattr(self, field.name)
+            if type(value) not in (int, float) or not 0 < value < _MAX_LIMIT:
+                raise ValueError(f"limit {field.name} is {value!r}; it must be a number greater than 0, below 2**62")
+            if field.type == "int" and type(value) is not int:
+                raise ValueError(f"limit {field.name} is {value!r}; it must be an integer")
 
 
 def _as_float(number: int) -> float:

@@ -9,10 +9,14 @@ its memory anything that an earlier program wrote or that a test expects.
 from __future__ import annotations
 
 import json
+import math
 import struct
+from array import array
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
-from codeplan_sandbox.suites import Limits, SuiteKind
+from codeplan_sandbox.suites import SUITE_KINDS, Limits, SuiteKind
 from codeplan_sandbox.verdicts import Outcome
 
 OUTCOMES = tuple(Outcome)
@@ -27,6 +31,45 @@ MAX_SHOWN_BYTES = 4096
 """How much is kept of an output that is shown but not compared."""
 
 
+_MAX_BYTES = 1 << 62
+
+_Check = Callable[[Any], bool]
+
+
+class WireError(ValueError):
+    """A message that the other side does not write; the message says what is wrong with it."""
+
+
+def _is(*kinds: type) -> _Check:
+    return lambda value: type(value) in kinds
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < _MAX_BYTES
+
+
+def _is_list(check: _Check) -> _Check:
+    return lambda value: type(value) is list and all(map(check, value))
+
+
+def _is_time(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value < math.inf
+
+
+def _fields(text: bytes, checks: Mapping[str, _Check]) -> dict[str, Any]:
+    """The fields of a message; raises WireError unless they are these, with valid values."""
+    try:
+        plain = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise WireError(f"a message is not JSON: {error}") from error
+    if type(plain) is not dict or plain.keys() != checks.keys():
+        raise WireError("a message has other fields than it should")
+    for name, check in checks.items():
+        if not check(plain[name]):
+            raise WireError(f"a message has an invalid {name}")
+    return plain
+
+
 @dataclass(frozen=True, slots=True)
 class RunRequest:
     """A request of the judge to run tests of one program.
@@ -34,7 +77,7 @@ class RunRequest:
     Attributes:
         kind: the suite's kind.
         indices: the tests to run, in this order.
-        extents: offset and length of each test's input in the inputs (not for assert tests).
+        offsets: where each test's input starts in the inputs, and where the last one ends (not for assert tests).
         entry_point: see `Suite`.
         prelude: whether LeetCode's predefined names are available to the program; see `modules.prelude`.
         integer_keys: see `drivers.call_test`.
@@ -44,8 +87,8 @@ class RunRequest:
     """
 
     kind: SuiteKind
-    indices: list[int]
-    extents: list[tuple[int, int]]
+    indices: Sequence[int]
+    offsets: Sequence[int]
     entry_point: str
     prelude: bool
     integer_keys: bool
@@ -55,13 +98,29 @@ class RunRequest:
 
     def to_json(self) -> bytes:
         """As bytes, for `from_json`."""
-        return json.dumps(asdict(self)).encode()
+        plain = {name: getattr(self, name) for name in _REQUEST_FIELDS}
+        numbers = {name: list(plain[name]) for name in ("indices", "offsets")}
+        return json.dumps({**plain, **numbers, "limits": asdict(self.limits)}).encode()
 
     @classmethod
     def from_json(cls, text: bytes) -> RunRequest:
-        """Read what `to_json` wrote."""
-        plain = json.loads(text)
-        return cls(**{**plain, "limits": Limits(**plain["limits"])})
+        """Read what `to_json` wrote; raises WireError for anything else.
+
+        The numbers are in arrays: a list per test would count against the memory of programs, and slow down the garbage
+        collector in their processes.
+        """
+        plain = _fields(text, _REQUEST_FIELDS)
+        try:
+            limits = Limits(**plain["limits"])
+        except (TypeError, ValueError) as error:
+            raise WireError(f"a message has an invalid limits: {error}") from error
+        numbers = {name: array("q", plain[name]) for name in ("indices", "offsets")}
+        return cls(**{**plain, **numbers, "limits": limits})
+
+    @property
+    def memory_bytes(self) -> int:
+        """The memory that its numbers take in arrays; those of the tests that are left are kept as well."""
+        return 8 * (2 * len(self.indices) + len(self.offsets))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +131,8 @@ class WireRecord:
         index: the test's number; -1 ends the request.
         outcome: PASSED if the program ran to its end; the judge compares the output.
         fresh_process: whether its process had run no other test.
-        retryable: whether a busy machine may be the cause: the wall-clock limit was reached, or the process was killed.
+        retryable: whether the machine may be the cause: the wall-clock limit was reached, or the process was killed
+            (then the outcome is MEMORY_LIMIT).
         time_s: CPU seconds.
         memory_bytes: peak memory of its process so far.
         output_bytes: length of its output, which comes next in the results.
@@ -96,8 +156,8 @@ class WireRecord:
 
     @classmethod
     def from_json(cls, text: bytes) -> WireRecord:
-        """Read what `to_json` wrote."""
-        plain = json.loads(text)
+        """Read what `to_json` wrote; raises WireError for anything else."""
+        plain = _fields(text, _RECORD_FIELDS)
         return cls(**{**plain, "outcome": Outcome(plain["outcome"])})
 
 
@@ -123,5 +183,35 @@ class Handshake:
 
     @classmethod
     def from_json(cls, text: bytes) -> Handshake:
-        """Read what `to_json` wrote."""
-        return cls(**json.loads(text))
+        """Read what `to_json` wrote; raises WireError for anything else."""
+        return cls(**_fields(text, _HANDSHAKE_FIELDS))
+
+
+_REQUEST_FIELDS: dict[str, _Check] = {
+    "kind": lambda value: value in SUITE_KINDS,
+    "indices": _is_list(_is_count),
+    "offsets": _is_list(_is_count),
+    "entry_point": _is(str),
+    "prelude": _is(bool),
+    "integer_keys": _is(bool),
+    "fresh_processes": _is(bool),
+    "limits": _is(dict),
+    "budget_s": _is_time,
+}
+_RECORD_FIELDS: dict[str, _Check] = {
+    "index": lambda value: type(value) is int and -1 <= value < _MAX_BYTES,
+    "outcome": lambda value: value in OUTCOMES,
+    "fresh_process": _is(bool),
+    "retryable": _is(bool),
+    "time_s": _is_time,
+    "memory_bytes": _is_count,
+    "output_bytes": _is_count,
+    "answer_bytes": _is_count,
+    "message": _is(str),
+}
+_HANDSHAKE_FIELDS: dict[str, _Check] = {
+    "ready": _is(bool),
+    "reason": _is(str),
+    "package_failed": _is(bool),
+    "denials": lambda value: type(value) is dict and all(type(text) is str for text in value.values()),
+}

@@ -79,7 +79,10 @@ def _first_process(user: str, owner: int, command: list[str]) -> NoReturn:
             home = _furnish(identity)
             if user != "root":
                 _become_nobody(owner)
-            os.execve(command[0], command, {"HOME": home, "JUDGE_SECRET": "HUNTER2", "PATH": "/usr/bin:/bin"})
+            # The sandbox of this checkout, which may not be the one that is installed.
+            package = str(Path(linux.__file__).parent.parent)
+            environment = {"HOME": home, "JUDGE_SECRET": "HUNTER2", "PATH": "/usr/bin:/bin", "PYTHONPATH": package}
+            os.execve(command[0], command, environment)
         while True:
             ended, how = os.wait()
             if ended == runner:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from codeplan_sandbox import Judge, Limits, Outcome, Suite
+from codeplan_sandbox.wire import OUTCOMES, REPORT
 
 LIMITS = Limits(time_s=0.3, wall_factor=2.0, total_s=20.0)
 
@@ -108,3 +109,23 @@ def test_cheating_program_passes_no_test(sandbox: Judge, name: str) -> None:
 )
 def test_tests_that_need_objects_of_the_program_are_unseparable(sandbox: Judge, program: str, test: str) -> None:
     assert sandbox.judge(program, asserts(test)).outcome is Outcome.UNSEPARABLE
+
+
+@pytest.mark.parametrize("test", ["assert " + "-" * 100_000 + "1", "assert f() == " + "1+" * 100_000 + "1", "x = \0"])
+def test_test_that_cannot_be_compiled_is_unseparable(sandbox: Judge, test: str) -> None:
+    verdict = sandbox.judge("def f(): return 1", Suite("assert", tests=(test,)))
+    assert verdict.outcome is Outcome.UNSEPARABLE
+    assert "the test is not valid Python" in verdict.message
+
+
+def test_tests_that_do_not_fit_into_memory_are_unseparable(sandbox: Judge) -> None:
+    suite = Suite("assert", tests=("assert f() == 1", f"assert f() == {'1' * (40 << 20)!r}"))
+    verdict = sandbox.judge("def f(): return 1", suite, Limits(time_s=9.0, memory_bytes=32 << 20))
+    assert [case.outcome for case in verdict.cases] == [Outcome.UNSEPARABLE] * 2
+    assert verdict.message == "the tests do not fit into the memory limit"
+
+
+def test_program_cannot_call_a_test_unseparable(sandbox: Judge) -> None:
+    report = REPORT.pack(OUTCOMES.index(Outcome.UNSEPARABLE), 0, 1)
+    program = f"import os\nos.write(3, {report!r})\nwhile True: pass"
+    assert sandbox.judge(program, Suite("assert", tests=("assert f() == 1",))).outcome is Outcome.EXITED_EARLY

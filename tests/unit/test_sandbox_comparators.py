@@ -203,3 +203,12 @@ def test_values_within_a_tolerance() -> None:
     assert not same_value("floats", [1, {"a": 2.2}], [1.04, {"a": 2}], 0.05)
     assert not same_value("floats", ["1"], [1], 0.5)
     assert not same_value("floats", None, 0, 0.5)
+
+
+@pytest.mark.parametrize("comparator", PLAIN_COMPARATORS)
+def test_long_expected_output_is_compared_by_the_same_rules(comparator: PlainComparator) -> None:
+    blank = " " * (2 << 20)
+    assert same_output(comparator, b"1 2\n3\n", f"1 2{blank}\n3{blank}\n")
+    assert not same_output(comparator, b"1 2\n3\n", f"1 2{blank}\n4\n")
+    assert not same_output(comparator, b"1 2\n3\n", f"1 2{blank}\n3 4\n")
+    assert not same_output(comparator, b"1\n", "1\n" * (2 << 20))

@@ -12,6 +12,7 @@ import pytest
 from codeplan_sandbox import TIERS, TierStatus, layers
 from codeplan_sandbox.doctor import Report, examine
 from codeplan_sandbox.layers import LAYERS, LayerStatus
+from codeplan_sandbox.memory_bound import MemoryBound
 from codeplan_sandbox.remedies import Machine, remedies
 
 PLAIN = Machine((6, 8), "x86_64", filtered=False, root=False)
@@ -109,12 +110,15 @@ def test_layer_whose_attempt_succeeds_does_not_hold(monkeypatch: pytest.MonkeyPa
 def test_text_says_how_to_get_what_is_missing() -> None:
     tiers = (TierStatus("namespaces", False, "unshare: denied"), *(TierStatus(name, True) for name in TIERS[1:]))
     missing = LayerStatus("namespaces", "own namespaces", False, "unshare: denied")
-    report = Report(tiers, (missing,), {"namespaces": ["sysctl -w x=1"]}, "landlock", {"numpy": False})
+    bound = MemoryBound(False, 3 << 29, "limits per process", "mount it writable")
+    report = Report(tiers, (missing,), {"namespaces": ["sysctl -w x=1"]}, "landlock", {"numpy": False}, bound)
     lines = [line.strip() for line in report.text().splitlines()]
     assert "namespaces       missing: unshare: denied" in lines
     assert "landlock         holds; used by default" in lines
     assert "namespaces       missing (unshare: denied): own namespaces" in lines
     assert "to get it: sysctl -w x=1" in lines
     assert "numpy            not installed" in lines
+    assert "control group    missing: 1.5 GiB with the default limits, limits per process" in lines
+    assert "to get it: mount it writable" in lines
     nothing = dataclasses.replace(report, chosen=None)
     assert "none of them is strong enough: programs are not run" in nothing.text()

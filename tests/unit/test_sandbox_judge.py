@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from codeplan_sandbox import Case, Judge, Limits, Outcome, Suite, SuiteError, SuiteVerdict, judge
+from codeplan_sandbox.wire import OUTCOMES, REPORT
 
 LIMITS = Limits(time_s=0.3, wall_factor=2.0, total_s=20.0)
 ADD_ONE = Suite("stdin", cases=tuple(Case(input=f"{n}\n", output=f"{n + 1}\n") for n in range(4)))
@@ -67,6 +68,9 @@ def test_correct_program_passes(sandbox: Judge, name: str) -> None:
     assert outcomes(verdict) == ["passed"] * 4, verdict.message
 
 
+# A program cannot know that a test is unseparable; such a test counts neither as a pass nor as a failure.
+FORGED = REPORT.pack(OUTCOMES.index(Outcome.UNSEPARABLE), 0, 1)
+
 FAILING = {
     "wrong": ("print(int(input()) + 2)", Outcome.WRONG_ANSWER),
     "silent": ("", Outcome.WRONG_ANSWER),
@@ -106,6 +110,7 @@ FAILING = {
     "subprocess": ("import os\nos.posix_spawn('/bin/true', ['true'], {})", Outcome.FORBIDDEN),
     "socket": ("import socket\nsocket.socket()", Outcome.FORBIDDEN),
     "kill": ("import os\nos.kill(os.getppid(), 9)", Outcome.FORBIDDEN),
+    "forged unseparable test": (f"import os\nos.write(3, {FORGED!r})\nwhile True: pass", Outcome.EXITED_EARLY),
     "forged report": ("import os\nos.write(3, b'nonsense')\nprint(int(input()) + 1)", Outcome.EXITED_EARLY),
 }
 
@@ -219,3 +224,37 @@ def test_many_tests_and_large_inputs(sandbox: Judge) -> None:
     many = Suite("stdin", cases=tuple(Case(input=str(n), output=str(-n)) for n in range(500)))
     verdict = sandbox.judge("print(-int(input()))", many)
     assert verdict.passed_tests == 500
+
+
+def test_number_of_tests_takes_no_memory_from_the_program(sandbox: Judge) -> None:
+    many = Suite("stdin", cases=(Case(input="a", output="a"),) * 300_000)
+    program = "x = bytearray(240 << 20)\nprint(input())"
+    verdict = sandbox.judge(program, many, Limits(time_s=5.0, total_s=8.0), stop_at_failure=True)
+    assert verdict.cases[0].outcome is Outcome.PASSED, verdict.message
+    assert verdict.outcome is Outcome.TIME_LIMIT
+
+
+def test_output_limit_does_not_apply_to_the_compiled_program(sandbox: Judge) -> None:
+    limits = Limits(time_s=1.0, output_bytes=2)
+    assert sandbox.judge("print(1)", Suite("stdin", cases=(Case("", "1"), Case("", "1"))), limits).passed
+
+
+def test_arguments_that_are_not_json_are_rejected(sandbox: Judge) -> None:
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+    for argument in (object(), deep):
+        suite = Suite("call", cases=(Case(args=(argument,), expected=1),), entry_point="f")
+        with pytest.raises(SuiteError, match="the inputs cannot be written as JSON"):
+            sandbox.judge("def f(x): return 1", suite)
+
+
+def test_limits_that_no_machine_has_are_accepted(sandbox: Judge) -> None:
+    most = (1 << 62) - 1
+    for limits in (Limits(memory_bytes=most), Limits(processes=most), Limits(output_bytes=most), Limits(time_s=1e18)):
+        assert sandbox.judge(CORRECT["print"], ADD_ONE, limits).passed
+
+
+def test_source_that_does_not_fit_into_memory_is_memory_limit(sandbox: Judge) -> None:
+    verdict = sandbox.judge("#" * (40 << 20), ADD_ONE, Limits(time_s=9.0, memory_bytes=32 << 20), stop_at_failure=True)
+    assert verdict.outcome is Outcome.MEMORY_LIMIT, verdict.message

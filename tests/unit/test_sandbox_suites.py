@@ -90,3 +90,18 @@ def test_comparator_is_stored_only_if_the_suite_names_one() -> None:
 def test_limit_of_zero_is_rejected(name: str) -> None:
     with pytest.raises(ValueError, match=name):
         Limits(**{name: 0})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "1", True, None, 1 << 62, 10**400])
+@pytest.mark.parametrize("name", ["time_s", "memory_bytes"])
+def test_limit_that_is_not_a_finite_number_is_rejected(name: str, value: object) -> None:
+    with pytest.raises(ValueError, match=f"limit {name} is "):
+        Limits(**{name: value})  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"limit processes is 1\.5; it must be an integer"):
+        Limits(processes=1.5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"kind":' + "[" * 100_000])
+def test_json_that_is_nested_too_deep_is_rejected(text: str) -> None:
+    with pytest.raises(SuiteError, match="the suite is not valid JSON"):
+        Suite.from_json(text)

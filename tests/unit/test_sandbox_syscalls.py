@@ -77,6 +77,7 @@ def test_32_bit_programs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 START_ON = """
 import os, sys
+os.read(int(sys.argv[2]), 1)
 sys.path.insert(0, sys.argv.pop(1))
 from types import SimpleNamespace
 from codeplan_sandbox import server, syscalls
