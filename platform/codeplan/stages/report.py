@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count, takewhile
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from codeplan.config import CODE_ONLY, CodeOnly, MiniAppsSource, ReportConfig, Settings
-from codeplan.files import write_text
 from codeplan.inference.sample_pool import SamplePool
 from codeplan.inference.samples import Samples
 from codeplan.inference.verdict_pool import JudgeSettings, VerdictPool
@@ -27,10 +26,11 @@ from codeplan.tracking import Run, flatten
 
 if TYPE_CHECKING:
     from codeplan.evaluation.notes import DirectCeiling
+    from codeplan.evaluation.problem_details import PageProblem
     from codeplan.evaluation.results import Report
     from codeplan.evaluation.student_samples import StudentSamples
 
-VERSION = 7
+VERSION = 8
 FILES = {".png", ".md", ".html", ".json", ".csv"}
 """The kinds of files that go to MLflow."""
 DISTILLED = ("plans", "oracle", "forward")
@@ -65,7 +65,6 @@ def run(work: StageRun) -> StageResult:
     oracle_plans, forward_plans = (work.read(name, PLANS, Plan) for name in ("oracle", "forward"))
     repeats = takewhile(lambda repeat: role("samples", repeat=repeat) in pools, count())
     seeds = [_student_samples(work.stage, pools, given, repeat) for repeat in repeats]
-    first = seeds[0].with_plans
     try:
         made, solve_rates = reports.build(
             given,
@@ -81,13 +80,10 @@ def run(work: StageRun) -> StageResult:
             code_only_steps=_code_only_steps(work.stage),
             ceiling=_ceiling(work.stage),
         )
-        page = problem_page.render(
-            given,
-            oracle_plans=oracle_plans,
-            forward_plans=forward_plans,
-            student_plans=first.plans,
-            programs=first.programs,
-            verdicts=first.verdicts,
+        problem_page.write(
+            _page_blocks(work, pools, given, oracle_plans, forward_plans),
+            work.folder / problem_page.FILE,
+            problems=len(given),
             sampling=sampling,
             final=work.stage.settings.report.final,
         )
@@ -98,7 +94,6 @@ def run(work: StageRun) -> StageResult:
     as_judged = [with_comparator(problem, judging.comparator) for problem in given]
     rates.write(rates.collect(as_judged, solve_rates, sampling, flatten(judging.identity())), work.folder)
     lineage.write(lineage.Lineage.of(work.stage), work.folder)
-    write_text(work.folder / "problems.html", page)
     return StageResult(accounts={"problems": Account(len(given), made.problems)}, metrics=made.metrics())
 
 
@@ -134,19 +129,49 @@ def _student_samples(
     """What the students of a repeat were sampled, with all verdicts."""
     from codeplan.evaluation.student_samples import StudentSamples
 
+    found = StudentSamples(Samples(), {same: Samples() for same in CODE_ONLY if role("samples", same, repeat) in pools})
+    for block in range(len(blocks(given))):
+        of_block = _block(stage, pools, block, repeat)
+        found.with_plans.extend(of_block.with_plans)
+        for same, samples in found.code_only.items():
+            samples.extend(of_block.code_only[same])
+    return found
+
+
+def _block(stage: Stage, pools: Mapping[str, SamplePool], block: int, repeat: int = 0) -> StudentSamples:
+    """What the students of a repeat were sampled for one block of problems, with all verdicts."""
+    from codeplan.evaluation.student_samples import StudentSamples
+
     def samples(code_only: str = "") -> Samples:
-        verdicts = VerdictPool.of(stage.inputs[role("verdicts", code_only, repeat)])
-        found = Samples()
-        for block in range(len(blocks(given))):
-            sampled = pools[role("samples", code_only, repeat)].read(block)
-            found.plans.extend(sampled.plans)
-            found.programs.extend(sampled.programs)
-            found.verdicts.extend([*sampled.verdicts, *verdicts.read(block, sampled.programs)])
-        return found
+        sampled = pools[role("samples", code_only, repeat)].read(block)
+        verdicts = VerdictPool.of(stage.inputs[role("verdicts", code_only, repeat)]).read(block, sampled.programs)
+        return Samples(sampled.plans, sampled.programs, [*sampled.verdicts, *verdicts])
 
     return StudentSamples(
         samples(), {same: samples(same) for same in CODE_ONLY if role("samples", same, repeat) in pools}
     )
+
+
+def _page_blocks(
+    work: StageRun,
+    pools: Mapping[str, SamplePool],
+    given: Sequence[Problem],
+    oracle_plans: Sequence[Plan],
+    forward_plans: Sequence[Plan],
+) -> Iterator[Iterator[PageProblem]]:
+    """The problems as their page shows them, read again block by block: of the first training seed."""
+    from codeplan.evaluation.problem_page import page_problems
+    from codeplan.evaluation.student_samples import JudgedStudents
+
+    assert isinstance(work.stage.settings, ReportSettings)
+    sampling, final = pools["samples"].settings, work.stage.settings.report.final
+    for block, problems in enumerate(blocks(given)):
+        names = {problem.problem_id for problem in problems}
+        oracle, forward = (
+            [plan for plan in plans if plan.problem_id in names] for plans in (oracle_plans, forward_plans)
+        )
+        students = JudgedStudents.of(problems, oracle, forward, _block(work.stage, pools, block), sampling)
+        yield page_problems(students, [*oracle, *forward], sampling, final)
 
 
 def _code_only_steps(stage: Stage) -> dict[CodeOnly, int]:

@@ -1,0 +1,1 @@
+"""Past runs: found by their ids."""
