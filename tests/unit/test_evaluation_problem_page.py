@@ -143,13 +143,19 @@ def test_what_does_not_fit_is_left_out_and_counted(records: dict[str, Any], tmp_
     for found in details:
         likely = [max(answers, key=lambda answer: answer[0])[1] for answers in found["answers"].values()]
         assert all("text" in found["programs"][number] for number in likely)
-    tiny = written(records, path, room=size // 10)
+    plans = [plan for found in details for plan in found["plans"]]
+    assert sum("text" not in plan for plan in plans) == small.plans_left_out == 0
+    less = written(records, path, room=size // 8)
+    plans = [plan for found in all_details(path) for plan in found["plans"]]
+    assert 0 < sum("text" not in plan for plan in plans) == less.plans_left_out - 5 * less.details_left_out
+    assert all("text" in plan for plan in plans if plan["probability"] > 0)
+    tiny = written(records, path, room=size // 20)
     index = read_index(path)
     lost = [row for row in index.rows if row["runs"][0]["place"] is None]
     assert len(lost) == tiny.details_left_out > 0
     assert len(all_details(path)) == 250 - len(lost)
-    assert sum(map(len, read_chunks(path, 0))) < size // 10 + 60 * 16
-    assert f"{tiny.details_left_out:,} problems" in path.read_text()
+    assert sum(map(len, read_chunks(path, 0))) < size // 20 + 60 * 16
+    assert f"Of {tiny.details_left_out:,} problems it has only the row in the list." in path.read_text()
 
 
 def test_writing_holds_one_block(records: dict[str, Any], tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 The details hold every distinct program once. Programs are in order of priority: those that are an arm's most
 likely answers first, then final programs, trial programs by their plans' probabilities, and programs without a plan. A
-page that has no room for all texts leaves out the last ones, and of every program keeps its verdict.
+page that has no room for all texts leaves out the last ones, then those of plans that cannot be chosen; scores and
+outcomes stay.
 """
 
 from __future__ import annotations
@@ -132,11 +133,21 @@ def _plans(judged: JudgedProblem, table: _Programs) -> list[dict[str, Any]]:
     ]
 
 
-def without_texts(plain: dict[str, Any], kept: int) -> dict[str, Any]:
-    """The details with the texts of the first ``kept`` programs alone; the others keep their verdicts."""
+def without_texts(plain: dict[str, Any], kept: int, *, all_plans: bool = True) -> dict[str, Any]:
+    """The details with the texts of the first ``kept`` programs alone; of the others the outcome and tests passed.
+
+    Without ``all_plans``, plans that cannot be chosen have no text either, but their scores.
+    """
     programs = plain["programs"]
-    short = [{name: value for name, value in row.items() if name != "text"} for row in programs[kept:]]
-    return {**plain, "programs": programs[:kept] + short}
+    short = [{name: value for name, value in row.items() if name not in _OF_TEXTS} for row in programs[kept:]]
+    plans = [
+        plan if all_plans or plan["probability"] > 0 else {name: plan[name] for name in plan if name not in _OF_TEXTS}
+        for plan in plain["plans"]
+    ]
+    return {**plain, "plans": plans, "programs": programs[:kept] + short}
+
+
+_OF_TEXTS = {"text", "more", "message"}
 
 
 def _answers(found: PageProblem, final: FinalRule) -> dict[ArmName, Answers]:

@@ -6,9 +6,9 @@ the page itself, compressed by blocks of problems (gzip, base64), and its script
 opened. The index comes first and can be used while the rest is still being read.
 
 A page has at most about `ROOM` bytes of details: MLflow shows no file above 50 MiB, and 5,000 problems with 443
-programs each have more than 1 GB of text. Where not everything fits, texts of programs are left out first, those of
-lowest priority in each block, and then whole problems' details from the end; both are counted, and the page says so.
-`codeplan.load_run` reads what a page leaves out.
+programs each have more than 1 GB of text. Where not everything fits, each block gets an equal share: texts of programs
+are left out first, those of lowest priority, then those of plans that cannot be chosen, then all details of the last
+blocks. All is counted, and the page says so. `codeplan.load_run` reads what a page leaves out.
 
 All text by models and data sets is JSON inside base64, and is shown as text nodes only. A content security policy
 allows the page's own script and style, by their hashes, and nothing else.
@@ -39,7 +39,7 @@ from codeplan.inference.settings import SampleSettings
 from codeplan.records import Plan
 
 FILE = "problems.html"
-ROOM = 32 * 2**20
+ROOM = 40 * 2**20
 """Bytes of a page's details, compressed and encoded: with the index below the 50 MiB that MLflow shows."""
 FORMAT = 1
 ASSETS = Path(__file__).parent / "page"
@@ -65,7 +65,8 @@ class PageRun:
         problems: how many it has.
         texts_left_out: distinct programs whose text the page has no room for, and only their verdicts.
         programs: all distinct programs.
-        details_left_out: problems of which it has only the row in the index.
+        plans_left_out: plans whose text the page has no room for, and only their scores.
+        details_left_out: problems of which it has only the row in the index; their texts are counted, too.
     """
 
     label: str
@@ -76,6 +77,7 @@ class PageRun:
     problems: int = 0
     texts_left_out: int = 0
     programs: int = 0
+    plans_left_out: int = 0
     details_left_out: int = 0
 
 
@@ -129,16 +131,16 @@ def write(
     with tempfile.TemporaryFile() as chunks:
         for number, block in enumerate(blocks):
             members = list(block)
-            packed = _pack([details(member, final) for member in members], room * len(members) // max(1, problems))
+            share = left * len(members) // max(1, problems - len(index.rows))
+            packed = _pack([details(member, final) for member in members], share)
             fits = len(packed.text) <= left
-            run.programs += packed.programs
             if fits:
                 chunks.write(_chunk(0, number, packed.text))
                 left -= len(packed.text)
-                run.texts_left_out += packed.left_out
-            else:
-                run.details_left_out += len(members)
-                run.texts_left_out += packed.programs
+            run.programs += packed.programs
+            run.details_left_out += 0 if fits else len(members)
+            run.texts_left_out += packed.texts_left_out if fits else packed.programs
+            run.plans_left_out += packed.plans_left_out if fits else len(members) * sampling.plans
             places = [(number, position) if fits else None for position in range(len(members))]
             index.rows += [index_row(*pair) for pair in zip(members, [index.arms] * len(members), places, strict=True)]
         chunks.seek(0)
@@ -220,22 +222,24 @@ def decode(text: bytes) -> Any:
 
 @dataclass(frozen=True)
 class _Packed:
-    """A block's details: their text, how many distinct programs they have, and how many of these without a text."""
+    """A block's details as text, with the numbers of its distinct programs and of the texts that it lacks."""
 
     text: str
     programs: int
-    left_out: int
+    texts_left_out: int
+    plans_left_out: int
 
 
 def _pack(found: Sequence[tuple[dict[str, Any], int]], share: int) -> _Packed:
-    """A block's details within its share of the room, or without any text of lower priority where that is too much."""
+    """A block's details within its share of the room, or as little as there is where even that is too much."""
     sizes = [len(plain["programs"]) for plain, _ in found]
     optional = max((size - first for size, (_, first) in zip(sizes, found, strict=True)), default=0)
 
-    def packed(more: int) -> _Packed:
+    def packed(more: int, *, all_plans: bool = True) -> _Packed:
         kept = [min(size, first + more) for size, (_, first) in zip(sizes, found, strict=True)]
-        plain = [without_texts(plain, keep) for (plain, _), keep in zip(found, kept, strict=True)]
-        return _Packed(encode(plain), sum(sizes), sum(sizes) - sum(kept))
+        plain = [without_texts(plain, keep, all_plans=all_plans) for (plain, _), keep in zip(found, kept, strict=True)]
+        plans = sum("text" not in plan for of_problem in plain for plan in of_problem["plans"])
+        return _Packed(encode(plain), sum(sizes), sum(sizes) - sum(kept), plans)
 
     everything = packed(optional)
     if len(everything.text) <= share:
@@ -249,7 +253,7 @@ def _pack(found: Sequence[tuple[dict[str, Any], int]], share: int) -> _Packed:
         if len(attempt.text) <= share:
             return attempt
         more //= 2
-    return least
+    return least if len(least.text) <= share else packed(0, all_plans=False)
 
 
 def _without_unused_arms(index: PageIndex) -> PageIndex:

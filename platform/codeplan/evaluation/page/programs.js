@@ -1,6 +1,7 @@
 // Programs and their verdicts; long lists are made when they are opened.
 
 function textBlock(found, kind) {
+  if (found.text === undefined) return [element("p", { class: "left-out", textContent: "This page has no room for its text." })];
   const parts = [element("pre", { class: kind, tabIndex: 0, textContent: visible(found.text) })];
   if (found.more) parts.push(element("p", { class: "left-out", textContent: `${amount(found.more)} more characters are not in this page.` }));
   return parts;
@@ -23,8 +24,7 @@ function programBody(program, hasExamples) {
   if (hasExamples && !program.dropped) say(`Example tests: ${program.passes ? "all passed" : `${percent(program.fraction)} passed`}.`);
   if (!program.finished && !program.dropped) say("It was cut off by the length limit.");
   if (program.message) say(program.message);
-  if (program.text === undefined) parts.push(element("p", { class: "left-out", textContent: "This page has no room for its text." }));
-  else if (!program.dropped) parts.push(...textBlock(program, "code"));
+  if (!program.dropped) parts.push(...textBlock(program, "code"));
   return parts;
 }
 
