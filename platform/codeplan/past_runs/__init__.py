@@ -1,1 +1,1 @@
-"""Past runs: found by their ids."""
+"""Runs that are done: found by folder, fingerprint, id or name, and read as Arrow tables."""

@@ -1,11 +1,16 @@
-"""Find the report of a past run by its id in MLflow."""
+"""Find the report of a past run: by its folder or fingerprint, and by its id or name in MLflow."""
 
 from __future__ import annotations
 
+import atexit
+import glob
+import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from codeplan.errors import UserError, one_line
+from codeplan.stage import DONE
 from codeplan.tracking.history import History, PastRun
 
 _OLD = "it ran until an earlier stage, or with an earlier version; run its configuration again to make one"
@@ -52,6 +57,49 @@ def report_of(token: str, runs: History, names: Sequence[str], target: Path) -> 
             + (_OLD if run.state == "finished" else f"its state is {run.state!r}")
         )
     return run, folder
+
+
+def find_report(run: str | Path, home: Path, uri: str, names: Sequence[str]) -> tuple[Path, Path | None, str]:
+    """The folder with these files of a run's report, its home, and its id in MLflow where it was found by it.
+
+    The home is None where the files were downloaded: to a temporary folder that stays until the process ends.
+
+    Raises:
+        UserError: there is no such run, several are meant, or its report lacks the files.
+    """
+    token, folder = str(run), Path(run)
+    if folder.is_dir():
+        return _report_folder(folder, names), folder.resolve().parents[2], ""
+    if "/" in token or isinstance(run, Path):
+        raise UserError(f"there is no folder {one_line(token, 200)}; name a report's, as in runs/stages/report/...")
+    here = sorted((home / "stages" / "report").glob(f"{glob.escape(token.lower()[:16])}*")) if token else []
+    if len(here) > 1:
+        raise UserError(f"{token!r} starts several reports: {', '.join(found.name for found in here)}")
+    if here:
+        return _report_folder(here[0], names), home, ""
+    runs = history(home, uri)
+    target = Path(tempfile.mkdtemp(prefix="codeplan-run-"))
+    atexit.register(shutil.rmtree, target, ignore_errors=True)
+    found = report_of(token, runs, names, target)
+    if found is None and (named := runs.named(token)):
+        found = report_of(named[0].run_id, runs, names, target)
+    if found is None:
+        raise UserError(
+            f"no run has the name {one_line(token, 60)!r}, nor an id or a report's fingerprint that starts so, in "
+            f"{home}; codeplan runs lists them"
+        )
+    past, folder = found
+    return folder, (None if folder == target else home), past.run_id
+
+
+def _report_folder(folder: Path, names: Sequence[str]) -> Path:
+    missing = [name for name in (*names, DONE) if not (folder / name).is_file()]
+    if missing:
+        raise UserError(
+            f"{folder} is not the folder of a finished report: it has no {' and no '.join(missing)}; name one of "
+            "runs/stages/report/..., or a run's id or name"
+        )
+    return folder
 
 
 def described(run: PastRun) -> str:
