@@ -174,7 +174,8 @@ def main() -> None:
         print(f"{given.problems:,} problems, {run.programs:,} distinct programs of about {given.code} characters")
         print(f"page {path.stat().st_size / 2**20:.1f} MiB, made in {seconds:.0f} s (synthetic records included)")
         print(f"memory at most {after / 1024:.0f} MiB, {(after - before) / 1024:.0f} MiB above the start")
-        print(f"left out: {run.texts_left_out:,} texts of programs, details of {run.details_left_out:,} problems")
+        lost = f"{run.texts_left_out:,} texts of programs, {run.plans_left_out:,} of plans"
+        print(f"left out: {lost}, all details of {run.details_left_out:,} problems")
         for name, milliseconds in timed(path, given.problems).items():
             print(f"{name}: {milliseconds:,.0f} ms")
 
