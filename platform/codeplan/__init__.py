@@ -5,6 +5,11 @@ From Python, a job on a cluster takes three lines:
     from codeplan import submit
     job = submit("run", "demo.yaml", address="http://10.0.0.1:8265", settings=["execution.home=/shared/runs"])
     code = job.wait()
+
+and the results of a run are tables:
+
+    from codeplan import load_run
+    load_run("demo", home="runs").rates().to_pandas()
 """
 
 import sys
@@ -19,10 +24,16 @@ if sys.version_info < (3, 11):  # noqa: UP036  # a cluster's Python is not the o
 
 __version__ = "0.1.0"
 
-_LAZY = {"Job": "codeplan.submission", "SubmissionError": "codeplan.submission", "submit": "codeplan.submission"}
-"""Imported when they are first used, because Ray takes seconds."""
+_LAZY = {
+    "Job": "codeplan.submission",
+    "LoadedRun": "codeplan.past_runs.loaded_run",
+    "SubmissionError": "codeplan.submission",
+    "load_run": "codeplan.past_runs.loaded_run",
+    "submit": "codeplan.submission",
+}
+"""Imported when they are first used, because Ray and Arrow take seconds."""
 
-__all__ = ["Job", "SubmissionError", "submit"]  # see __getattr__
+__all__ = ["Job", "LoadedRun", "SubmissionError", "load_run", "submit"]  # see __getattr__
 
 
 def __getattr__(name: str) -> Any:

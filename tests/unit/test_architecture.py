@@ -23,6 +23,7 @@ LAYERS = (
     "evaluation",
     "on_ray",
     "stages",
+    "past_runs",
     "specs",
     "pipeline",
     "status",

@@ -5,17 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
-from synthetic_experiment import SAMPLING, experiment, report_of
+from synthetic_experiment import experiment, report_of
 
-from codeplan.evaluation import problem_page
 from codeplan.evaluation.figures import arms_figure
-from codeplan.evaluation.judged_problems import gather
 from codeplan.evaluation.report import load, write
 from codeplan.evaluation.results import Report, ordered_levels
 from codeplan.evaluation.tables import table
@@ -61,40 +58,6 @@ def test_table_fits_a_terminal_of_100_columns(report: Report) -> None:
 
 def test_unknown_levels_are_ordered_by_name_after_the_known_ones() -> None:
     assert ordered_levels(["mbpp", "competition", "apps", "interview"]) == ["interview", "competition", "apps", "mbpp"]
-
-
-class Tags(HTMLParser):
-    """Counts the tags of a page and collects its links."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.counts: dict[str, int] = {}
-        self.links: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.counts[tag] = self.counts.get(tag, 0) + 1
-        self.links += [value or "" for name, value in attrs if name in {"src", "href"}]
-
-
-def test_problem_page_is_escaped_and_self_contained(records: dict[str, Any]) -> None:
-    given = {name: value for name, value in records.items() if name != "plans"}
-    judged = gather(**given, sampling=SAMPLING)
-
-    def page_of(seed: int) -> str:
-        drawn = [judged[position] for position in problem_page.draw(len(judged), seed, 7)]
-        return problem_page.render(
-            drawn, records["oracle_plans"], total=90, sampling=SAMPLING, final="fresh", seed=seed
-        )
-
-    page = page_of(1)
-    tags = Tags()
-    tags.feed(page)
-    assert tags.counts["article"] == 7
-    assert not {"script", "b", "img", "link"} & set(tags.counts)
-    assert all(link.startswith("#problem-") for link in tags.links)
-    assert "&lt;script&gt;alert(1)&lt;/script&gt; numbers &amp; print" in page
-    assert page == page_of(1)
-    assert page != page_of(2)
 
 
 LEVELS = (

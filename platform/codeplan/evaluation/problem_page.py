@@ -1,113 +1,297 @@
-"""One HTML page to inspect some problems: question, plans with their scores, programs with their verdicts.
+"""One HTML page of all problems: an index to filter and sort, and every problem's plans, programs and verdicts.
 
-The page is self-contained: no script, style sheet, font or image is loaded. All text by a model or from a data set is
-escaped.
+The page is one file that loads nothing: MLflow shows an HTML artifact from a ``blob:`` address in a sandboxed frame,
+where no other file can be reached, and browsers let no page fetch its neighbours from a folder. So the details are in
+the page itself, compressed by blocks of problems (gzip, base64), and its script expands a block when a problem of it is
+opened. The index comes first and can be used while the rest is still being read.
+
+A page has at most about `ROOM` bytes of details: MLflow shows no file above 50 MiB, and 5,000 problems with 443
+programs each have more than 1 GB of text. Each problem has an equal share of the room. Where not everything of a block
+fits, texts of programs are left out first, those of lowest priority, then those of plans that cannot be chosen, then
+all details of the last blocks. All is counted, and the page says so. `codeplan.load_run` reads what a page leaves out.
+
+All text by models and data sets is JSON inside base64, and is shown as text nodes only. A content security policy
+allows the page's own script and style, by their hashes, and nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import base64
+import gzip
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from codeplan.config.inference import FinalRule
-from codeplan.evaluation.arms import TITLES, ArmName, possible_answers
-from codeplan.evaluation.judged_problems import JudgedProblem, JudgedProgram
+from codeplan.errors import UserError, one_line
+from codeplan.evaluation.arms import TITLES, ArmName
+from codeplan.evaluation.problem_details import PageProblem, details, index_row, without_texts
+from codeplan.evaluation.student_samples import JudgedStudents
 from codeplan.evaluation.tables import OUTCOME_TITLES
-from codeplan.inference.selection import Score
+from codeplan.files import atomic_write
 from codeplan.inference.settings import SampleSettings
-from codeplan.randomness import StableRandom
 from codeplan.records import Plan
 
-SHOWN = 30
-"""Default number of problems on a page: with more it is slow to load, and nobody reads them."""
+FILE = "problems.html"
+ROOM = 40 * 2**20
+"""Bytes of a page's details, compressed and encoded: with the index below the 50 MiB that MLflow shows."""
+FORMAT = 1
+ASSETS = Path(__file__).parent / "page"
+SCRIPTS = ("data.js", "search.js", "list.js", "programs.js", "problem.js", "main.js")
+_START, _MIDDLE, _END = '<script type="text/plain" id="', '">', "</script>\n"
+_CLOSING = "</html>\n"
 
 
-@dataclass(frozen=True, slots=True)
-class _ArmAnswer:
-    """An arm's most likely program."""
-
-    title: str
-    probability: float
-    judged: JudgedProgram
-
-    @property
-    def outcome(self) -> str:
-        return OUTCOME_TITLES[self.judged.outcome]
+class ProblemPageError(UserError):
+    """A problem page cannot be read; the message names it."""
 
 
-@dataclass(frozen=True, slots=True)
-class _ScoredPlan:
-    """A sampled plan: its score by the example tests, its probability of being chosen, the number of solving trials."""
+@dataclass
+class PageRun:
+    """What a page says of one run.
 
+    Attributes:
+        label: names it where there are two.
+        name: its name, or its folder.
+        plans: plans per problem.
+        trials: trial programs per plan.
+        final: the rule ``report.final``.
+        problems: how many it has.
+        texts_left_out: distinct programs whose text the page has no room for, and only their verdicts.
+        programs: all distinct programs.
+        plans_left_out: plans whose text the page has no room for, and only their scores.
+        details_left_out: problems of which it has only the row in the index; their texts are counted, too.
+    """
+
+    label: str
+    name: str
+    plans: int
+    trials: int
+    final: FinalRule
+    problems: int = 0
+    texts_left_out: int = 0
+    programs: int = 0
+    plans_left_out: int = 0
+    details_left_out: int = 0
+
+
+@dataclass
+class PageIndex:
+    """What is at the start of a page: its runs, the arms in the order of the rows' rates, and a row per problem."""
+
+    runs: list[PageRun]
+    arms: list[ArmName]
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+
+def page_problems(
+    students: JudgedStudents, teacher_plans: Iterable[Plan], sampling: SampleSettings, final: FinalRule
+) -> Iterator[PageProblem]:
+    """The problems of a block of one training seed, as the page shows them."""
+    plans: dict[str, list[Plan]] = {}
+    for plan in teacher_plans:
+        plans.setdefault(plan.problem_id, []).append(plan)
+    rates = students.rates(sampling, [sampling.plans], [], final)
+    for position, judged in enumerate(students.with_plans):
+        code_only = {same: alone[position] for same, alone in students.code_only.items()}
+        yield PageProblem(judged, code_only, rates[position], plans.get(judged.problem.problem_id, []))
+
+
+@dataclass(frozen=True)
+class PageBlock:
+    """What a page has of a block of problems.
+
+    Attributes:
+        rows: of the index; without their place in the page.
+        text: the details.
+        programs: number of distinct programs.
+        texts_left_out: number of those whose text is left out.
+        plans_left_out: number of plans whose text is left out.
+    """
+
+    rows: list[dict[str, Any]]
     text: str
-    score: Score
-    probability: float
-    solved: int
+    programs: int
+    texts_left_out: int
+    plans_left_out: int
+
+    @classmethod
+    def of(cls, members: Iterable[PageProblem], final: FinalRule, share: int) -> PageBlock:
+        """Pack a block.
+
+        Args:
+            members: its problems.
+            final: how CodePLAN's answer follows from the chosen plan.
+            share: its share of the room, in bytes: texts that exceed it are left out, and what else it has is kept.
+
+        Raises:
+            IncompleteSamplesError: a plan that can be chosen has no final program.
+        """
+        found = list(members)
+        rows = [index_row(member, list(TITLES), None) for member in found]
+        packed = _pack([details(member, final) for member in found], share)
+        return cls(rows, packed.text, packed.programs, packed.texts_left_out, packed.plans_left_out)
 
 
-@dataclass(frozen=True, slots=True)
-class _ProblemSection:
-    """The part of the page about one problem."""
-
-    judged: JudgedProblem
-    references: list[Plan]
-    answers: list[_ArmAnswer]
-    plans: list[_ScoredPlan]
-
-
-def draw(problems: int, seed: int = 0, shown: int = SHOWN) -> list[int]:
-    """The positions of the problems that a page shows, of so many; the same seed draws the same ones."""
-    return sorted(StableRandom(f"problem page/{seed}").sample(range(problems), min(shown, problems)))
-
-
-def render(
-    judged_problems: Iterable[JudgedProblem],
-    teacher_plans: Sequence[Plan],
-    *,
-    total: int,
-    sampling: SampleSettings,
-    final: FinalRule,
-    seed: int = 0,
-) -> str:
-    """The page's HTML.
+def write(
+    blocks: Iterable[PageBlock], path: Path, *, sampling: SampleSettings, final: FinalRule, room: int = ROOM
+) -> PageRun:
+    """Write the page; the same blocks give the same bytes.
 
     Args:
-        judged_problems: what is shown, as `draw` picked it.
-        teacher_plans: the teacher's plans for these problems, for their solutions and from their questions.
-        total: the number of problems that they were drawn from.
+        blocks: the test problems, block by block.
+        path: of the page.
         sampling: the settings that the programs were sampled with.
         final: how CodePLAN's answer follows from the chosen plan.
-        seed: of the draw.
+        room: the maximum number of bytes of details: those of the last blocks are left out where they do not fit.
     """
-    sections = [_section(judged, teacher_plans, final) for judged in judged_problems]
-    return _template().render(sections=sections, total=total, seed=seed, sampling=sampling)
+    run = PageRun("", "", sampling.plans, sampling.trials, final)
+    index = PageIndex([run], list(TITLES))
+    with tempfile.TemporaryFile() as chunks:
+        for number, block in enumerate(blocks):
+            fits = len(block.text) <= room
+            if fits:
+                chunks.write(_chunk(0, number, block.text))
+                room -= len(block.text)
+            run.programs += block.programs
+            run.details_left_out += 0 if fits else len(block.rows)
+            run.texts_left_out += block.texts_left_out if fits else block.programs
+            run.plans_left_out += block.plans_left_out if fits else len(block.rows) * sampling.plans
+            for position, row in enumerate(block.rows):
+                row["runs"][0]["place"] = [number, position] if fits else None
+                index.rows.append(row)
+        run.problems = len(index.rows)
+        chunks.seek(0)
+        write_page(path, _without_unused_arms(index), chunks)
+    return run
 
 
-def _template() -> Template:
-    folder = FileSystemLoader(Path(__file__).parent)
-    return Environment(loader=folder, autoescape=True, undefined=StrictUndefined).get_template("problem_page.html.j2")
-
-
-def _section(judged: JudgedProblem, teacher_plans: Sequence[Plan], final: FinalRule) -> _ProblemSection:
-    probabilities = judged.plan_probabilities(len(judged.plans))
-    return _ProblemSection(
-        judged=judged,
-        references=[plan for plan in teacher_plans if plan.problem_id == judged.problem.problem_id],
-        answers=[_answer(arm, found) for arm, found in possible_answers(judged, final).items() if found],
-        plans=[
-            _ScoredPlan(plan.text, score, probability, int(sum(trial.solved for trial in trials)))
-            for plan, score, probability, trials in zip(
-                judged.plans, judged.plan_scores, probabilities, judged.trials, strict=True
-            )
-        ],
+def write_page(path: Path, index: PageIndex, chunks: Iterable[bytes]) -> None:
+    """Write a page from its index and the lines of its details."""
+    style = (ASSETS / "page.css").read_text(encoding="utf-8")
+    script = "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    environment = Environment(loader=FileSystemLoader(ASSETS.parent), autoescape=True, undefined=StrictUndefined)
+    plain = {"format": FORMAT, "titles": TITLES, "outcomes": OUTCOME_TITLES, **asdict(index)}
+    head = environment.get_template("problem_page.html.j2").render(
+        runs=index.runs,
+        rows=len(index.rows),
+        style=style,
+        script=script,
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+        index=encode(plain),
     )
+    with atomic_write(path) as unfinished, unfinished.open("wb") as page:
+        page.write(head.encode() + b"\n")
+        page.writelines(chunks)
+        page.write(_CLOSING.encode())
 
 
-def _answer(arm: ArmName, found: Sequence[tuple[float, JudgedProgram]]) -> _ArmAnswer:
-    probability, judged = max(found, key=lambda candidate: candidate[0])
-    follows_plan = arm in {"codeplan", "fresh", "best_trial"}
-    title = f"{TITLES[arm]}, from plan {judged.program.plan_index}" if follows_plan else TITLES[arm]
-    return _ArmAnswer(title=title, probability=probability, judged=judged)
+def read_index(path: Path) -> PageIndex:
+    """The index of a page that `write` wrote.
+
+    Raises:
+        ProblemPageError: it is missing, cut off, or was written by another version.
+    """
+    try:
+        with path.open("rb") as page:
+            page.seek(-min(len(_CLOSING), path.stat().st_size), 2)
+            whole = page.read() == _CLOSING.encode()
+            page.seek(0)
+            start = f"{_START}index{_MIDDLE}".encode()
+            line = next((line for line in page if line.startswith(start)), None)
+        plain = decode(line.removeprefix(start).removesuffix(_END.encode())) if whole and line else {}
+        if plain.get("format") != FORMAT:
+            raise ProblemPageError(
+                f"{path} was written by another version, or is cut off; delete its folder and run the pipeline again: "
+                "only the report is made anew"
+            )
+        return PageIndex([PageRun(**run) for run in plain["runs"]], plain["arms"], plain["rows"])
+    except OSError as error:
+        raise ProblemPageError(
+            f"{path} cannot be read: {error.strerror}; name the folder of a finished report"
+        ) from error
+    except (ValueError, EOFError, KeyError, TypeError) as error:
+        raise ProblemPageError(
+            f"{path} is damaged ({one_line(error, 120)}); delete its folder and run the pipeline again: only the "
+            "report is made anew"
+        ) from error
+
+
+def read_chunks(path: Path, run: int) -> Iterator[bytes]:
+    """The lines of the details of a page of one run, as those of a page's run of that number."""
+    start, renamed = f"{_START}chunk-0-".encode(), f"{_START}chunk-{run}-".encode()
+    with path.open("rb") as page:
+        for line in page:
+            if line.startswith(start):
+                yield renamed + line.removeprefix(start)
+
+
+def encode(plain: Any) -> str:
+    """Plain data as base64 of gzip of ASCII JSON."""
+    packed = gzip.compress(json.dumps(plain, separators=(",", ":")).encode("ascii"), 6, mtime=0)
+    return base64.b64encode(packed).decode("ascii")
+
+
+def decode(text: bytes) -> Any:
+    """What `encode` was given."""
+    return json.loads(gzip.decompress(base64.b64decode(text)))
+
+
+@dataclass(frozen=True)
+class _Packed:
+    """A block's details as text, with the numbers of its distinct programs and of the texts that it lacks."""
+
+    text: str
+    programs: int
+    texts_left_out: int
+    plans_left_out: int
+
+
+def _pack(found: Sequence[tuple[dict[str, Any], int]], share: int) -> _Packed:
+    """A block's details within its share of the room, or as little as there is where even that is too much."""
+    sizes = [len(plain["programs"]) for plain, _ in found]
+    optional = max((size - first for size, (_, first) in zip(sizes, found, strict=True)), default=0)
+
+    def packed(more: int, *, all_plans: bool = True) -> _Packed:
+        kept = [min(size, first + more) for size, (_, first) in zip(sizes, found, strict=True)]
+        plain = [without_texts(plain, keep, all_plans=all_plans) for (plain, _), keep in zip(found, kept, strict=True)]
+        plans = sum("text" not in plan for of_problem in plain for plan in of_problem["plans"])
+        return _Packed(encode(plain), sum(sizes), sum(sizes) - sum(kept), plans)
+
+    everything = packed(optional)
+    if len(everything.text) <= share:
+        return everything
+    least = packed(0)
+    # Size grows about evenly with the number of texts; a little less than estimated saves a second attempt.
+    spread = len(everything.text) - len(least.text)
+    more = int(0.9 * optional * (share - len(least.text)) / spread) if spread > 0 else 0
+    while more > 0:
+        attempt = packed(more)
+        if len(attempt.text) <= share:
+            return attempt
+        more //= 2
+    return least if len(least.text) <= share else packed(0, all_plans=False)
+
+
+def _without_unused_arms(index: PageIndex) -> PageIndex:
+    """The index with the arms that have a rate for at least one problem."""
+    ways = [row["runs"][0] for row in index.rows]
+    used = [at for at in range(len(index.arms)) if any(way["rates"][at] is not None for way in ways)]
+    for way in ways:
+        way.update({name: [way[name][at] for at in used] for name in ("rates", "outcomes")})
+    return PageIndex(index.runs, [index.arms[at] for at in used], index.rows)
+
+
+def _chunk(run: int, block: int, text: str) -> bytes:
+    return f"{_START}chunk-{run}-{block}{_MIDDLE}{text}{_END}".encode("ascii")
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

@@ -17,15 +17,13 @@ from codeplan.evaluation.estimators import estimate
 from codeplan.evaluation.notes import DirectCeiling, GivenData, notes
 from codeplan.evaluation.plan_quality import plan_quality
 from codeplan.evaluation.problem_summary import ProblemSummary
-from codeplan.evaluation.results import ALL, ArmRow, CurvePoint, PassAtKRow, RegretRow, Report, ordered_levels
+from codeplan.evaluation.results import ALL, FILE, ArmRow, CurvePoint, PassAtKRow, RegretRow, Report, ordered_levels
 from codeplan.evaluation.student_samples import JudgedStudents, StudentSamples, mean_over_seeds
 from codeplan.evaluation.tables import as_csv, as_markdown
 from codeplan.files import write_text
 from codeplan.inference.settings import SampleSettings
 from codeplan.records import Plan, Problem
 from codeplan.stage import Account
-
-REPORT = "report.json"
 
 _Groups = list[tuple[str, Sequence[SolveRates]]]
 """Problems' rates by level or by split, with its name."""
@@ -162,7 +160,7 @@ def write(report: Report, folder: Path) -> list[Path]:
     for (_, draw), path in zip(figures.FIGURES.values(), drawn.values(), strict=True):
         draw(report, path)
     texts = {
-        folder / REPORT: report.to_json(),
+        folder / FILE: report.to_json(),
         folder / "table.csv": as_csv(report),
         folder / "report.md": as_markdown(report, {caption: path.name for caption, path in drawn.items()}),
     }
@@ -173,7 +171,7 @@ def write(report: Report, folder: Path) -> list[Path]:
 
 def load(folder: Path) -> Report:
     """Read the report that `write` wrote into a folder."""
-    return Report.from_json((folder / REPORT).read_text(encoding="utf-8"))
+    return Report.from_json((folder / FILE).read_text(encoding="utf-8"))
 
 
 def _rows(

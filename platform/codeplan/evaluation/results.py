@@ -14,6 +14,9 @@ from codeplan.evaluation.estimators import Estimate
 from codeplan.evaluation.over_seeds import Ends, SeedsEstimate, t_interval
 from codeplan.evaluation.plan_quality import PlanQuality
 
+FILE = "report.json"
+"""The file of a report's numbers, in its folder."""
+
 ALL = "all"
 """Name of the row over all levels."""
 

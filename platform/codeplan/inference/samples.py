@@ -23,6 +23,12 @@ class Samples:
     def __add__(self, other: Samples) -> Samples:
         return Samples(self.plans + other.plans, self.programs + other.programs, self.verdicts + other.verdicts)
 
+    def extend(self, other: Samples) -> None:
+        """Add the records of other problems."""
+        self.plans.extend(other.plans)
+        self.programs.extend(other.programs)
+        self.verdicts.extend(other.verdicts)
+
 
 def view(pool: Samples, settings: SampleSettings) -> Samples:
     """What the settings ask for of a pool that may hold more; the same whatever else is in it, and in the same order.

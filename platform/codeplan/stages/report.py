@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from codeplan import records
 from codeplan.config import CODE_ONLY, CodeOnly, ExecutionConfig, MiniAppsSource, ReportConfig, Settings
-from codeplan.files import write_text
-from codeplan.pool import PROBLEMS_PER_BLOCK
 from codeplan.problems import ReadSettings
 from codeplan.stage import Account, Stage, StageResult
 from codeplan.stages import lineage
@@ -27,7 +24,7 @@ if TYPE_CHECKING:
     from codeplan.evaluation.report import TeachersPlans
     from codeplan.evaluation.results import Report
 
-VERSION = 7
+VERSION = 8
 FILES = {".png", ".md", ".html", ".json", ".csv"}
 """The kinds of files that go to MLflow."""
 DISTILLED = ("plans", "oracle", "forward")
@@ -56,7 +53,7 @@ def resources(_: ExecutionConfig) -> tuple[float, float]:
 
 def run(work: StageRun) -> StageResult:
     """Count what every arm solves; write the tables, the figures, the page of problems, and what comparisons need."""
-    from codeplan.evaluation import lineage, rates
+    from codeplan.evaluation import lineage, problem_page, rates
     from codeplan.evaluation import report as reports
     from codeplan.evaluation.notes import GivenData
 
@@ -80,7 +77,8 @@ def run(work: StageRun) -> StageResult:
     reports.write(made, work.folder)
     rates.write(rates.collect(problems, solve_rates, blocks.sampling, flatten(blocks.judging.identity())), work.folder)
     lineage.write(lineage.Lineage.of(work.stage), work.folder)
-    write_text(work.folder / "problems.html", _page(blocks, len(problems)))
+    pages = (block.page for block in found)
+    problem_page.write(pages, work.folder / problem_page.FILE, sampling=blocks.sampling, final=blocks.report.final)
     return StageResult(accounts={"problems": Account(len(problems), made.problems)}, metrics=made.metrics())
 
 
@@ -97,18 +95,6 @@ def _summaries(work: StageRun, blocks: ReportBlocks) -> list[BlockSummary]:
             found.append(summary)
             bar.advance(len(summary.problems))
     return found
-
-
-def _page(blocks: ReportBlocks, problems: int) -> str:
-    """The page of some problems."""
-    from codeplan.evaluation import problem_page
-
-    judged, plans = [], []
-    for block, drawn in groupby(problem_page.draw(problems), lambda position: position // PROBLEMS_PER_BLOCK):
-        students, plans_of_block = blocks.judged(block)
-        judged += [students.with_plans[position % PROBLEMS_PER_BLOCK] for position in drawn]
-        plans += plans_of_block
-    return problem_page.render(judged, plans, total=problems, sampling=blocks.sampling, final=blocks.report.final)
 
 
 def _teachers_plans(stage: Stage) -> TeachersPlans:

@@ -10,6 +10,7 @@ from itertools import count, takewhile
 from codeplan import records
 from codeplan.config import CODE_ONLY, ReportConfig
 from codeplan.evaluation.judged_problems import IncompleteSamplesError
+from codeplan.evaluation.problem_page import ROOM, PageBlock, page_problems
 from codeplan.evaluation.problem_summary import ProblemSummary
 from codeplan.evaluation.rates import ProblemDigests
 from codeplan.evaluation.student_samples import JudgedStudents, StudentSamples
@@ -33,11 +34,13 @@ class BlockSummary:
         problems: the problems.
         shown_hidden_tests: per problem, the number of hidden tests that its question shows as example tests.
         seeds: by training seed, the problems' summaries.
+        page: what the problem page has of the first training seed.
     """
 
     problems: list[ProblemDigests]
     shown_hidden_tests: list[int]
     seeds: list[list[ProblemSummary]]
+    page: PageBlock
 
 
 @dataclass(frozen=True)
@@ -83,10 +86,15 @@ class ReportBlocks:
         """Count a block; raises as `judged` does."""
         given = self.problems.read(block)
         as_judged = [with_comparator(problem, self.judging.comparator) for problem in given]
+        first, plans = self.judged(block)
+        others = [self.judged(block, repeat)[0] for repeat in range(1, self.seeds)]
+        sampling, final = self.sampling, self.report.final
+        share = ROOM * len(given) // self.problems.total
         return BlockSummary(
             list(map(ProblemDigests.of, as_judged)),
             list(map(shown_among_hidden, given)),
-            [self.judged(block, repeat)[0].summaries(self.sampling, self.report) for repeat in range(self.seeds)],
+            [students.summaries(sampling, self.report) for students in (first, *others)],
+            PageBlock.of(page_problems(first, plans, sampling, final), final, share),
         )
 
     def judged(self, block: int, repeat: int = 0) -> tuple[JudgedStudents, list[Plan]]:

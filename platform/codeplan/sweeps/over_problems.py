@@ -17,8 +17,7 @@ from codeplan.evaluation.conclusions import PoolSizes, conclude_over_seeds
 from codeplan.evaluation.estimators import Estimate, paired_difference, wilson
 from codeplan.evaluation.over_seeds import SeedsEstimate, difference_over_seeds
 from codeplan.evaluation.rates import Rates, RatesError, read
-from codeplan.evaluation.report import REPORT
-from codeplan.evaluation.results import Report
+from codeplan.evaluation.results import FILE, Report
 from codeplan.evaluation.wordings import WORDINGS
 from codeplan.sweeps.spread import Spread
 from codeplan.sweeps.trials import Trial
@@ -62,7 +61,7 @@ class Reports:
 
     def _load(self, folder: Path) -> Judged | None:
         try:
-            report = _READER.validate_json((folder / REPORT).read_bytes())
+            report = _READER.validate_json((folder / FILE).read_bytes())
         except (FileNotFoundError, NotADirectoryError, ValidationError):
             return None
         try:

@@ -113,6 +113,15 @@ class History:
             found = self._search(f"{_NOT_A_STAGE} AND attributes.run_id LIKE '{prefix}%'", 10)
             return [self._past_run(run, None) for run in found]
 
+    def named(self, name: str) -> list[PastRun]:
+        """The pipelines, trials and sweeps of that name, newest first, at most ten."""
+        quote = '"' if "'" in name else "'"
+        if quote in name:  # a filter of MLflow has no way to write it
+            return []
+        with self._plain_errors():
+            found = self._search(f"{_NOT_A_STAGE} AND attributes.run_name = {quote}{name}{quote}", 10)
+            return [self._past_run(run, None) for run in found]
+
     def report_folder(self, run: PastRun, names: Sequence[str], target: Path) -> Path | None:
         """A folder with these files of a run's report; None where it has none of them.
 

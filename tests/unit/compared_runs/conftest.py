@@ -151,8 +151,11 @@ class Runs:
         result = self.compare(*names, options=("--json",))
         return json.loads(result.stdout)
 
+    def changes(self, name: str) -> tuple[Change, ...]:
+        return CHANGES[name][0]
+
     def folder(self, name: str) -> Path:
-        return pipeline.build(config(self.home, name, *CHANGES[name][0]))["report"].folder
+        return pipeline.build(config(self.home, name, *self.changes(name)))["report"].folder
 
 
 CHANGES: dict[str, tuple[tuple[Change, ...], float]] = {

@@ -20,6 +20,7 @@ from codeplan.cli.main import app
 from codeplan.config import TrackingConfig
 from codeplan.evaluation import lineage, rates
 from codeplan.evaluation import report as reports
+from codeplan.evaluation.problem_page import read_index
 from codeplan.evaluation.run_comparison import compare_runs
 from codeplan.tracking import Tracker, uri
 
@@ -160,7 +161,7 @@ def test_a_run_without_a_report_says_why(runs: Any) -> None:
     with tracker.experiment(runs.made.config(runs.home, "axes"), {"kind": "sweep"}) as sweep:
         pass
     message = runs.compare("base", run.run_id, sweep.run_id).stderr
-    assert f"{run.run_id[:12]} (x) has no report that could be compared: its state is 'failed'" in message
+    assert f"{run.run_id[:12]} (x) has no report that could be read: its state is 'failed'" in message
     assert f"{sweep.run_id[:12]} (axes) is a sweep" in message
 
 
@@ -188,3 +189,38 @@ print(sorted({"torch", "ray", "transformers", "matplotlib"} & set(sys.modules)))
     arguments = [sys.executable, "-c", code, str(runs.home), runs.ids["base"], runs.ids["seed"]]
     done = subprocess.run(arguments, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_page_of_two_runs_is_written_also_where_only_mlflow_has_them(runs: Any, tmp_path: Path) -> None:
+    path = tmp_path / "compare.html"
+    result = runs.compare("base", "better", options=("--page", str(path)))
+    assert result.exit_code == 0, result.output
+    assert f"page  {path} (40 problems)" in result.stdout
+    index = read_index(path)
+    assert [(run.label, run.plans) for run in index.runs] == [(runs.ids["base"][:8], 3), (runs.ids["better"][:8], 5)]
+    at = index.arms.index("direct")
+    for run, name in enumerate(("base", "better")):
+        wanted = rates.read(runs.folder(name))
+        assert [row["id"] for row in index.rows] == list(wanted.problem_ids)
+        assert [row["runs"][run]["rates"][at] for row in index.rows] == list(wanted.direct)
+    home = ["--home", str(tmp_path), "--uri", uri(TrackingConfig(), runs.home), "--page", str(tmp_path / "again.html")]
+    again = CliRunner().invoke(app, ["compare", runs.ids["base"], runs.ids["better"], *home])
+    assert again.exit_code == 0, again.output
+    assert (tmp_path / "again.html").read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("names", "page", "message"),
+    [
+        (("base", "better", "seed"), "compare.html", "--page shows two runs side by side, not 3"),
+        (("base", "better"), "nowhere/compare.html", "name a file in a folder that exists"),
+        (("base", "harder"), "compare.html", "have another question"),
+    ],
+)
+def test_page_that_cannot_be_made_is_one_message(
+    runs: Any, tmp_path: Path, names: tuple[str, ...], page: str, message: str
+) -> None:
+    result = runs.compare(*names, options=("--page", str(tmp_path / page)))
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert not (tmp_path / page).exists()

@@ -1,0 +1,1 @@
+"""Runs that are done: found by folder, fingerprint, id or name, and read as Arrow tables."""
