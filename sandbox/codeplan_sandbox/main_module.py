@@ -23,6 +23,7 @@ import types
 import weakref
 from typing import Any
 
+from codeplan_sandbox import host_calls
 from codeplan_sandbox.host_calls import PROGRAM_FILE
 
 # The functions below use these built-in names, whatever a program assigns in `builtins`.
@@ -36,10 +37,9 @@ _RECURSION_LIMIT = 1000
 _original_stdout: weakref.ref[io.TextIOWrapper] | None = None
 
 
-def register_source(program: bytes) -> None:
-    """Make the program's lines available to ``inspect`` and tracebacks."""
-    lines = program.decode("utf-8", "replace").splitlines(keepends=True)
-    linecache.cache[PROGRAM_NAME] = (len(program), None, lines, PROGRAM_NAME)
+def provide_source() -> None:
+    """Make the program's lines available to ``inspect`` and tracebacks; they are split when they are first needed."""
+    linecache.cache[PROGRAM_NAME] = (lambda: host_calls.program().decode("utf-8", "replace"),)
 
 
 def start() -> dict[str, Any]:
@@ -155,18 +155,3 @@ def flush_original_stdout() -> None:
             stream.flush()
     except BaseException:  # errors of destructors are ignored
         return
-
-
-def remove_additions(namespaces: list[tuple[dict[str, Any], int]], untouched: dict[str, Any]) -> None:
-    """Destroy what the program added to modules, as the interpreter's end would.
-
-    Args:
-        namespaces: the modules' namespaces, each with its original size; dicts keep the order of insertion.
-        untouched: the original built-in names.
-    """
-    for names, count in namespaces:
-        for name in list(names)[count:]:
-            names.pop(name, None)
-    builtins.__dict__.update(untouched)
-    gc.collect()
-    flush_original_stdout()

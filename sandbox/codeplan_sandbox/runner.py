@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 
 from codeplan_sandbox import assert_program, assert_tests, drivers, modules
+from codeplan_sandbox.module_state import ModuleState
 from codeplan_sandbox.processes import Child, Spawner, SpawnError, unpack_report
 from codeplan_sandbox.verdicts import Outcome
 from codeplan_sandbox.wire import MAX_SHOWN_BYTES, OUTCOMES, RunRequest, WireRecord
@@ -67,10 +68,14 @@ class TestEnd:
 class TestRun:
     """Runs the tests of one request and sends a record of each."""
 
-    def __init__(self, request: RunRequest, files: RequestFiles, spawner: Spawner, judge: socket.socket) -> None:
+    def __init__(
+        self, request: RunRequest, files: RequestFiles, spawner: Spawner, state: ModuleState, judge: socket.socket
+    ) -> None:
         self._request, self._files, self._spawner, self._judge = request, files, spawner, judge
+        self._state = state
         self._deadline = time.monotonic() + request.budget_s
         self._stopped = False
+        self._restarted = False
 
     def run(self) -> None:
         """Run the tests until all are done, the judge stops the request, or its time is used up.
@@ -117,17 +122,22 @@ class TestRun:
         _truncate(files.stdout, files.answer, files.test_answer)
         own = [files.stdin, files.stdout, files.devnull, None, files.stdin, files.stdout, files.answer]
         sources = [files.program, files.compiled]
-        names = modules.prelude() if request.prelude else None
+        store, self._restarted = self._restarted or request.fresh_processes, True
+        names = modules.prelude() if request.prelude else {}
         if request.kind != "assert":
             test: drivers.TestDriver = drivers.run_stdin
             if request.kind == "call":
                 test = drivers.call_test(request.entry_point, integer_keys=request.integer_keys)
-            return [self._spawner.start(lambda: drivers.serve(test, names), [*own, *sources], tests)]
+            return [
+                self._spawner.start(
+                    lambda: drivers.serve(test, self._state, names, store=store), [*own, *sources], tests
+                )
+            ]
         _truncate(files.stdin)
         program_side, test_side = socket.socketpair()
         with program_side, test_side:
             program = self._spawner.start(
-                lambda: drivers.serve(assert_program.program_test, names),
+                lambda: drivers.serve(assert_program.program_test, self._state, names, store=store),
                 [*own, *sources, program_side.fileno()],
                 tests + 1,
             )
