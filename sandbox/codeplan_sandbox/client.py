@@ -111,7 +111,7 @@ class Server:
             TimeoutError: it does not respond.
         """
         with contextlib.ExitStack() as exit_stack:
-            files = [_memory_file(text, exit_stack) for text in (request.to_json(), program, inputs, b"")]
+            files = [_memory_file(text, exit_stack) for text in (request.to_bytes(), program, inputs, b"")]
             results, at = files[-1], 0
             self._socket.settimeout(request.budget_s + _GRACE_S)
             socket.send_fds(self._socket, [b"judge"], files)
@@ -131,7 +131,7 @@ class Server:
         message = self._socket.recv(_MAX_RECORD_BYTES)
         if not message:
             raise ConnectionResetError("the fork server ended")
-        return WireRecord.from_json(message)
+        return WireRecord.from_bytes(message)
 
     def _stop(self) -> None:
         with contextlib.suppress(OSError):

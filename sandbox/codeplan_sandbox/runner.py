@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
 import signal
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from codeplan_sandbox import assert_program, assert_tests, drivers, modules
 from codeplan_sandbox.module_state import ModuleState
 from codeplan_sandbox.processes import Child, Spawner, SpawnError, unpack_report
+from codeplan_sandbox.request_files import RequestFiles, devnull
 from codeplan_sandbox.verdicts import Outcome
 from codeplan_sandbox.wire import MAX_SHOWN_BYTES, OUTCOMES, RunRequest, WireRecord
 
@@ -25,33 +25,6 @@ _BUSY_FRACTION = 0.05
 
 class JudgeDisconnectedError(Exception):
     """The judge closed its socket; the remaining tests are not wanted."""
-
-
-@dataclass(frozen=True)
-class RequestFiles:
-    """The descriptors of one request: three come from the judge, the others are for the test processes."""
-
-    program: int
-    inputs: int
-    results: int
-    compiled: int
-    stdin: int
-    stdout: int
-    answer: int
-    test_answer: int
-    devnull: int
-
-    @classmethod
-    def create(cls, program: int, inputs: int, results: int) -> RequestFiles:
-        """Add empty files for the test processes to the judge's three."""
-        compiled, stdin, stdout, answer, test_answer = map(os.memfd_create, ("c", "i", "o", "a", "t"))
-        devnull = os.open("/dev/null", os.O_RDWR)
-        return cls(program, inputs, results, compiled, stdin, stdout, answer, test_answer, devnull)
-
-    def close(self) -> None:
-        """Close them all."""
-        for name in self.__dataclass_fields__:
-            os.close(getattr(self, name))
 
 
 @dataclass(frozen=True)
@@ -119,8 +92,9 @@ class TestRun:
 
     def _start(self, tests: int) -> list[Child]:
         files, request = self._files, self._request
-        _truncate(files.stdout, files.answer, files.test_answer)
-        own = [files.stdin, files.stdout, files.devnull, None, files.stdin, files.stdout, files.answer]
+        files.prepare()
+        null = devnull()
+        own = [files.stdin, files.stdout, null, None, files.stdin, files.stdout, files.answer]
         sources = [files.program, files.compiled]
         store, self._restarted = self._restarted or request.fresh_processes, True
         names = modules.prelude() if request.prelude else {}
@@ -133,7 +107,6 @@ class TestRun:
                     lambda: drivers.serve(test, self._state, names, store=store), [*own, *sources], tests
                 )
             ]
-        _truncate(files.stdin)
         program_side, test_side = socket.socketpair()
         with program_side, test_side:
             program = self._spawner.start(
@@ -141,8 +114,7 @@ class TestRun:
                 [*own, *sources, program_side.fileno()],
                 tests + 1,
             )
-            streams = [files.devnull, files.devnull, files.devnull, None, files.devnull, files.devnull]
-            test_files = [*streams, files.test_answer, files.inputs, files.devnull, test_side.fileno()]
+            test_files = [null, null, null, None, null, null, files.test_answer, files.inputs, null, test_side.fileno()]
             try:
                 return [program, self._spawner.start(assert_tests.serve_tests, test_files, tests + 1)]
             except SpawnError:
@@ -151,17 +123,9 @@ class TestRun:
 
     def _run_test(self, index: int, children: list[Child], *, first: bool) -> TestEnd:
         """Run one test in processes that are waiting for it."""
-        files = self._files
         program, tester = children[0], children[-1]
         if self._request.kind != "assert":
-            offset, length = self._request.extents[index]
-            try:
-                _truncate(files.stdin)
-                copied = _copy(files.inputs, offset, length, files.stdin)
-                os.lseek(files.stdin, 0, os.SEEK_SET)
-            except OSError:  # the process has the same file open, and may still be running after a forged report
-                copied = -1
-            if copied != length:
+            if not self._files.provide_input(*self._request.extents[index]):
                 return TestEnd(Outcome.EXITED_EARLY, "the program changed its input file between two tests")
             return self._watch(_RUN, program, children)
         if first:
@@ -249,26 +213,17 @@ class TestRun:
         return TestEnd(outcome, message, retryable=number == signal.SIGKILL)
 
     def _send_record(self, index: int, end: TestEnd, *, fresh_process: bool, time_s: float, memory_bytes: int) -> None:
-        """Append output and answer to the results, empty them for the next test, and send the record."""
-        files, kind, max_output = self._files, self._request.kind, self._request.limits.output_bytes
-        written = os.fstat(files.stdout).st_size
+        kind, max_output = self._request.kind, self._request.limits.output_bytes
+        written, output_bytes, answer_bytes = self._files.collect(max_output if kind == "stdin" else MAX_SHOWN_BYTES)
         outcome, message = end.outcome, end.message
         if outcome is Outcome.PASSED and kind == "stdin" and written > max_output:
             outcome, message = Outcome.OUTPUT_LIMIT, f"more than {max_output} bytes of output"
         elif outcome is Outcome.OUTPUT_LIMIT and kind == "stdin" and written < max_output:
             outcome = Outcome.MEMORY_LIMIT  # another file of the program reached the limit, and its files are in memory
-        shown = min(written, max_output if kind == "stdin" else MAX_SHOWN_BYTES)
-        answer = files.answer
-        if kind == "assert" and os.fstat(files.test_answer).st_size:
-            answer = files.test_answer
-        # A program that is still running may shorten its files meanwhile: count what was copied.
-        output_bytes = _copy(files.stdout, 0, shown, files.results)
-        answer_bytes = _copy(answer, 0, os.fstat(answer).st_size, files.results)
-        _truncate(files.stdout, files.answer, files.test_answer)
         record = WireRecord(
             index, outcome, fresh_process, end.retryable, time_s, memory_bytes, output_bytes, answer_bytes, message
         )
-        self._judge.send(record.to_json())
+        self._judge.send(record.to_bytes())
 
     def _receive_stop(self) -> None:
         if not self._judge.recv(64):
@@ -292,19 +247,3 @@ def _cpu_ns(children: list[Child]) -> int:
 def _kill(children: list[Child]) -> None:
     for child in children:
         child.kill()
-
-
-def _truncate(*files: int) -> None:
-    for file in files:
-        fcntl.fcntl(file, fcntl.F_SETFL, 0)  # a program may have set O_APPEND, with which sendfile fails
-        os.ftruncate(file, 0)
-        os.lseek(file, 0, os.SEEK_SET)
-
-
-def _copy(source: int, offset: int, length: int, target: int) -> int:
-    """Copy between files without reading them into this process; returns the number of bytes copied."""
-    end = offset + length
-    position = offset
-    while position < end and (copied := os.sendfile(target, source, position, end - position)):
-        position += copied
-    return position - offset

@@ -19,7 +19,8 @@ from codeplan_sandbox import drivers, host_calls, main_module, modules, probes, 
 from codeplan_sandbox.module_state import ModuleState
 from codeplan_sandbox.processes import Spawner
 from codeplan_sandbox.rehearsal import rehearse
-from codeplan_sandbox.runner import JudgeDisconnectedError, RequestFiles, TestRun
+from codeplan_sandbox.request_files import RequestFiles
+from codeplan_sandbox.runner import JudgeDisconnectedError, TestRun
 from codeplan_sandbox.suites import Limits
 from codeplan_sandbox.wire import STARTED, Handshake, RunRequest, WireRecord
 
@@ -55,11 +56,11 @@ def main(arguments: list[str]) -> None:
     host_calls.install()
     main_module.provide_source()
     state = ModuleState()
-    for step in (rehearse, None):
-        gc.collect()
-        gc.freeze()  # the garbage collector of a test process skips these objects, so their pages stay shared
-        if step is not None:
-            step(state)
+    gc.collect()
+    gc.freeze()
+    rehearse(state)
+    gc.collect()
+    gc.freeze()  # the garbage collector of a test process skips these objects, so their pages stay shared
     denials = _denials(Spawner(confinement, Limits(), memory), canary) if tier != "limits" else {}
     holds = all(denials.values())
     judge.send(Handshake(holds, "" if holds else "the confinement does not hold", denials=denials).to_json())
@@ -75,16 +76,16 @@ def _serve(judge: socket.socket, confinement: tiers.Confinement, memory: int, st
     if len(descriptors) != _DESCRIPTORS:
         return not descriptors  # a late STOP for a request that has finished
     request_file, *others = descriptors
-    request = RunRequest.from_json(os.pread(request_file, os.fstat(request_file).st_size, 0))
+    request = RunRequest.from_bytes(os.pread(request_file, os.fstat(request_file).st_size, 0))
     os.close(request_file)
-    files = RequestFiles.create(*others)
+    files = RequestFiles.create(*others, test_process=request.kind == "assert")
     try:
         TestRun(request, files, Spawner(confinement, request.limits, memory), state, judge).run()
     except JudgeDisconnectedError:
         return False
     finally:
         files.close()
-    judge.send(WireRecord(-1).to_json())
+    judge.send(WireRecord(-1).to_bytes())
     return True
 
 

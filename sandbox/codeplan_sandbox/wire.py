@@ -1,7 +1,7 @@
 """The messages between the judge, its fork server and the test processes.
 
 The judge sends a message with four descriptors (memfds): the request, the program, the inputs, and an empty file for
-the results. The server replies with one JSON record per test and a final record that ends the request. It never reads
+the results. The server replies with one record per test and a final record that ends the request. It never reads
 inputs, tests or outputs itself but copies them from file to file: a test process is forked from it and must not find in
 its memory anything that an earlier program wrote or that a test expects.
 """
@@ -9,8 +9,9 @@ its memory anything that an earlier program wrote or that a test expects.
 from __future__ import annotations
 
 import json
+import marshal
 import struct
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field, fields
 
 from codeplan_sandbox.suites import Limits, SuiteKind
 from codeplan_sandbox.verdicts import Outcome
@@ -53,15 +54,18 @@ class RunRequest:
     limits: Limits
     budget_s: float
 
-    def to_json(self) -> bytes:
-        """As bytes, for `from_json`."""
-        return json.dumps(asdict(self)).encode()
+    def to_bytes(self) -> bytes:
+        """As bytes, for `from_bytes` of the same version of Python: the judge starts the server with its own."""
+        return marshal.dumps([astuple(self.limits), *(getattr(self, name) for name in _REQUEST_FIELDS)])
 
     @classmethod
-    def from_json(cls, text: bytes) -> RunRequest:
-        """Read what `to_json` wrote."""
-        plain = json.loads(text)
-        return cls(**{**plain, "limits": Limits(**plain["limits"])})
+    def from_bytes(cls, data: bytes) -> RunRequest:
+        """Read what `to_bytes` of the judge wrote; never for data of a program."""
+        limits, *values = marshal.loads(data)  # noqa: S302
+        return cls(**dict(zip(_REQUEST_FIELDS, values, strict=True)), limits=Limits(*limits))
+
+
+_REQUEST_FIELDS = tuple(field.name for field in fields(RunRequest) if field.name != "limits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +94,31 @@ class WireRecord:
     answer_bytes: int = 0
     message: str = ""
 
-    def to_json(self) -> bytes:
-        """As bytes, for `from_json`."""
-        return json.dumps(asdict(self)).encode()
+    def to_bytes(self) -> bytes:
+        """As bytes, for `from_bytes`."""
+        head = _RECORD.pack(
+            self.index,
+            OUTCOMES.index(self.outcome),
+            self.fresh_process,
+            self.retryable,
+            self.time_s,
+            self.memory_bytes,
+            self.output_bytes,
+            self.answer_bytes,
+        )
+        return head + self.message.encode("utf-8", "surrogatepass")
 
     @classmethod
-    def from_json(cls, text: bytes) -> WireRecord:
-        """Read what `to_json` wrote."""
-        plain = json.loads(text)
-        return cls(**{**plain, "outcome": Outcome(plain["outcome"])})
+    def from_bytes(cls, data: bytes) -> WireRecord:
+        """Read what `to_bytes` wrote; raises ValueError for anything else."""
+        try:
+            index, outcome, *rest = _RECORD.unpack_from(data)
+            return cls(index, OUTCOMES[outcome], *rest, message=data[_RECORD.size :].decode("utf-8", "surrogatepass"))
+        except (struct.error, IndexError) as error:
+            raise ValueError(f"not a record: {error}") from error
+
+
+_RECORD = struct.Struct("=qB??dqqq")
 
 
 @dataclass(frozen=True, slots=True)
