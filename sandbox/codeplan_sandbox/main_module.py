@@ -35,6 +35,9 @@ PROGRAM_NAME = "program.py"
 
 _RECURSION_LIMIT = 1000
 _original_stdout: weakref.ref[io.TextIOWrapper] | None = None
+_stderr: io.TextIOWrapper | None = None
+_USERS_OF_RANDOM = (b"random", b"statistics")
+_seeded = False
 
 
 def provide_source() -> None:
@@ -56,18 +59,34 @@ def start() -> dict[str, Any]:
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.__stdin__, sys.__stdout__ = sys.stdin, sys.stdout  # type: ignore[misc] # Final for others; this is the start-up
     _original_stdout = weakref.ref(sys.stdout)
-    with contextlib.suppress(OSError):  # an earlier test closed it, and nothing reads it
-        sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
-        sys.__stderr__ = sys.stderr  # type: ignore[misc]
+    _restore_stderr()
     sys.setrecursionlimit(_RECURSION_LIMIT + _frame_depth())
     sys.set_int_max_str_digits(0)  # problems that are older than this limit have longer integers
     sys.argv = [PROGRAM_NAME]
     signal.setitimer(signal.ITIMER_REAL, 0)
-    random.seed(0)
+    _seed()
     main = types.ModuleType("__main__")
     main.__dict__.update(__builtins__=builtins, __file__=PROGRAM_FILE, __cached__=None)
     sys.modules["__main__"] = main
     return main.__dict__
+
+
+def _restore_stderr() -> None:
+    """Make a new stream unless the last one is still there: nothing reads what it writes."""
+    global _stderr  # noqa: PLW0603
+    if _stderr is None or sys.stderr is not _stderr or _stderr.closed:
+        with contextlib.suppress(OSError):  # an earlier test closed the descriptor
+            _stderr = sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    sys.__stderr__ = _stderr  # type: ignore[misc]
+
+
+def _seed() -> None:
+    """Make the module `random` start the same way for each test; programs that cannot have used it need no new seed."""
+    global _seeded  # noqa: PLW0603
+    program = host_calls.program()
+    if not _seeded or any(name in program for name in _USERS_OF_RANDOM):
+        random.seed(0)
+        _seeded = True
 
 
 def _frame_depth() -> int:

@@ -73,7 +73,7 @@ class TestRun:
         children = self._start(len(batch))
         try:
             for done, index in enumerate(batch):
-                if done and self._finished():
+                if done and time.monotonic() >= self._deadline:  # a stop is noticed while the next test runs
                     return done
                 start_ns = _cpu_ns(children)
                 end = self._run_test(index, children, first=done == 0)
@@ -143,9 +143,8 @@ class TestRun:
     def _watch(self, order: bytes, child: Child, children: list[Child]) -> TestEnd:
         """Send a process an order, and wait until it reports, ends, or reaches a limit."""
         limits = self._request.limits
-        over_cpu_limit = TestEnd(Outcome.TIME_LIMIT, f"more than {limits.time_s:g} s of CPU time")
-        start_ns = _cpu_ns(children)
-        started = time.monotonic()
+        start_ns, cpu_s = _cpu_ns(children), 0.0
+        now = started = time.monotonic()
         wall_limit_s = limits.time_s * limits.wall_factor
         try:
             child.control.send(order, socket.MSG_DONTWAIT)
@@ -153,10 +152,20 @@ class TestRun:
             return self._send_failed(child, error)
         waited_for, judge = child.control.fileno(), self._judge.fileno()
         while True:
+            timeout = min(limits.time_s - cpu_s, started + wall_limit_s - now, self._deadline - now)
+            readable, _, _ = select.select([waited_for, judge], [], [], max(timeout, _MIN_WAIT_S))
+            if judge in readable:
+                self._receive_stop()
+                return TestEnd(Outcome.TIME_LIMIT)
+            end = self._read_report(child) if waited_for in readable else None
+            if waited_for in readable and end is None:
+                waited_for = child.open_pidfd()
             cpu_s = (_cpu_ns(children) - start_ns) / 1e9
             now = time.monotonic()
             if cpu_s >= limits.time_s:
-                return over_cpu_limit
+                return TestEnd(Outcome.TIME_LIMIT, f"more than {limits.time_s:g} s of CPU time")
+            if end is not None:
+                return end
             if now >= self._deadline:
                 return TestEnd(Outcome.TIME_LIMIT, f"the limit of {limits.total_s:g} s for all tests was reached")
             if now >= started + wall_limit_s:
@@ -164,15 +173,6 @@ class TestRun:
                     message = f"not finished after {wall_limit_s:g} s, with only {cpu_s:.2g} s of CPU time"
                     return TestEnd(Outcome.TIME_LIMIT, message, retryable=True)
                 wall_limit_s += limits.time_s * limits.wall_factor
-            timeout = min(limits.time_s - cpu_s, started + wall_limit_s - now, self._deadline - now)
-            readable, _, _ = select.select([waited_for, judge], [], [], max(timeout, _MIN_WAIT_S))
-            if judge in readable:
-                self._receive_stop()
-                return TestEnd(Outcome.TIME_LIMIT)
-            if waited_for in readable:
-                if (end := self._read_report(child)) is not None:
-                    return end if (_cpu_ns(children) - start_ns) / 1e9 < limits.time_s else over_cpu_limit
-                waited_for = child.open_pidfd()
 
     def _send_failed(self, child: Child, error: OSError) -> TestEnd:
         """How a process that cannot receive an order ended."""

@@ -112,8 +112,9 @@ class WireRecord:
     def from_bytes(cls, data: bytes) -> WireRecord:
         """Read what `to_bytes` wrote; raises ValueError for anything else."""
         try:
-            index, outcome, *rest = _RECORD.unpack_from(data)
-            return cls(index, OUTCOMES[outcome], *rest, message=data[_RECORD.size :].decode("utf-8", "surrogatepass"))
+            index, outcome, *values = _RECORD.unpack_from(data)
+            values.append(data[_RECORD.size :].decode("utf-8", "surrogatepass"))
+            return cls(index, OUTCOMES[outcome], *values)
         except (struct.error, IndexError) as error:
             raise ValueError(f"not a record: {error}") from error
 
