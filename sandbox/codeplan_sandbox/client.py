@@ -153,6 +153,6 @@ def _memory_file(content: bytes, exit_stack: contextlib.ExitStack) -> int:
     """A memfd with this content, closed by the exit stack."""
     file = os.memfd_create("judge")
     exit_stack.callback(os.close, file)
-    with os.fdopen(file, "wb", closefd=False) as writer:
-        writer.write(content)
+    while content:
+        content = content[os.write(file, content) :]
     return file

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import marshal
 import struct
-from dataclasses import asdict, astuple, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 
 from codeplan_sandbox.suites import Limits, SuiteKind
 from codeplan_sandbox.verdicts import Outcome
@@ -56,15 +56,20 @@ class RunRequest:
 
     def to_bytes(self) -> bytes:
         """As bytes, for `from_bytes` of the same version of Python: the judge starts the server with its own."""
-        return marshal.dumps([astuple(self.limits), *(getattr(self, name) for name in _REQUEST_FIELDS)])
+        limits = [getattr(self.limits, name) for name in _LIMITS_FIELDS]
+        return marshal.dumps([limits, *(getattr(self, name) for name in _REQUEST_FIELDS)])
 
     @classmethod
     def from_bytes(cls, data: bytes) -> RunRequest:
         """Read what `to_bytes` of the judge wrote; never for data of a program."""
         limits, *values = marshal.loads(data)  # noqa: S302
-        return cls(**dict(zip(_REQUEST_FIELDS, values, strict=True)), limits=Limits(*limits))
+        return cls(
+            **dict(zip(_REQUEST_FIELDS, values, strict=True)),
+            limits=Limits(**dict(zip(_LIMITS_FIELDS, limits, strict=True))),
+        )
 
 
+_LIMITS_FIELDS = tuple(field.name for field in fields(Limits))
 _REQUEST_FIELDS = tuple(field.name for field in fields(RunRequest) if field.name != "limits")
 
 
