@@ -165,7 +165,7 @@ class Server:
         message = self._socket.recv(_MAX_RECORD_BYTES)
         if not message:
             raise ConnectionResetError("the fork server ended")
-        return WireRecord.from_json(message)
+        return WireRecord.from_bytes(message)
 
     def _limit_memory(self, limits: Limits, input_bytes: int = 0, request_bytes: int = 0) -> None:
         if self._group is not None:
@@ -235,6 +235,6 @@ def _memory_file(content: bytes, exit_stack: contextlib.ExitStack) -> int:
     """A memfd with this content, closed by the exit stack."""
     file = os.memfd_create("judge")
     exit_stack.callback(os.close, file)
-    with os.fdopen(file, "wb", closefd=False) as writer:
-        writer.write(content)
+    while content:
+        content = content[os.write(file, content) :]
     return file

@@ -15,13 +15,13 @@ import json
 import marshal
 import os
 import resource
-import sys
 import types
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from codeplan_sandbox import entry_points, host_calls, main_module, modules
 from codeplan_sandbox.main_module import INPUT_COPY, PROGRAM_NAME
+from codeplan_sandbox.module_state import ModuleState
 from codeplan_sandbox.verdicts import Outcome
 from codeplan_sandbox.wire import OUTCOMES, REPORT, STARTED
 
@@ -41,40 +41,36 @@ class ResultError(Exception):
     """The result of a call cannot be written as JSON; the message says why."""
 
 
-def serve(test: TestDriver, names: dict[str, Any] | None = None) -> NoReturn:
+def serve(test: TestDriver, state: ModuleState, names: dict[str, Any], *, store: bool) -> NoReturn:
     """Run tests at the server's orders, until it closes the control socket.
 
     Args:
         test: runs a test of this kind of suite.
+        state: the modules before the program ran.
         names: names that are available to the program in addition to the built-in ones.
+        store: whether to keep the compiled program for the next process of this program.
     """
     os.write(CONTROL, STARTED)
-    source = b""
-    code: types.CodeType | BaseException
-    try:
-        source = os.pread(PROGRAM, os.fstat(PROGRAM).st_size, 0)
-        code = _compiled(source)
-        main_module.register_source(source)
-    except BaseException as error:  # hostile source makes the compiler raise anything; it may not fit into memory
-        code = error
+    code = load_program(store=store)
     os.close(PROGRAM)
     os.close(COMPILED)
     modules.hide_packages()
-    host_calls.install(source)
-    builtins.__dict__.update(names or {})
-    untouched = dict(builtins.__dict__)
-    namespaces = [vars(module) for module in sys.modules.values() if isinstance(module, types.ModuleType)]
-    sizes = list(map(len, namespaces))
-    while os.read(CONTROL, 1):
-        outcome, threads = (_syntax_error(code), False) if isinstance(code, BaseException) else _run_test(test, code)
-        # The next test in this process would see what the program left in modules; a new interpreter would not.
-        tainted = threads or builtins.__dict__ != untouched or list(map(len, namespaces)) != sizes
-        if tainted and outcome is Outcome.PASSED:
-            main_module.remove_additions(list(zip(namespaces, sizes, strict=True)), untouched)
-        report(outcome, tainted)
-        if tainted:
-            break
+    state.add_builtins(names)
+    tainted = False
+    while not tainted and os.read(CONTROL, 1):
+        tainted = run_and_report(test, code, state)
     os._exit(0)
+
+
+def run_and_report(test: TestDriver, code: types.CodeType | BaseException, state: ModuleState) -> bool:
+    """Run one test, and report how it ended; returns whether another one would see what it left behind."""
+    outcome, threads = (_syntax_error(code), False) if isinstance(code, BaseException) else _run_test(test, code)
+    tainted = threads or state.changed()
+    if tainted and outcome is Outcome.PASSED:
+        state.remove_additions()
+        main_module.flush_original_stdout()
+    report(outcome, tainted)
+    return tainted
 
 
 def report(outcome: Outcome, tainted: bool = False) -> None:
@@ -232,7 +228,17 @@ def _syntax_error(error: BaseException) -> Outcome:
     return classify(error) if isinstance(error, MemoryError) else Outcome.SYNTAX_ERROR
 
 
-def _compiled(source: bytes) -> types.CodeType:
+def load_program(*, store: bool) -> types.CodeType | BaseException:
+    """The program, compiled, or the error of its compilation; hostile source makes the compiler raise anything."""
+    try:
+        source = os.pread(PROGRAM, os.fstat(PROGRAM).st_size, 0)
+        host_calls.set_program(source)
+        return _compiled(source, store=store)
+    except BaseException as error:  # it may not fit into memory
+        return error
+
+
+def _compiled(source: bytes, *, store: bool) -> types.CodeType:
     """Compile the program, or load what an earlier process of this program compiled.
 
     The first eight bytes of the stored form are its length and are written last.
@@ -242,8 +248,9 @@ def _compiled(source: bytes) -> types.CodeType:
         code: types.CodeType = marshal.loads(stored[8:])  # noqa: S302 - written before the program ran
         return code
     code = compile(source, PROGRAM_NAME, "exec", dont_inherit=True)
-    compiled = marshal.dumps(code)
-    with contextlib.suppress(OSError):  # it may not fit into the limit on files: every process compiles it then
-        os.pwrite(COMPILED, compiled, 8)
-        os.pwrite(COMPILED, len(compiled).to_bytes(8, "little"), 0)
+    if store:
+        compiled = marshal.dumps(code)
+        with contextlib.suppress(OSError):  # it may not fit into the limit on files: every process compiles it then
+            os.pwrite(COMPILED, compiled, 8)
+            os.pwrite(COMPILED, len(compiled).to_bytes(8, "little"), 0)
     return code

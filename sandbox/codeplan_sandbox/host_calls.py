@@ -27,23 +27,33 @@ _STREAM = re.compile(r"/dev/(?:std(in|out|err)|fd/([012]))|/proc/(?:self|thread-
 _STREAMS = {"in": 0, "out": 1, "err": 2}
 
 
-def install(program: bytes) -> None:
-    """Replace the calls in this process, permanently.
+_program: bytes | None = None
 
-    Args:
-        program: the program's source.
-    """
-    _open_own_files(program)
+
+def install() -> None:
+    """Replace the calls in this process, permanently; the fork server does, so that test processes need not."""
+    _open_own_files()
     _allow_one_large_stack()
     _accept_stack_limits()
 
 
-def _open_own_files(program: bytes) -> None:
+def set_program(source: bytes | None) -> None:
+    """Say which program this process runs, None if it runs none any more."""
+    global _program  # noqa: PLW0603 - one program per process
+    _program = source
+
+
+def program() -> bytes:
+    """The source of the program that this process runs; empty if it runs none."""
+    return _program or b""
+
+
+def _open_own_files() -> None:
     real_open, real_os_open = io.open, os.open
 
     @functools.wraps(real_open)
     def open_file(file: Any, mode: str = "r", *arguments: Any, **options: Any) -> Any:
-        descriptor = _descriptor(file, program) if options.get("opener") is None else None
+        descriptor = _descriptor(file) if options.get("opener") is None else None
         if descriptor is None:
             return real_open(file, mode, *arguments, **options)
         try:
@@ -54,7 +64,7 @@ def _open_own_files(program: bytes) -> None:
 
     @functools.wraps(real_os_open)
     def open_descriptor(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
-        descriptor = _descriptor(path, program)
+        descriptor = _descriptor(path)
         return real_os_open(path, flags, mode, dir_fd=dir_fd) if descriptor is None else descriptor
 
     # staticmethod: a plain function would become a method if a class has it as an attribute.
@@ -62,16 +72,16 @@ def _open_own_files(program: bytes) -> None:
     os.open = staticmethod(open_descriptor)
 
 
-def _descriptor(file: Any, program: bytes) -> int | None:
+def _descriptor(file: Any) -> int | None:
     """A new descriptor for a file that this process has open anyway; None for other files."""
-    if isinstance(file, int):
+    if isinstance(file, int) or _program is None:
         return None
     try:
         name = os.path.abspath(os.fsdecode(file))  # noqa: PTH100 - must not follow links
     except (TypeError, ValueError, OSError):  # the real call reports the error
         return None
     if name == PROGRAM_FILE:
-        return _pipe_with(program)
+        return _pipe_with(_program)
     found = _STREAM.fullmatch(name)
     if not found or found[3] not in (None, str(os.getpid())):
         return None
@@ -101,15 +111,16 @@ def _pipe_with(program: bytes) -> int | None:
 
 def _allow_one_large_stack() -> None:
     real = _thread.stack_size
-    normal, maximum = resource.getrlimit(resource.RLIMIT_AS)
     set_limit = resource.setrlimit
+    normal: int | None = None
     requested = 0
 
     @functools.wraps(real)
     def stack_size(size: int = 0, /) -> int:
-        nonlocal requested
+        nonlocal normal, requested
         real(min(size, STACK_BYTES))
-        current, _ = resource.getrlimit(resource.RLIMIT_AS)
+        current, maximum = resource.getrlimit(resource.RLIMIT_AS)
+        normal = current if normal is None else normal
         raised = normal + min(size, STACK_BYTES)
         if normal != resource.RLIM_INFINITY and current < raised:
             set_limit(

@@ -35,6 +35,7 @@ _AT_FDCWD = -100
 _AT_RECURSIVE = 0x8000
 _MOUNT_ATTR_RDONLY_NOSUID_NODEV = 0x1 | 0x2 | 0x4
 _CAPABILITY_VERSION_3 = 0x20080522
+_MAX_DESCRIPTOR = os.sysconf("SC_OPEN_MAX")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _raw_fork = ctypes.PyDLL(None).fork
@@ -120,4 +121,4 @@ def cpu_clock(pid: int) -> int:
 
 def close_from(first: int) -> None:
     """Close all descriptors from this number on."""
-    os.closerange(first, os.sysconf("SC_OPEN_MAX"))
+    os.closerange(first, _MAX_DESCRIPTOR)

@@ -23,6 +23,7 @@ import types
 import weakref
 from typing import Any
 
+from codeplan_sandbox import host_calls
 from codeplan_sandbox.host_calls import PROGRAM_FILE
 
 # The functions below use these built-in names, whatever a program assigns in `builtins`.
@@ -34,12 +35,14 @@ PROGRAM_NAME = "program.py"
 
 _RECURSION_LIMIT = 1000
 _original_stdout: weakref.ref[io.TextIOWrapper] | None = None
+_stderr: io.TextIOWrapper | None = None
+_USERS_OF_RANDOM = (b"random", b"statistics")
+_seeded = False
 
 
-def register_source(program: bytes) -> None:
-    """Make the program's lines available to ``inspect`` and tracebacks."""
-    lines = program.decode("utf-8", "replace").splitlines(keepends=True)
-    linecache.cache[PROGRAM_NAME] = (len(program), None, lines, PROGRAM_NAME)
+def provide_source() -> None:
+    """Make the program's lines available to ``inspect`` and tracebacks; they are split when they are first needed."""
+    linecache.cache[PROGRAM_NAME] = (lambda: host_calls.program().decode("utf-8", "replace"),)
 
 
 def start() -> dict[str, Any]:
@@ -56,18 +59,34 @@ def start() -> dict[str, Any]:
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.__stdin__, sys.__stdout__ = sys.stdin, sys.stdout  # type: ignore[misc] # Final for others; this is the start-up
     _original_stdout = weakref.ref(sys.stdout)
-    with contextlib.suppress(OSError):  # an earlier test closed it, and nothing reads it
-        sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
-        sys.__stderr__ = sys.stderr  # type: ignore[misc]
+    _restore_stderr()
     sys.setrecursionlimit(_RECURSION_LIMIT + _frame_depth())
     sys.set_int_max_str_digits(0)  # problems that are older than this limit have longer integers
     sys.argv = [PROGRAM_NAME]
     signal.setitimer(signal.ITIMER_REAL, 0)
-    random.seed(0)
+    _seed()
     main = types.ModuleType("__main__")
     main.__dict__.update(__builtins__=builtins, __file__=PROGRAM_FILE, __cached__=None)
     sys.modules["__main__"] = main
     return main.__dict__
+
+
+def _restore_stderr() -> None:
+    """Make a new stream unless the last one is still there: nothing reads what it writes."""
+    global _stderr  # noqa: PLW0603
+    if _stderr is None or sys.stderr is not _stderr or _stderr.closed:
+        with contextlib.suppress(OSError):  # an earlier test closed the descriptor
+            _stderr = sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    sys.__stderr__ = _stderr  # type: ignore[misc]
+
+
+def _seed() -> None:
+    """Make the module `random` start the same way for each test; programs that cannot have used it need no new seed."""
+    global _seeded  # noqa: PLW0603
+    program = host_calls.program()
+    if not _seeded or any(name in program for name in _USERS_OF_RANDOM):
+        random.seed(0)
+        _seeded = True
 
 
 def _frame_depth() -> int:
@@ -155,18 +174,3 @@ def flush_original_stdout() -> None:
             stream.flush()
     except BaseException:  # errors of destructors are ignored
         return
-
-
-def remove_additions(namespaces: list[tuple[dict[str, Any], int]], untouched: dict[str, Any]) -> None:
-    """Destroy what the program added to modules, as the interpreter's end would.
-
-    Args:
-        namespaces: the modules' namespaces, each with its original size; dicts keep the order of insertion.
-        untouched: the original built-in names.
-    """
-    for names, count in namespaces:
-        for name in list(names)[count:]:
-            names.pop(name, None)
-    builtins.__dict__.update(untouched)
-    gc.collect()
-    flush_original_stdout()

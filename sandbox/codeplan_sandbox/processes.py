@@ -20,13 +20,18 @@ from codeplan_sandbox.tiers import Confinement
 from codeplan_sandbox.wire import REPORT, STARTED
 
 _START_TIMEOUT_S = 10.0
-_ABOVE_ALL_SLOTS = 64
+_SLOTS = 16
+"""Descriptors below this number are /dev/null in the server, so that no other file gets a number of a test process."""
+_STDERR = 2
 _OPEN_FILES = 64
 # The kernel keeps at least 128 MiB of address space free below the main stack, whatever the limit at start was.
 _STACK_BYTES = 112 << 20
 _OWN_PROCESSES = 2  # the server, and the second process of an assert test
 _MESSAGE_BYTES = 500
 _MAX_PEAK_KIB = 1 << 30  # more than any process has; a forged larger number would not fit the result tables
+
+
+_set_limit = resource.setrlimit  # not what `host_calls` replaces it with
 
 
 class SpawnError(RuntimeError):
@@ -98,7 +103,8 @@ class Spawner:
     """Starts test processes with one confinement and one set of limits."""
 
     def __init__(self, confinement: Confinement, limits: Limits, base_memory: int) -> None:
-        self._confinement, self._limits, self._base_memory = confinement, limits, base_memory
+        self._confinement, self._time_s = confinement, limits.time_s
+        self._limits = _resource_limits(limits, base_memory, limit_threads=confinement.private_id)
 
     def start(self, body: Callable[[], None], descriptors: Sequence[int | None], tests: int) -> Child:
         """Start a process.
@@ -113,9 +119,11 @@ class Spawner:
         """
         server_end, child_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         inherited = [child_end.fileno() if number is None else number for number in descriptors]
+        control = descriptors.index(None)
+        cpu_s = _below_maximum(resource.RLIMIT_CPU, (math.ceil(self._time_s * tests) + 1,) * 2)
         pid = linux.fork()
         if not pid:
-            self._run_child(body, inherited, descriptors.index(None), tests)
+            self._run_child(body, inherited, control, cpu_s)
         child_end.close()
         child = Child(pid, server_end)
         readable, _, _ = select.select([server_end], [], [], _START_TIMEOUT_S)
@@ -125,12 +133,16 @@ class Spawner:
             raise SpawnError(f"a test process did not start: {message.decode('utf-8', 'replace')}")
         return child
 
-    def _run_child(self, body: Callable[[], None], descriptors: list[int], control: int, tests: int) -> None:
+    def _run_child(
+        self, body: Callable[[], None], descriptors: list[int], control: int, cpu_s: tuple[int, int]
+    ) -> None:
         status = 1
         try:
             linux.die_with_parent()
             _install_descriptors(descriptors)
-            self._set_limits(tests)
+            _set_limit(resource.RLIMIT_CPU, cpu_s)
+            for kind, values in self._limits:
+                _set_limit(kind, values)
             if self._confinement.filter is not None:
                 self._confinement.filter.load()
             body()
@@ -140,39 +152,56 @@ class Spawner:
         finally:
             os._exit(status)
 
-    def _set_limits(self, tests: int) -> None:
-        limits = self._limits
-        seconds = math.ceil(limits.time_s * tests) + 1
-        values = {
-            resource.RLIMIT_FSIZE: limits.output_bytes + 1,
-            resource.RLIMIT_CPU: seconds,
-            resource.RLIMIT_STACK: _STACK_BYTES,
-            resource.RLIMIT_NOFILE: _OPEN_FILES,
-            resource.RLIMIT_CORE: 0,
-            resource.RLIMIT_MEMLOCK: 0,
-            resource.RLIMIT_MSGQUEUE: 0,
-        }
-        if self._confinement.private_id:
-            values[resource.RLIMIT_NPROC] = limits.processes + _OWN_PROCESSES
-        for kind, value in values.items():
-            _set_limit(kind, value, value)
-        memory = self._base_memory + limits.memory_bytes
-        _set_limit(resource.RLIMIT_AS, memory, memory + host_calls.STACK_BYTES)
+
+def _resource_limits(limits: Limits, base_memory: int, *, limit_threads: bool) -> list[tuple[int, tuple[int, int]]]:
+    """The limits of a test process except that of its CPU time, each as kind, soft and hard limit."""
+    values = {
+        resource.RLIMIT_FSIZE: limits.output_bytes + 1,
+        resource.RLIMIT_STACK: _STACK_BYTES,
+        resource.RLIMIT_NOFILE: _OPEN_FILES,
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_MEMLOCK: 0,
+        resource.RLIMIT_MSGQUEUE: 0,
+    }
+    if limit_threads:
+        values[resource.RLIMIT_NPROC] = limits.processes + _OWN_PROCESSES
+    memory = base_memory + limits.memory_bytes
+    pairs = {kind: (value, value) for kind, value in values.items()}
+    pairs[resource.RLIMIT_AS] = memory, memory + host_calls.STACK_BYTES
+    return [(kind, _below_maximum(kind, pair)) for kind, pair in pairs.items()]
 
 
-def _set_limit(kind: int, soft: int, hard: int) -> None:
+def _below_maximum(kind: int, limits: tuple[int, int]) -> tuple[int, int]:
+    """A soft and a hard limit, lowered to this process's hard limit."""
     _, most = resource.getrlimit(kind)
-    if most != resource.RLIM_INFINITY:
-        soft, hard = min(soft, most), min(hard, most)
-    resource.setrlimit(kind, (soft, hard))
+    return limits if most == resource.RLIM_INFINITY else (min(limits[0], most), min(limits[1], most))
 
 
 def _install_descriptors(descriptors: list[int]) -> None:
     """Renumber the descriptors by their position, and close all others."""
-    high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, _ABOVE_ALL_SLOTS) for descriptor in descriptors]
-    for number, descriptor in enumerate(high):
+    for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
-    linux.close_from(len(high))
+    linux.close_from(len(descriptors))
+
+
+def reserve_descriptors(kept: int) -> int:
+    """Make the descriptors that test processes use refer to /dev/null, except 2.
+
+    Args:
+        kept: a descriptor whose file stays open.
+
+    Returns:
+        Its new number.
+    """
+    moved = fcntl.fcntl(kept, fcntl.F_DUPFD_CLOEXEC, _SLOTS)
+    os.close(kept)
+    devnull = os.open("/dev/null", os.O_RDWR)
+    for number in range(_SLOTS):
+        if number != _STDERR:
+            os.dup2(devnull, number)
+    if devnull >= _SLOTS:
+        os.close(devnull)
+    return moved
 
 
 def address_space_bytes() -> int:

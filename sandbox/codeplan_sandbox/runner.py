@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
 import signal
@@ -12,7 +11,9 @@ from array import array
 from dataclasses import dataclass
 
 from codeplan_sandbox import assert_program, assert_tests, drivers, modules, unread
+from codeplan_sandbox.module_state import ModuleState
 from codeplan_sandbox.processes import Child, Spawner, SpawnError, unpack_report
+from codeplan_sandbox.request_files import RequestFiles, devnull
 from codeplan_sandbox.verdicts import Outcome
 from codeplan_sandbox.wire import MAX_SHOWN_BYTES, OUTCOMES, RunRequest, WireRecord
 
@@ -29,33 +30,6 @@ class JudgeDisconnectedError(Exception):
 
 
 @dataclass(frozen=True)
-class RequestFiles:
-    """The descriptors of one request: three come from the judge, the others are for the test processes."""
-
-    program: int
-    inputs: int
-    results: int
-    compiled: int
-    stdin: int
-    stdout: int
-    answer: int
-    test_answer: int
-    devnull: int
-
-    @classmethod
-    def create(cls, program: int, inputs: int, results: int) -> RequestFiles:
-        """Add empty files for the test processes to the judge's three."""
-        compiled, stdin, stdout, answer, test_answer = map(os.memfd_create, ("c", "i", "o", "a", "t"))
-        devnull = os.open("/dev/null", os.O_RDWR)
-        return cls(program, inputs, results, compiled, stdin, stdout, answer, test_answer, devnull)
-
-    def close(self) -> None:
-        """Close them all."""
-        for name in self.__dataclass_fields__:
-            os.close(getattr(self, name))
-
-
-@dataclass(frozen=True)
 class TestEnd:
     """How one test ended, before its output is compared; `reusable` says whether its process may run another one."""
 
@@ -69,10 +43,14 @@ class TestEnd:
 class TestRun:
     """Runs the tests of one request and sends a record of each."""
 
-    def __init__(self, request: RunRequest, files: RequestFiles, spawner: Spawner, judge: socket.socket) -> None:
+    def __init__(
+        self, request: RunRequest, files: RequestFiles, spawner: Spawner, state: ModuleState, judge: socket.socket
+    ) -> None:
         self._request, self._files, self._spawner, self._judge = request, files, spawner, judge
+        self._state = state
         self._deadline = time.monotonic() + request.budget_s
         self._stopped = False
+        self._restarted = False
 
     def run(self) -> None:
         """Run the tests until all are done, the judge stops the request, or its time is used up.
@@ -96,7 +74,7 @@ class TestRun:
         children = self._start(len(batch))
         try:
             for done, index in enumerate(batch):
-                if done and self._finished():
+                if done and time.monotonic() >= self._deadline:  # a stop is noticed while the next test runs
                     return done
                 start_ns = _cpu_ns(children)
                 end = self._run_test(index, children, first=done == 0)
@@ -115,25 +93,29 @@ class TestRun:
 
     def _start(self, tests: int) -> list[Child]:
         files, request = self._files, self._request
-        _truncate(files.stdout, files.answer, files.test_answer)
-        own = [files.stdin, files.stdout, files.devnull, None, files.stdin, files.stdout, files.answer]
+        files.prepare()
+        null = devnull()
+        own = [files.stdin, files.stdout, null, None, files.stdin, files.stdout, files.answer]
         sources = [files.program, files.compiled]
-        names = modules.prelude() if request.prelude else None
+        store, self._restarted = self._restarted or request.fresh_processes, True
+        names = modules.prelude() if request.prelude else {}
         if request.kind != "assert":
             test: drivers.TestDriver = drivers.run_stdin
             if request.kind == "call":
                 test = drivers.call_test(request.entry_point, integer_keys=request.integer_keys)
-            return [self._spawner.start(lambda: drivers.serve(test, names), [*own, *sources], tests)]
-        _truncate(files.stdin)
+            return [
+                self._spawner.start(
+                    lambda: drivers.serve(test, self._state, names, store=store), [*own, *sources], tests
+                )
+            ]
         program_side, test_side = socket.socketpair()
         with program_side, test_side:
             program = self._spawner.start(
-                lambda: drivers.serve(assert_program.program_test, names),
+                lambda: drivers.serve(assert_program.program_test, self._state, names, store=store),
                 [*own, *sources, program_side.fileno()],
                 tests + 1,
             )
-            streams = [files.devnull, files.devnull, files.devnull, None, files.devnull, files.devnull]
-            test_files = [*streams, files.test_answer, files.inputs, files.devnull, test_side.fileno()]
+            test_files = [null, null, null, None, null, null, files.test_answer, files.inputs, null, test_side.fileno()]
             try:
                 return [program, self._spawner.start(assert_tests.serve_tests, test_files, tests + 1)]
             except SpawnError:
@@ -142,17 +124,10 @@ class TestRun:
 
     def _run_test(self, index: int, children: list[Child], *, first: bool) -> TestEnd:
         """Run one test in processes that are waiting for it."""
-        files = self._files
         program, tester = children[0], children[-1]
         if self._request.kind != "assert":
             start, stop = self._request.offsets[index : index + 2]
-            try:
-                _truncate(files.stdin)
-                copied = _copy(files.inputs, start, stop - start, files.stdin)
-                os.lseek(files.stdin, 0, os.SEEK_SET)
-            except OSError:  # the process has the same file open, and may still be running after a forged report
-                copied = -1
-            if copied != stop - start:
+            if not self._files.provide_input(start, stop - start):
                 return TestEnd(Outcome.EXITED_EARLY, "the program changed its input file between two tests")
             return self._watch(_RUN, program, children)
         if first:
@@ -168,9 +143,8 @@ class TestRun:
     def _watch(self, order: bytes, child: Child, children: list[Child]) -> TestEnd:
         """Send a process an order, and wait until it reports, ends, or reaches a limit."""
         limits = self._request.limits
-        over_cpu_limit = TestEnd(Outcome.TIME_LIMIT, f"more than {limits.time_s:g} s of CPU time")
-        start_ns = _cpu_ns(children)
-        started = time.monotonic()
+        start_ns, cpu_s = _cpu_ns(children), 0.0
+        now = started = time.monotonic()
         wall_limit_s = limits.time_s * limits.wall_factor
         try:
             child.control.send(order, socket.MSG_DONTWAIT)
@@ -178,10 +152,20 @@ class TestRun:
             return self._send_failed(child, error)
         waited_for, judge = child.control.fileno(), self._judge.fileno()
         while True:
+            timeout = min(limits.time_s - cpu_s, started + wall_limit_s - now, self._deadline - now)
+            readable, _, _ = select.select([waited_for, judge], [], [], max(timeout, _MIN_WAIT_S))
+            if judge in readable:
+                self._receive_stop()
+                return TestEnd(Outcome.TIME_LIMIT)
+            end = self._read_report(child) if waited_for in readable else None
+            if waited_for in readable and end is None:
+                waited_for = child.open_pidfd()
             cpu_s = (_cpu_ns(children) - start_ns) / 1e9
             now = time.monotonic()
             if cpu_s >= limits.time_s:
-                return over_cpu_limit
+                return TestEnd(Outcome.TIME_LIMIT, f"more than {limits.time_s:g} s of CPU time")
+            if end is not None:
+                return end
             if now >= self._deadline:
                 return TestEnd(Outcome.TIME_LIMIT, f"the limit of {limits.total_s:g} s for all tests was reached")
             if now >= started + wall_limit_s:
@@ -189,15 +173,6 @@ class TestRun:
                     message = f"not finished after {wall_limit_s:g} s, with only {cpu_s:.2g} s of CPU time"
                     return TestEnd(Outcome.TIME_LIMIT, message, retryable=True)
                 wall_limit_s += limits.time_s * limits.wall_factor
-            timeout = min(limits.time_s - cpu_s, started + wall_limit_s - now, self._deadline - now)
-            readable, _, _ = select.select([waited_for, judge], [], [], max(timeout, _MIN_WAIT_S))
-            if judge in readable:
-                self._receive_stop()
-                return TestEnd(Outcome.TIME_LIMIT)
-            if waited_for in readable:
-                if (end := self._read_report(child)) is not None:
-                    return end if (_cpu_ns(children) - start_ns) / 1e9 < limits.time_s else over_cpu_limit
-                waited_for = child.open_pidfd()
 
     def _send_failed(self, child: Child, error: OSError) -> TestEnd:
         """How a process that cannot receive an order ended."""
@@ -238,27 +213,18 @@ class TestRun:
         return TestEnd(outcome, message, retryable=number == signal.SIGKILL)
 
     def _send_record(self, index: int, end: TestEnd, *, fresh_process: bool, time_s: float, memory_bytes: int) -> None:
-        """Append output and answer to the results, empty them for the next test, and send the record."""
-        files, kind, max_output = self._files, self._request.kind, self._request.limits.output_bytes
-        written = os.fstat(files.stdout).st_size
+        kind, max_output = self._request.kind, self._request.limits.output_bytes
+        unread.wait_for_judge(self._files.results, self._judge, self._deadline)
+        written, output_bytes, answer_bytes = self._files.collect(max_output if kind == "stdin" else MAX_SHOWN_BYTES)
         outcome, message = end.outcome, end.message
         if outcome is Outcome.PASSED and kind == "stdin" and written > max_output:
             outcome, message = Outcome.OUTPUT_LIMIT, f"more than {max_output} bytes of output"
         elif outcome is Outcome.OUTPUT_LIMIT and kind == "stdin" and written < max_output:
             outcome = Outcome.MEMORY_LIMIT  # another file of the program reached the limit, and its files are in memory
-        shown = min(written, max_output if kind == "stdin" else MAX_SHOWN_BYTES)
-        answer = files.answer
-        if kind == "assert" and os.fstat(files.test_answer).st_size:
-            answer = files.test_answer
-        unread.wait_for_judge(files.results, self._judge, self._deadline)
-        # A program that is still running may shorten its files meanwhile: count what was copied.
-        output_bytes = _copy(files.stdout, 0, shown, files.results)
-        answer_bytes = _copy(answer, 0, os.fstat(answer).st_size, files.results)
-        _truncate(files.stdout, files.answer, files.test_answer)
         record = WireRecord(
             index, outcome, fresh_process, end.retryable, time_s, memory_bytes, output_bytes, answer_bytes, message
         )
-        self._judge.send(record.to_json())
+        self._judge.send(record.to_bytes())
 
     def _receive_stop(self) -> None:
         if not self._judge.recv(64):
@@ -282,19 +248,3 @@ def _cpu_ns(children: list[Child]) -> int:
 def _kill(children: list[Child]) -> None:
     for child in children:
         child.kill()
-
-
-def _truncate(*files: int) -> None:
-    for file in files:
-        fcntl.fcntl(file, fcntl.F_SETFL, 0)  # a program may have set O_APPEND, with which sendfile fails
-        os.ftruncate(file, 0)
-        os.lseek(file, 0, os.SEEK_SET)
-
-
-def _copy(source: int, offset: int, length: int, target: int) -> int:
-    """Copy between files without reading them into this process; returns the number of bytes copied."""
-    end = offset + length
-    position = offset
-    while position < end and (copied := os.sendfile(target, source, position, end - position)):
-        position += copied
-    return position - offset

