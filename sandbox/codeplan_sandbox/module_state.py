@@ -38,8 +38,11 @@ class ModuleState:
     """
 
     def __init__(self) -> None:
-        self._builtins = dict(builtins.__dict__)
         self._namespaces = [vars(module) for module in sys.modules.values() if isinstance(module, types.ModuleType)]
+        self._take()
+
+    def _take(self) -> None:
+        self._builtins = dict(builtins.__dict__)
         self._sizes = list(map(len, self._namespaces))
         self._memory = _Memory(_pieces(self._namespaces, builtins.__dict__))
         self._bytes = self._memory.read()
@@ -48,18 +51,17 @@ class ModuleState:
         """Make names available to the program in addition to the built-in ones."""
         if names:
             builtins.__dict__.update(names)
-            self._builtins = dict(builtins.__dict__)
-            self._sizes = list(map(len, self._namespaces))
-            self._memory = _Memory(_pieces(self._namespaces, builtins.__dict__))
-            self._bytes = self._memory.read()
+            self._take()
 
     def changed(self) -> bool:
         """Whether a module has more or fewer names than before, or `builtins` has others."""
-        now = self._memory.read()
-        if now is not None and now == self._bytes:
+        if self._bytes is not None and self._memory.read() == self._bytes:
             return False
-        self._bytes = now  # it also has the interpreter's own marks, which do not count
-        return builtins.__dict__ != self._builtins or list(map(len, self._namespaces)) != self._sizes
+        if builtins.__dict__ != self._builtins or list(map(len, self._namespaces)) != self._sizes:
+            return True
+        self._memory.close()
+        self._take()  # only the interpreter's own marks have changed, or where the names are
+        return False
 
     def remove_additions(self) -> None:
         """Destroy what the program added, as the interpreter's end would."""
@@ -101,6 +103,11 @@ class _Memory:
             return os.pread(self._file, self._length, 0)
         except OSError:
             return None
+
+    def close(self) -> None:
+        """Close the file that memory is read through."""
+        if self._is_open():
+            os.close(self._file)
 
     def _is_open(self) -> bool:
         """Whether its file is still open: a new process closes it, and a program may, and open another one."""
