@@ -7,10 +7,9 @@ whitespace of lines and trailing empty lines are ignored. The result of a call i
 
 ``exact``: as text; trailing whitespace of lines and of the whole output is ignored.
 
-``unordered``: like ``tokens``, but the lines may come in any order; so may the items of a list that a call returns,
-those of lists inside it may not. Where several lines are close to one another, any assignment counts in which each line
-of the output is the same as its own expected line; beyond `MAX_MATCHED` lines with floats, or items, only that in
-sorted order.
+``unordered``: like ``tokens``, but the lines may come in any order, and blank lines are ignored, as nothing but their
+place distinguishes them. So may the items of a list that a call returns; those of lists inside it may not. Every line
+or item is paired with an expected one of its own, see `codeplan_sandbox.unordered`.
 
 ``floats``: like ``tokens``, but every number is compared within the suite's tolerance, absolute, or relative above 1,
 also where an integer is expected. ``nan`` and infinities must be written as expected.
@@ -23,25 +22,17 @@ wrapped in one more list. It accepts some wrong programs.
 from __future__ import annotations
 
 import math
-import re
-from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
+from codeplan_sandbox import number_tokens, unordered
+from codeplan_sandbox.number_tokens import INTEGER, NUMBER
 from codeplan_sandbox.suites import DEFAULT_COMPARATOR, Comparator
+from codeplan_sandbox.unordered import Elements
 
 TOLERANCE = 1e-6
-MAX_MATCHED = 200
-"""The most lines or items for which all assignments are tried: the search takes cubic time, and a program decides how
-many there are."""
-
 _LONG = 1 << 20
-
-_T = TypeVar("_T")
-
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\Z", re.ASCII)
-_INTEGER = re.compile(r"[-+]?\d+\Z", re.ASCII)
 
 
 def same_output(comparator: Comparator | None, written: bytes, expected: str, tolerance: float | None = None) -> bool:
@@ -96,7 +87,7 @@ def _close(written: float, expected: float, tolerance: float = TOLERANCE) -> boo
 def _same_token(written: str, expected: str) -> bool:
     if written == expected:
         return True
-    if _INTEGER.match(expected) or not _NUMBER.match(expected) or not _NUMBER.match(written):
+    if INTEGER.match(expected) or not NUMBER.match(expected) or not NUMBER.match(written):
         return False
     number, target = float(written), float(expected)
     # Numbers beyond the range of floats must be identical as text.
@@ -107,11 +98,8 @@ def _same_number(written: str, expected: str, tolerance: float) -> bool:
     """Whether two tokens are equal, or numbers within a tolerance."""
     if written == expected:
         return True
-    if not _NUMBER.match(expected) or not _NUMBER.match(written):
-        return False
-    number, target = float(written), float(expected)
-    # Numbers beyond the range of floats must be identical as text.
-    return math.isfinite(target) and _close(number, target, tolerance)
+    number, target = number_tokens.number(written), number_tokens.number(expected)
+    return number is not None and target is not None and _close(number, target, tolerance)
 
 
 def _same_tokens(written: list[str], expected: list[str], same: Callable[[str, str], bool] = _same_token) -> bool:
@@ -126,47 +114,14 @@ def _same_line(written: str, expected: str, same: Callable[[str, str], bool] = _
 
 
 def _same_unordered(written: list[str], expected: list[str]) -> bool:
-    mine, theirs = ([" ".join(line.split()) for line in lines] for lines in (written, expected))
-    # Lines without a float must be there as they are; which of several equal ones they take does not matter.
-    exact = Counter(line for line in theirs if not any(map(_is_float, line.split())))
-    close = [line for line in theirs if line not in exact]
-    left = list((Counter(mine) - exact).elements())
-    return len(mine) == len(theirs) and len(left) == len(close) and _assignable(left, close, _same_line, _as_numbers)
+    return _LINES.match(*([tuple(line.split()) for line in lines if line.strip()] for lines in (written, expected)))
 
 
-def _is_float(token: str) -> bool:
-    return bool(_NUMBER.match(token)) and not _INTEGER.match(token)
+def _same_tokens_of_line(written: tuple[str, ...], expected: tuple[str, ...]) -> bool:
+    return len(written) == len(expected) and all(map(_same_token, written, expected))
 
 
-def _as_numbers(line: str) -> list[tuple[bool, float, str]]:
-    """A key that sorts lines by their tokens, numbers by value."""
-    tokens = line.split()
-    return [(True, float(token), "") if _NUMBER.match(token) else (False, 0.0, token) for token in tokens]
-
-
-def _assignable(mine: list[_T], theirs: list[_T], same: Callable[[_T, _T], bool], key: Callable[[_T], Any]) -> bool:
-    """Whether every item can be assigned an expected one of its own that is the same; the lists are equally long.
-
-    By sorting where that finds an assignment, else by augmenting paths (Kuhn 1955, "The Hungarian method for the
-    assignment problem").
-    """
-    if all(map(same, sorted(mine, key=key), sorted(theirs, key=key))):
-        return True
-    if len(mine) > MAX_MATCHED:
-        return False
-    possible = [[at for at, other in enumerate(theirs) if same(item, other)] for item in mine]
-    owner: dict[int, int] = {}
-
-    def assign(item: int, seen: set[int]) -> bool:
-        for at in possible[item]:
-            if at not in seen:
-                seen.add(at)
-                if at not in owner or assign(owner[at], seen):
-                    owner[at] = item
-                    return True
-        return False
-
-    return all(assign(item, set()) for item in range(len(mine)))
+_LINES = Elements(tuple, unordered.line_has_floats, unordered.line_outline, _same_tokens_of_line)
 
 
 def _same_as_apps(written: list[str], expected: list[str]) -> bool:
@@ -184,7 +139,7 @@ def _apps_close(written: str, expected: str) -> bool:
     """numpy.allclose with its default tolerances; numbers too large for a float must have the same digits."""
     number, target = float(written), float(expected)
     if math.isinf(target) or math.isinf(number):
-        return written == expected or (number == target and not (_NUMBER.match(written) or _NUMBER.match(expected)))
+        return written == expected or (number == target and not (NUMBER.match(written) or NUMBER.match(expected)))
     return abs(number - target) <= 1e-8 + 1e-5 * abs(target)
 
 
@@ -215,28 +170,17 @@ def _same_plain(returned: Any, expected: Any, tolerance: float | None = None) ->
 
 
 def _same_in_any_order(returned: Any, expected: Any) -> bool:
-    if not isinstance(expected, list) or not isinstance(returned, list) or len(returned) != len(expected):
+    if not isinstance(expected, list) or not isinstance(returned, list):
         return _same_plain(returned, expected)
-    return _assignable(returned, expected, _same_plain, _sort_key)
+    return _VALUES.match(returned, expected)
 
 
-def _sort_key(value: Any) -> tuple[str, float, str]:
-    """A key that sorts values: numbers by value, others by their text."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return "", _as_float(value), ""
-    return type(value).__name__, 0.0, repr(value)
+_VALUES = Elements(unordered.value_key, unordered.value_has_floats, unordered.value_outline, _same_plain)
 
 
 def _same_wrapped(returned: Any, expected: Any) -> bool:
     wrapped = isinstance(expected, list) and len(expected) == 1
     return _same_plain(returned, expected) or (wrapped and _same_plain(returned, expected[0]))
-
-
-def _as_float(number: float) -> float:
-    try:
-        return float(number)
-    except OverflowError:
-        return math.inf if number > 0 else -math.inf
 
 
 _OUTPUT_COMPARATORS: dict[Comparator, Callable[[list[str], list[str]], bool]] = {

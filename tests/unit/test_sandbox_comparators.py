@@ -190,6 +190,9 @@ def test_lines_in_any_order_as_by_trying_all_orders(written: list[list[str]], ex
         ("y 2.0", "x 2", 1e-6, False),
         ("nan", "nan", 1e-6, True),
         ("nan", "1", 1.0, False),
+        ("9007199254740993", "9007199254740992", 0.0, False),  # the same float
+        ("+5", "5.", 0.0, True),
+        ("1" * 400, "1" * 399 + "2", 1e-6, False),  # beyond the range of floats
         ("inf", "1e999", 1.0, False),
         ("1\n2", "1 2", 1.0, False),
     ],
