@@ -15,6 +15,7 @@ import json
 import marshal
 import os
 import resource
+import sys
 import types
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -216,11 +217,18 @@ def _run_test(test: TestDriver, code: types.CodeType) -> tuple[Outcome, bool]:
 
 def _as_json(value: Any) -> bytes:
     try:
-        return json.dumps(value).encode()
+        return json.dumps(value, default=_numpy_scalar if "numpy" in sys.modules else None).encode()
     except MemoryError:
         raise
     except Exception as error:
         raise ResultError(f"the result, a {type(value).__name__}, is not a JSON value: {error}") from error
+
+
+def _numpy_scalar(value: Any) -> Any:
+    """The built-in number or boolean that a numpy scalar stands for, as in results of assert tests."""
+    if not isinstance(value, sys.modules["numpy"].generic):
+        raise TypeError(f"a {type(value).__name__} is not a JSON value")
+    return value.item()
 
 
 def _syntax_error(error: BaseException) -> Outcome:

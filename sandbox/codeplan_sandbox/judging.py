@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from codeplan_sandbox import packages
+from codeplan_sandbox import checkers, packages
 from codeplan_sandbox.client import MissingPackageError, Server
 from codeplan_sandbox.suite_run import SuiteRun
 from codeplan_sandbox.suites import Limits, Suite, SuiteError
@@ -28,6 +28,7 @@ class Judge:
         allow_tier: the weakest isolation tier to accept; see `codeplan_sandbox.tiers`.
         strongest_tier: the first tier to try; weaker ones follow where this machine does not support it.
         program_packages: the packages outside the standard library that programs may import, for example ``numpy``.
+        checker_limits: the limits for the checkers of suites.
 
     Raises:
         SandboxError: this machine supports none of the accepted tiers; the message says what each of them lacks. Or a
@@ -41,11 +42,12 @@ class Judge:
         allow_tier: str = MINIMUM_TIER,
         strongest_tier: str = TIERS[0],
         program_packages: Sequence[str] = (),
+        checker_limits: Limits = checkers.LIMITS,
     ) -> None:
         for name in (allow_tier, strongest_tier):
             if name not in TIERS:
                 raise ValueError(f"unknown tier {name!r}; it must be one of {', '.join(TIERS)}")
-        self.limits = limits
+        self.limits, self.checker_limits = limits, checker_limits
         self._tiers = TIERS[TIERS.index(strongest_tier) : TIERS.index(allow_tier) + 1]
         self._of_programs = _installed(program_packages)
         self._server: Server | None = self._start()
@@ -82,7 +84,7 @@ class Judge:
         """
         if not len(suite):
             raise SuiteError("the suite has no tests; leave out problems without tests")
-        suite_run = SuiteRun(program, suite, limits or self.limits, stop_at_failure)
+        suite_run = SuiteRun(program, suite, limits or self.limits, stop_at_failure, self.checker_limits)
         memory_limits = 0
         for attempt in range(1, _ATTEMPTS + 1):
             server = None

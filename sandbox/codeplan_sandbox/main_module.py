@@ -65,6 +65,8 @@ def start() -> dict[str, Any]:
     sys.argv = [PROGRAM_NAME]
     signal.setitimer(signal.ITIMER_REAL, 0)
     _seed()
+    if "numpy" in sys.modules:  # it may be imported by programs
+        sys.modules["numpy"].random.seed(0)
     main = types.ModuleType("__main__")
     main.__dict__.update(__builtins__=builtins, __file__=PROGRAM_FILE, __cached__=None)
     sys.modules["__main__"] = main

@@ -59,7 +59,10 @@ def folder(name: str) -> Path | None:
         found = importlib.util.find_spec(name)
     except (ImportError, ValueError):
         return None
-    return Path(found.origin).parent.parent if found is not None and found.origin else None
+    if found is None or not found.origin:
+        return None
+    file = Path(found.origin)
+    return file.parent.parent if found.submodule_search_locations else file.parent
 
 
 @functools.lru_cache(maxsize=256)

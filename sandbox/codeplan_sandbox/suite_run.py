@@ -25,9 +25,18 @@ _MAX_VALUE_CHARS = 100
 class SuiteRun:
     """One program judged with one suite."""
 
-    def __init__(self, program: str, suite: Suite, limits: Limits, stop_at_failure: bool) -> None:
+    def __init__(
+        self,
+        program: str,
+        suite: Suite,
+        limits: Limits,
+        stop_at_failure: bool,
+        checker_limits: Limits = checkers.LIMITS,
+    ) -> None:
         self._program = program.encode("utf-8", "surrogatepass")
         self._suite, self._limits, self._stop_at_failure = suite, limits, stop_at_failure
+        self._checker_limits = checker_limits
+        self._deadline = 0.0
         try:
             self._inputs, self._offsets = _packed_inputs(suite)
         except (TypeError, ValueError, RecursionError) as error:
@@ -35,13 +44,13 @@ class SuiteRun:
 
     def run(self, server: Server) -> SuiteVerdict:
         """Run the tests; raises what `Server.run` raises."""
-        deadline = time.monotonic() + self._limits.total_s
+        self._deadline = time.monotonic() + self._limits.total_s
         all_tests = range(len(self._suite))
-        results, unconfirmed = self._run_tests(server, all_tests, deadline, fresh_processes=False)
+        results, unconfirmed = self._run_tests(server, all_tests, fresh_processes=False)
         if unconfirmed:
-            repeated, _ = self._run_tests(server, unconfirmed, deadline, fresh_processes=True)
+            repeated, _ = self._run_tests(server, unconfirmed, fresh_processes=True)
             if any(result.outcome is Outcome.PASSED for result in repeated.values()):
-                results, _ = self._run_tests(server, all_tests, deadline, fresh_processes=True)
+                results, _ = self._run_tests(server, all_tests, fresh_processes=True)
             else:
                 results.update(repeated)
         return self._verdict(results, server.tier)
@@ -54,10 +63,10 @@ class SuiteRun:
         )
 
     def _run_tests(
-        self, server: Server, indices: Sequence[int], deadline: float, *, fresh_processes: bool
+        self, server: Server, indices: Sequence[int], *, fresh_processes: bool
     ) -> tuple[dict[int, CaseResult], list[int]]:
         """Run tests; returns their results, and the tests whose failure a fresh process has to confirm."""
-        budget = max(0.0, deadline - time.monotonic())
+        budget = max(0.0, self._deadline - time.monotonic())
         suite = self._suite
         request = RunRequest(
             suite.kind,
@@ -83,12 +92,21 @@ class SuiteRun:
                     unchecked[record.index] = answer if suite.kind == "call" else output
                 elif result.outcome is not Outcome.PASSED and self._stop_at_failure:
                     break
-        for index, checked in checkers.check(server.run, suite, unchecked).items() if unchecked else ():
-            results[index] = replace(results[index], outcome=checked.outcome, message=checked.message)
+        if unchecked:
+            self._check(server, unchecked, results)
         unconfirmed = [
             index for index, result in results.items() if result.outcome not in _CERTAIN and not fresh[index]
         ]
         return results, unconfirmed
+
+    def _check(self, server: Server, unchecked: dict[int, bytes], results: dict[int, CaseResult]) -> None:
+        """Let the suite's checker decide, whose time does not count for the program."""
+        started = time.monotonic()
+        found = checkers.check(server.run, self._suite, unchecked, self._checker_limits)
+        self._deadline += time.monotonic() - started
+        for index, checked in found.items():
+            message = checked.message[:_MAX_MESSAGE_CHARS]
+            results[index] = replace(results[index], outcome=checked.outcome, message=message)
 
     def _result(self, record: WireRecord, output: bytes, answer: bytes) -> CaseResult:
         outcome, message = record.outcome, record.message or answer.decode("utf-8", "replace")

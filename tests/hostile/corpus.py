@@ -4,6 +4,7 @@ The header is the lines ``# key: value`` at the top of the file:
 
 * ``mode``: ``stdin`` (with ``stdin`` and ``out``, Python literals), ``call`` (with ``args`` and ``expected``) or
   ``assert`` (with ``tests``, a list of statements about ``f``). ``cases``, a list of pairs, replaces the single pair.
+* ``checker``: a checker for ``stdin`` and ``call``, as a Python literal; it may be what is hostile.
 * ``repeat``: how many times the tests are repeated in the suite.
 * ``expect``: the accepted outcomes separated by ``|``: values of `Outcome`, ``failed`` for every outcome except
   ``passed``, or an abbreviation of online judges (``OK``, ``WA``, ``RE``, ...).
@@ -58,7 +59,7 @@ def read(path: Path) -> Hostile:
         lines.pop(0)
     literals: dict[str, Any] = {
         key: ast.literal_eval(header[key])
-        for key in ("stdin", "out", "args", "expected", "tests", "cases", "repeat", "source")
+        for key in ("stdin", "out", "args", "expected", "tests", "cases", "repeat", "source", "checker")
         if key in header
     }
     expected = frozenset[Outcome]().union(*map(_outcomes, header["expect"].split("|")))
@@ -70,12 +71,12 @@ def _outcomes(name: str) -> frozenset[Outcome]:
 
 
 def _suite(mode: str, header: dict[str, Any]) -> Suite:
-    times = header.get("repeat", 1)
+    times, checker = header.get("repeat", 1), header.get("checker", "")
     if mode == "assert":
         return Suite("assert", tests=tuple(header["tests"]) * times)
     if mode == "call":
         pairs = header.get("cases") or [(header["args"], header["expected"])]
         cases = tuple(Case(args=tuple(args), expected=expected) for args, expected in pairs)
-        return Suite("call", cases=cases * times, entry_point="f")
+        return Suite("call", cases=cases * times, entry_point="f", checker=checker)
     pairs = header.get("cases") or [(header["stdin"], header["out"])]
-    return Suite("stdin", cases=tuple(Case(input=text, output=out) for text, out in pairs) * times)
+    return Suite("stdin", cases=tuple(Case(input=text, output=out) for text, out in pairs) * times, checker=checker)

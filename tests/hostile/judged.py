@@ -114,7 +114,7 @@ def main(outer: str, tier: str, programs: list[str]) -> int:
         print(f"the jail is not closed: {'; '.join(openings)}", file=sys.stderr)
         return JAIL_NOT_CLOSED
     try:
-        judge = Judge(LIMITS, allow_tier=tier, strongest_tier=tier)
+        judge = Judge(LIMITS, allow_tier=tier, strongest_tier=tier, checker_limits=LIMITS)
     except SandboxError as error:
         print(error, file=sys.stderr)
         return TIER_NOT_AVAILABLE

@@ -230,6 +230,30 @@ FAULTS: dict[str, tuple[Fault, tuple[str, ...]]] = {
         lambda x: set_fields(x, "train", solutions=["print(2); print(1)"], hidden_tests=stdin_suite("", "1\n2\n")),
         ("differs from the expected one in order or format", "judging.comparator: apps"),
     ),
+    "a checker that fails": (
+        lambda x: set_fields(
+            x, "train", hidden_tests={**stdin_suite("", "1"), "checker": "import package_not_there"}, solutions=["1"]
+        ),
+        ("the checker of the tests fails", "mend it in the data"),
+    ),
+    "a checker that refuses": (
+        lambda x: set_fields(
+            x,
+            "train",
+            hidden_tests={**stdin_suite("", "1"), "checker": "def check(i, e, o): return False"},
+            solutions=["print(1)"],
+        ),
+        ("the solution or its tests are wrong",),
+    ),
+    "a tolerance that is too small": (
+        lambda x: set_fields(
+            x,
+            "train",
+            hidden_tests={**stdin_suite("", "1"), "comparator": "floats", "tolerance": 1e-9},
+            solutions=["print(1.000001)"],
+        ),
+        ("differs from the expected one in order or format", "judging.comparator: apps"),
+    ),
     "tests that do not match": (
         lambda x: set_fields(x, "train", solutions=["print(int(input()))", "print(float(input()))"]),
         ("reader fault", "ValueError"),

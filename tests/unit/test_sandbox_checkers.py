@@ -114,6 +114,38 @@ def test_a_checkers_state_does_not_decide(judge: Judge) -> None:
     assert judge.judge("print(1)", stdin_suite(checker, ("1", ""), ("2", ""), ("3", ""))).passed
 
 
+def test_every_check_has_a_process_of_its_own(judge: Judge) -> None:
+    counting = "import string\ndef check(*_):\n    string.digits += '!'\n    return string.digits == '0123456789!'"
+    assert judge.judge("print(1)", stdin_suite(counting, ("1", ""), ("2", ""), ("3", ""))).passed
+
+
+SLOW = "import time\ndef check(input, expected, output):\n    while time.process_time() < 0.5: pass\n    return "
+
+
+def test_time_of_the_checker_does_not_count_for_the_program() -> None:
+    program = "import string\nprint(string.digits[:1])\nstring.digits = ''"
+    suite = stdin_suite(f"{SLOW}output == '0\\n'", *[("", "")] * 3)
+    with Judge(Limits(total_s=1.0)) as running:
+        assert running.judge(program, suite).passed
+
+
+def test_checks_beyond_the_checkers_time_are_its_failures() -> None:
+    with Judge(checker_limits=Limits(total_s=0.5)) as running:
+        verdict = running.judge("print(1)", stdin_suite(f"{SLOW}True", *[("", "")] * 3))
+    assert verdict.cases[-1].outcome is Outcome.CHECKER_FAILED
+
+
+@pytest.mark.parametrize("answer", ["b'[' * 500_000", "b'[' * 300 + b']' * 300", "'2'.encode('utf-16')", "b'1],2,[2'"])
+def test_results_that_a_checker_cannot_read_are_wrong(judge: Judge, answer: str) -> None:
+    report = "os.write(3, struct.pack('=BBq', 0, 0, 0))"
+    forged = f"import os, struct\ndef f(x):\n    os.pwrite(6, {answer}, 0)\n    {report}\n    os._exit(0)"
+    checker = "def check(args, expected, returned, *more):\n    return returned == expected or bool(more)"
+    suite = Suite("call", cases=(Case(args=(1,), expected=2),), entry_point="f", checker=checker)
+    verdict = judge.judge(forged, suite)
+    assert verdict.outcome is Outcome.WRONG_ANSWER
+    assert "the output cannot be read" in verdict.message
+
+
 def test_tests_are_skipped_after_a_failure_only(judge: Judge) -> None:
     suite = stdin_suite(PRIMES, ("6", "2"), ("14", "2"), ("15", "2"))
     verdict = judge.judge("print(2, int(input()) // 2)", suite, stop_at_failure=True)

@@ -27,7 +27,7 @@ def corpus() -> ModuleType:
 
 
 def test_corpus_has_programs() -> None:
-    assert len(PROGRAMS) == 114
+    assert len(PROGRAMS) == 136
 
 
 @pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)

@@ -183,3 +183,36 @@ def test_the_memory_limit_is_that_of_the_program_without_its_packages() -> None:
 def test_a_package_that_is_not_installed_is_refused_at_once(name: str) -> None:
     with pytest.raises(SandboxError, match=f"the package {name!r}"):
         Judge(program_packages=(name,))
+
+
+@pytest.mark.parametrize(
+    ("program", "suite"),
+    [
+        (f"{NUMPY}print(np.random.rand())", Suite("stdin", cases=(Case("", "0.5488135039273248"),) * 2)),
+        (f"{NUMPY}def f(x): return np.int64(x)", Suite("call", cases=(Case(args=(3,), expected=3),), entry_point="f")),
+        (
+            f"{NUMPY}def f(x): return [np.float32(x), np.bool_(x)]",
+            Suite("call", cases=(Case(args=(1,), expected=[1.0, True]),), entry_point="f"),
+        ),
+        (f"{NUMPY}def f(x): return np.int64(x)", asserts("assert f(3) == 3")),
+    ],
+)
+def test_numpy_has_a_fixed_seed_and_its_numbers_are_json_values(program: str, suite: Suite) -> None:
+    pytest.importorskip("numpy")
+    with Judge(program_packages=("numpy",)) as judge:
+        verdict = judge.judge(program, suite)
+        assert verdict.passed, verdict.message
+
+
+def test_a_package_of_one_file_is_found(tmp_path: Path) -> None:
+    (tmp_path / "single_file.py").write_text("value = 5")
+    home = Path(sys.modules["codeplan_sandbox"].__file__ or "").parents[1]
+    source = f"""
+import sys
+sys.path[:0] = {[str(home), str(tmp_path)]!r}
+from codeplan_sandbox import Case, Judge, Suite
+with Judge(program_packages=("single_file",)) as judge:
+    print(judge.judge("import single_file; print(single_file.value)", Suite("stdin", cases=(Case("", "5"),))).outcome)
+"""
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", source], capture_output=True, text=True, check=True)
+    assert done.stdout == "passed\n"

@@ -50,6 +50,9 @@ _BY_OUTCOME = {
     Outcome.UNSEPARABLE: Cause(
         "the tests cannot be separated from the program", "problems with such tests are never solved"
     ),
+    Outcome.CHECKER_FAILED: Cause(
+        "the checker of the tests fails", "mend it in the data; no program passes the tests that it fails on"
+    ),
     Outcome.SYNTAX_ERROR: Cause("the solution is not valid Python 3", "no action needed if it is Python 2"),
     Outcome.FORBIDDEN: Cause("the solution performs an operation that the sandbox forbids", "no action needed"),
     Outcome.PROCESS_LIMIT: Cause("the solution starts more threads than the sandbox allows", "no action needed"),
@@ -87,6 +90,8 @@ def cause_of(first: Attempt, others: Sequence[Attempt], lenient: Attempt | None)
 
 def _evident(attempt: Attempt) -> Cause | None:
     """The cause that is evident from one attempt alone; None if others are needed."""
+    if attempt.outcome is Outcome.CHECKER_FAILED:
+        return _BY_OUTCOME[attempt.outcome]
     package = _PACKAGE.search(attempt.message)
     if package is not None and attempt.outcome is Outcome.UNSEPARABLE:
         name = package["imported"] or package["missing"]
@@ -95,7 +100,8 @@ def _evident(attempt: Attempt) -> Cause | None:
         )
     if package is not None:
         return Cause(
-            f"the solution needs the package {package['missing']}", "programs can use the standard library only"
+            f"the solution needs the package {package['missing']}",
+            "programs can use the standard library only, and what judging.packages lists",
         )
     return _BY_OUTCOME.get(attempt.outcome)
 

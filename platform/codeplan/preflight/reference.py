@@ -110,7 +110,7 @@ def _causes(
     }
     attempts = attempts | judge("others", {key: program for key, program in more.items() if key not in attempts})
     lenient = judge(
-        "lenient", {_first_key(problem): _lenient(problem) for problem in unclear if suite_of(problem).kind != "assert"}
+        "lenient", {_first_key(problem): _lenient(problem) for problem in unclear if _has_comparator(suite_of(problem))}
     )
     for problem in failing:
         keys = [(problem.problem_id, program_key(code)) for code in problem.solutions[1:]]
@@ -122,8 +122,12 @@ def _first_key(problem: Problem) -> tuple[str, str]:
     return problem.problem_id, program_key(problem.solutions[0])
 
 
+def _has_comparator(suite: Suite) -> bool:
+    return suite.kind != "assert" and not suite.checker
+
+
 def _lenient(problem: Problem) -> tuple[str, Suite]:
-    return problem.solutions[0], dataclasses.replace(suite_of(problem), comparator="apps")
+    return problem.solutions[0], dataclasses.replace(suite_of(problem), comparator="apps", tolerance=None)
 
 
 def _judge_function(context: CheckContext, role: str, identity: Any) -> JudgePass:

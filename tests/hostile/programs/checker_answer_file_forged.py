@@ -1,0 +1,7 @@
+# mode: stdin
+# expect: checker_failed
+# stdin: ''
+# out: '7'
+# repeat: 2
+# checker: 'import os, struct\ndef check(*_):\n    os.pwrite(6, b"true " * 100, 0)\n    os.write(3, struct.pack("=BBq", 0, 0, 0))\n    os._exit(0)'
+print(7)

@@ -1,0 +1,7 @@
+# mode: stdin
+# expect: checker_failed
+# stdin: ''
+# out: '7'
+# repeat: 2
+# checker: 'import builtins, json\nfor name in dir(builtins):\n    if name.islower() and name not in ("setattr", "print"): setattr(builtins, name, None)\ndef check(*_):\n    return True'
+print(7)

@@ -1,0 +1,7 @@
+# mode: stdin
+# expect: checker_failed
+# stdin: ''
+# out: '7'
+# repeat: 2
+# checker: 'import os\ndef check(*_):\n    os._exit(0)'
+print(7)

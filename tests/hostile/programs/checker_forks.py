@@ -1,0 +1,7 @@
+# mode: stdin
+# expect: checker_failed
+# stdin: ''
+# out: '7'
+# repeat: 2
+# checker: 'import os\ndef check(*_):\n    while True: os.fork()'
+print(7)

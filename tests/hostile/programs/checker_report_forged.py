@@ -1,0 +1,7 @@
+# mode: stdin
+# expect: checker_failed
+# stdin: ''
+# out: '7'
+# repeat: 2
+# checker: 'import os, struct\ndef check(*_):\n    for _ in range(64):\n        try: os.write(3, struct.pack("=BBq", 0, 0, 0))\n        except OSError: break\n    os._exit(0)'
+print(7)

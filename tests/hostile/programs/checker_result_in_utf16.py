@@ -1,0 +1,15 @@
+# mode: call
+# expect: wrong_answer
+# args: [1]
+# expected: 2
+# checker: 'def check(args, expected, returned):\n    return expected == returned'
+# repeat: 3
+import os, struct
+
+REPORT = struct.pack("=BBq", 0, 0, 0)
+
+
+def f(x):
+    os.pwrite(6, "2".encode("utf-16"), 0)
+    os.write(3, REPORT)
+    os._exit(0)
