@@ -130,7 +130,8 @@ def test_tables_show_both_spreads(whole: tuple[Report, list[SolveRates]], tmp_pa
     assert kinds.count("pass@1 over seeds") == len(report.rows)
     assert kinds.count("difference over problems") == kinds.count("difference over seeds") == kinds.count("difference")
     assert report.metrics()["seeds"] == SEEDS
-    rates.write(rates.collect(experiment(problems=3)["problems"], mean_rates[:3], SAMPLING, {}), tmp_path)
+    given = list(map(rates.ProblemDigests.of, experiment(problems=3)["problems"]))
+    rates.write(rates.collect(given, mean_rates[:3], SAMPLING, {}), tmp_path)
     assert rates.read(tmp_path).mean("codeplan", 5) == pytest.approx(
         fmean(of.known_rate("codeplan", 5) for of in mean_rates[:3])
     )
