@@ -1,3 +1,5 @@
+# mechanism: forges a call's result as JSON nested 500,000 deep, to overflow the stack of the judge's parser
+# stopped by: validation of messages: a result that cannot be parsed is a wrong answer
 # mode: call
 # expect: failed
 # args: [1]

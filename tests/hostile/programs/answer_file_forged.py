@@ -1,3 +1,5 @@
+# mechanism: writes the right result to the answer file and exits before its function is called
+# stopped by: validation of messages: a call that ends without a report has exited early
 # mode: call
 # expect: runtime_error|forbidden|exited_early|process_limit
 # args: [1]

@@ -1,3 +1,5 @@
+# mechanism: forges a call's result as bytes that are not UTF-8, to make the judge's decoder raise
+# stopped by: validation of messages: a result that cannot be decoded is a wrong answer
 # mode: call
 # expect: failed
 # args: [1]

@@ -1,3 +1,5 @@
+# mechanism: forges a call's result as a number of a million digits, whose conversion takes quadratic time
+# stopped by: validation of messages: the judge keeps long integers as digits and does not convert them
 # mode: call
 # expect: failed
 # args: [1]

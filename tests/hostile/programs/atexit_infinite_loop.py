@@ -1,3 +1,5 @@
+# mechanism: registers exit handlers without end, so that finalisation never finishes
+# stopped by: time limits
 # mode: stdin
 # expect: time_limit
 # stdin: '5\n'

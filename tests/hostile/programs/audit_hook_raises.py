@@ -1,3 +1,5 @@
+# mechanism: installs an audit hook that raises in every audited operation of the driver
+# stopped by: validation of messages: the driver's error in place of a report counts as an early exit
 # mode: stdin
 # expect: passed|runtime_error|forbidden|exited_early|process_limit
 # stdin: '5\n'

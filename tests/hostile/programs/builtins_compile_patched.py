@@ -1,3 +1,5 @@
+# mechanism: patches compile, exec, ast.parse and AssertionError, so that no assert is evaluated
+# stopped by: assert tests in another process: what the program patches does not exist there
 # mode: assert
 # expect: failed
 # tests: ['assert f(1) == 2', 'assert f(5) == 6', 'assert f([1, 2]) == 3']

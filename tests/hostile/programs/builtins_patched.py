@@ -1,9 +1,10 @@
+# mechanism: replaces all built-in functions after its output, to break the next test in the process
+# stopped by: fresh process: changed built-in names end it; driver: its modules use a copy of the names
 # mode: stdin
 # expect: passed
 # stdin: '5\n'
 # out: '6\n'
 # repeat: 3
-# note: changes must not affect the next test
 import builtins
 n = int(input())
 print(n + 1)

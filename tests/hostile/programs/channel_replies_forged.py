@@ -1,3 +1,5 @@
+# mechanism: queues forged replies on the socket to the assert tests before they send a request
+# stopped by: validation of messages: a reply with a wrong number of parts ends the test
 # mode: assert
 # expect: failed
 # tests: ['assert f(1) == 2', 'assert f(5) == 6', 'assert f([1, 2]) == 3']

@@ -1,3 +1,5 @@
+# mechanism: replies to an assert test with integers where the changed arguments are due
+# stopped by: assert tests in another process: an exception there fails the test
 # mode: assert
 # expect: failed
 # tests: ['assert f(1) == 2', 'assert f(5) == 6', 'assert f([1, 2]) == 3']

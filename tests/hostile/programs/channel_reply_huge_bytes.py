@@ -1,3 +1,5 @@
+# mechanism: replies to an assert test with one number that decodes to a terabyte of zeros
+# stopped by: resource limits: on address space, which the process of the assert tests has as well
 # mode: assert
 # expect: failed
 # tests: ['assert f(1) == 2', 'assert f(5) == 6', 'assert f([1, 2]) == 3']

@@ -1,3 +1,5 @@
+# mechanism: replies to an assert test with a dict in place of a list
+# stopped by: validation of messages: a reply that is not a list ends the test
 # mode: assert
 # expect: failed
 # tests: ['assert f(1) == 2', 'assert f(5) == 6', 'assert f([1, 2]) == 3']

@@ -1,3 +1,5 @@
+# mechanism: a checker writes more than an answer to the answer file and forges the report of its end
+# stopped by: validation of messages: only the JSON texts true and false are a checker's decision
 # mode: stdin
 # expect: checker_failed
 # stdin: ''

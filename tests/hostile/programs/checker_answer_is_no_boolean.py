@@ -1,3 +1,5 @@
+# mechanism: a checker returns an instance of a subclass of int that shows itself as true
+# stopped by: validation of messages: only the JSON texts true and false are a checker's decision
 # mode: stdin
 # expect: checker_failed
 # stdin: ''

@@ -1,3 +1,5 @@
+# mechanism: a checker replaces the built-in functions that the driver and json use
+# stopped by: checker in another process: its failure is an outcome of its own
 # mode: stdin
 # expect: checker_failed
 # stdin: ''

@@ -1,3 +1,5 @@
+# mechanism: a checker reads address 0, which ends its process by a signal
+# stopped by: checker in another process: its failure is an outcome of its own
 # mode: stdin
 # expect: checker_failed
 # stdin: ''

@@ -1,3 +1,5 @@
+# mechanism: a checker exits with status 0 when it is loaded, before check is called
+# stopped by: validation of messages: a call that ends without a report has exited early
 # mode: stdin
 # expect: checker_failed
 # stdin: ''

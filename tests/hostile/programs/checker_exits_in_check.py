@@ -1,3 +1,5 @@
+# mechanism: a checker exits with status 0 while it checks
+# stopped by: validation of messages: a call that ends without a report has exited early
 # mode: stdin
 # expect: checker_failed
 # stdin: ''

@@ -1,10 +1,12 @@
+# mechanism: searches descriptors, frames and objects for the expected output that a checker was given
+# stopped by: checker in another process: another one than the program's, which does not get the expected output
 # mode: stdin
 # expect: wrong_answer
 # stdin: ''
 # out: 'HUNTER2'
 # checker: 'def check(input, expected, output):\n    return expected in output'
-# note: the second test runs again in a new process, after a checker was given what is expected
 # repeat: 2
+# note: the second test runs again in a new process, after a checker was given what is expected
 import gc, os, sys
 
 found = []

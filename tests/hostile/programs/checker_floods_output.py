@@ -1,3 +1,5 @@
+# mechanism: a checker prints without end
+# stopped by: resource limits: on the size of files
 # mode: stdin
 # expect: checker_failed
 # stdin: ''

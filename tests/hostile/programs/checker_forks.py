@@ -1,3 +1,5 @@
+# mechanism: a checker starts processes without end
+# stopped by: seccomp filter
 # mode: stdin
 # expect: checker_failed
 # stdin: ''

@@ -1,3 +1,5 @@
+# mechanism: a checker sends SIGKILL to the fork server and to all processes
+# stopped by: seccomp filter
 # mode: stdin
 # expect: checker_failed
 # stdin: ''

@@ -1,9 +1,10 @@
+# mechanism: forges a call's result as a million digits, which judge or checker may convert in quadratic time
+# stopped by: validation of messages: the judge passes digits on as text; time limits: the checker's own
 # mode: call
 # expect: failed
 # args: [1]
 # expected: 2
 # checker: 'def check(args, expected, returned):\n    return expected == returned'
-# note: a million digits, which the judge must not convert; whether the checker can is up to its limits
 import os, struct
 
 REPORT = struct.pack("=BBq", 0, 0, 0)

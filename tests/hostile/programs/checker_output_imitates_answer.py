@@ -1,3 +1,5 @@
+# mechanism: prints JSON that imitates a checker's arguments and answer, and the bytes of a report
+# stopped by: checker in another process: which gets the output as one JSON string
 # mode: stdin
 # expect: wrong_answer
 # stdin: ''

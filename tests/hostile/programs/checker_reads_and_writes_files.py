@@ -1,3 +1,5 @@
+# mechanism: a checker lists a private folder and writes to a file
+# stopped by: namespaces, Landlock, seccomp filter
 # mode: stdin
 # expect: checker_failed
 # stdin: ''

@@ -1,3 +1,5 @@
+# mechanism: a checker forges reports of passed tests and exits without an answer
+# stopped by: validation of messages: only the JSON texts true and false are a checker's decision
 # mode: stdin
 # expect: checker_failed
 # stdin: ''

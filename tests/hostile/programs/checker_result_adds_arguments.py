@@ -1,3 +1,5 @@
+# mechanism: forges a call's result so that it closes the list of the checker's arguments and adds others
+# stopped by: validation of messages: a result that is not one JSON value is a wrong answer
 # mode: call
 # expect: wrong_answer
 # args: [1]

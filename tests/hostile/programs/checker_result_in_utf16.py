@@ -1,3 +1,5 @@
+# mechanism: forges a call's result as JSON in UTF-16, which json.loads of bytes accepts
+# stopped by: validation of messages: an output that is not UTF-8 is a wrong answer
 # mode: call
 # expect: wrong_answer
 # args: [1]

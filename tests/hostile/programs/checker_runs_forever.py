@@ -1,3 +1,5 @@
+# mechanism: a checker loops for ever and catches all exceptions
+# stopped by: time limits: the checker's own
 # mode: stdin
 # expect: checker_failed
 # stdin: ''

@@ -1,3 +1,5 @@
+# mechanism: a checker sleeps
+# stopped by: time limits: wall-clock time, as it uses no CPU time
 # mode: stdin
 # expect: checker_failed
 # stdin: ''

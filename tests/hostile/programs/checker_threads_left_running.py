@@ -1,3 +1,5 @@
+# mechanism: a checker returns while a thread of it is still running
+# stopped by: checker in another process: it ends after its check, with all threads
 # mode: stdin
 # expect: passed
 # stdin: ''

@@ -1,3 +1,5 @@
+# mechanism: leaves names, files, a variable of the environment and a thread behind to influence the checker
+# stopped by: checker in another process, namespaces, Landlock, seccomp filter
 # mode: stdin
 # expect: wrong_answer
 # stdin: ''

@@ -1,3 +1,5 @@
+# mechanism: a checker allocates memory without end
+# stopped by: resource limits: on address space
 # mode: stdin
 # expect: checker_failed
 # stdin: ''

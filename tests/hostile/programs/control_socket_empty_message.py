@@ -1,3 +1,5 @@
+# mechanism: sends an empty message on the control socket, which reads like its end
+# stopped by: validation of messages: the server waits for the process's end; comparison outside the sandbox
 # mode: stdin
 # expect: passed|runtime_error|forbidden|exited_early|process_limit|time_limit
 # stdin: '5\n'

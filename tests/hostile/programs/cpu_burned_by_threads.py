@@ -1,3 +1,5 @@
+# mechanism: burns CPU time in several threads that hold no interpreter lock
+# stopped by: time limits: CPU time is that of the whole process
 # mode: stdin
 # expect: time_limit
 # stdin: '5\n'

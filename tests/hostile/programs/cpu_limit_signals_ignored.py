@@ -1,3 +1,5 @@
+# mechanism: ignores all signals, also the one for the limit on CPU time, and loops
+# stopped by: time limits: the fork server measures CPU time and sends SIGKILL
 # mode: stdin
 # expect: time_limit
 # stdin: '5\n'

@@ -1,3 +1,5 @@
+# mechanism: replaces the control socket and the copies of input and output by a socket of its own
+# stopped by: validation of messages: without its control socket a process is judged by its exit status
 # mode: stdin
 # expect: passed|runtime_error|forbidden|exited_early|process_limit|time_limit
 # stdin: '5\n'

@@ -1,3 +1,5 @@
+# mechanism: reads all descriptors, sockets and live objects in search of the expected output
+# stopped by: comparison outside the sandbox: expected outputs never enter it
 # mode: stdin
 # expect: wrong_answer|runtime_error|forbidden|exited_early|process_limit
 # stdin: '5\n'

@@ -1,8 +1,9 @@
+# mechanism: replaces the driver's functions in the globals of its stack frames
+# stopped by: time limits: it does not report any more; comparison outside the sandbox
 # mode: stdin
 # expect: failed
 # stdin: '5\n'
 # out: '6\n'
-# note: replaces the functions that report outcomes through stack frames
 import sys
 frame = sys._getframe()
 while frame:

@@ -1,3 +1,5 @@
+# mechanism: patches the driver through sys.modules, so that exceptions count as passed
+# stopped by: comparison outside the sandbox: what the driver reports does not replace the output
 # mode: stdin
 # expect: wrong_answer|runtime_error|forbidden|exited_early|process_limit|time_limit
 # stdin: '5\n'

@@ -1,3 +1,5 @@
+# mechanism: exits with status 0 from a profile function when the driver reports
+# stopped by: comparison outside the sandbox: after status 0 the output is compared
 # mode: stdin
 # expect: failed
 # stdin: '5\n'

@@ -1,3 +1,5 @@
+# mechanism: changes the line that the driver executes next by a trace function in its frames
+# stopped by: time limits: its loop does not end; comparison outside the sandbox
 # mode: stdin
 # expect: wrong_answer|runtime_error|forbidden|exited_early|process_limit|time_limit
 # stdin: '5\n'

@@ -1,3 +1,5 @@
+# mechanism: returns a subclass of dict that equals everything
+# stopped by: assert tests in another process: subclasses of built-in types cross as plain data
 # mode: assert
 # expect: failed
 # tests: ['assert f(1) == 2', 'assert f(5) == 6', 'assert f([1, 2]) == 3']

@@ -1,3 +1,5 @@
+# mechanism: returns a subclass of str that equals everything
+# stopped by: comparison outside the sandbox: of the JSON text of the result
 # mode: call
 # expect: failed
 # args: [1]

@@ -1,3 +1,5 @@
+# mechanism: raises an exception whose contexts form a cycle, to make a printer of tracebacks loop
+# stopped by: driver: it follows no contexts
 # mode: stdin
 # expect: runtime_error|forbidden|exited_early|process_limit
 # stdin: '5\n'

@@ -1,3 +1,5 @@
+# mechanism: raises SystemExit(0) from the attributes of an exception in a call, while it is described
+# stopped by: driver: it reads the real type, and what it cannot describe has failed
 # mode: assert
 # expect: failed
 # tests: ['assert f(1) == 2', 'assert f(5) == 6', 'assert f([1, 2]) == 3']

@@ -1,3 +1,5 @@
+# mechanism: raises SystemExit(0) from the attributes of an exception, while it is described
+# stopped by: driver: the outcome is fixed before the exception is described
 # mode: stdin
 # expect: runtime_error|forbidden|exited_early|process_limit
 # stdin: '5\n'

@@ -1,3 +1,5 @@
+# mechanism: raises an exception whose text is a subclass of str with harmful methods
+# stopped by: driver: it converts the text by the methods of str
 # mode: stdin
 # expect: runtime_error|forbidden|exited_early|process_limit
 # stdin: '5\n'

@@ -1,3 +1,5 @@
+# mechanism: exits with an object that raises KeyboardInterrupt when it is shown
+# stopped by: driver: what cannot be shown has failed all the same
 # mode: stdin
 # expect: runtime_error|forbidden|exited_early|process_limit
 # stdin: '5\n'

@@ -1,3 +1,5 @@
+# mechanism: changes modes, times, names and contents of files that its user may own
+# stopped by: seccomp filter: no call changes files by name; namespaces, user id
 # mode: stdin
 # expect: passed|runtime_error|forbidden|exited_early|process_limit
 # stdin: '5\n'

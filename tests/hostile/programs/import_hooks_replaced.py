@@ -1,3 +1,5 @@
+# mechanism: replaces import hooks, sys.path and __import__ after its output, to break the next test
+# stopped by: fresh process: changed built-in names end it
 # mode: stdin
 # expect: passed
 # stdin: '5\n'

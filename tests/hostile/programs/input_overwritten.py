@@ -1,3 +1,5 @@
+# mechanism: overwrites and truncates the input file, which the next test uses again
+# stopped by: files of the server: they are emptied and rewound before each test
 # mode: stdin
 # expect: passed
 # stdin: '5\n'

@@ -1,3 +1,5 @@
+# mechanism: patches json, with which the driver writes the result of a call
+# stopped by: comparison outside the sandbox: the judge parses the result itself
 # mode: call
 # expect: failed
 # args: [1]

@@ -1,3 +1,5 @@
+# mechanism: leaves an attribute in a module, with which the same program fails its next test
+# stopped by: fresh process: a changed module ends it
 # mode: stdin
 # expect: passed
 # stdin: '5\n'

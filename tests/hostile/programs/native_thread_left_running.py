@@ -1,3 +1,5 @@
+# mechanism: leaves a thread behind that Python does not know
+# stopped by: a process per program: it is killed after its tests, with all threads
 # mode: stdin
 # expect: passed|runtime_error|forbidden|exited_early|process_limit|time_limit
 # stdin: '5\n'

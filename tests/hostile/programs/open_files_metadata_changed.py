@@ -1,3 +1,5 @@
+# mechanism: changes modes, times, owners, leases and flags of files by their descriptors
+# stopped by: seccomp filter: no fchmod, fchown, utimensat; namespaces: read-only mounts; user id
 # mode: stdin
 # expect: passed|runtime_error|forbidden|exited_early|process_limit
 # stdin: '5\n'

@@ -1,3 +1,5 @@
+# mechanism: writes without end, after it has restored the default action of SIGXFSZ
+# stopped by: resource limits: on the size of files
 # mode: stdin
 # expect: output_limit|runtime_error|forbidden|exited_early|process_limit
 # stdin: '5\n'

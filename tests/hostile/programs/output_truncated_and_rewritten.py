@@ -1,3 +1,5 @@
+# mechanism: takes its output back by truncating the file, which a pipe would not allow
+# stopped by: files of the server: the output is read when the test has ended
 # mode: stdin
 # expect: passed
 # stdin: '5\n'

@@ -1,3 +1,5 @@
+# mechanism: pickles a class of __main__, which fails if the program is not the module __main__
+# stopped by: semantics of CPython
 # mode: stdin
 # expect: passed
 # stdin: '5\n'

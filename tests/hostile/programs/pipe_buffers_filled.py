@@ -1,3 +1,5 @@
+# mechanism: fills the buffers of many pipes, memory of the kernel that limits on a process do not count
+# stopped by: resource limits: on open files
 # mode: stdin
 # expect: passed|runtime_error|forbidden|exited_early|process_limit
 # stdin: '5\n'

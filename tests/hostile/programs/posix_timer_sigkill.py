@@ -1,3 +1,5 @@
+# mechanism: sends itself SIGKILL by a timer, to look like a process that the kernel killed for its memory
+# stopped by: a process per program: kill counters of the kernel tell whether memory ran out
 # mode: stdin
 # expect: memory_limit|runtime_error|forbidden|exited_early|process_limit
 # stdin: '5\n'

@@ -1,3 +1,5 @@
+# mechanism: stops itself by a timer, so that it neither ends nor uses CPU time
+# stopped by: time limits: wall-clock time
 # mode: stdin
 # expect: time_limit
 # stdin: '5\n'

@@ -1,3 +1,5 @@
+# mechanism: creates timers until the kernel refuses, as they count against a limit of the user
+# stopped by: a process per program: its timers end with it; user id
 # mode: stdin
 # expect: passed|runtime_error|forbidden|exited_early|process_limit|time_limit
 # stdin: '5\n'

@@ -1,3 +1,5 @@
+# mechanism: changes priorities, CPU affinity, session and attributes of its process, by prctl and others
+# stopped by: seccomp filter
 # mode: stdin
 # expect: passed|runtime_error|forbidden|exited_early|process_limit
 # stdin: '5\n'

@@ -1,3 +1,5 @@
+# mechanism: patches the functions of random after its output, to break the next test in the process
+# stopped by: fresh process: a failure in a used process is repeated in a new one
 # mode: stdin
 # expect: passed
 # stdin: '5\n'

@@ -1,3 +1,5 @@
+# mechanism: makes about 100 system calls by number, and calls of the x32 interface
+# stopped by: seccomp filter
 # mode: stdin
 # expect: passed|runtime_error|forbidden|exited_early|process_limit
 # stdin: '5\n'

@@ -1,3 +1,5 @@
+# mechanism: writes reports of passed tests to the control socket
+# stopped by: comparison outside the sandbox: a report only says that the program ran to its end
 # mode: stdin
 # expect: wrong_answer|runtime_error|forbidden|exited_early|process_limit
 # stdin: '5\n'

@@ -1,3 +1,5 @@
+# mechanism: writes reports with every number of an outcome, also unknown ones
+# stopped by: validation of messages: unknown outcomes count as an early exit; comparison outside the sandbox
 # mode: stdin
 # expect: failed
 # stdin: '5\n'

@@ -1,9 +1,10 @@
+# mechanism: reports tests without reading orders, until the buffer of the control socket is full
+# stopped by: comparison outside the sandbox; validation of messages: an order without room is an early exit
 # mode: stdin
 # expect: failed
 # stdin: '5\n'
 # out: '6\n'
 # repeat: 300
-# note: reports tests without reading orders, until the socket buffer is full
 import struct, os
 REPORT = struct.pack("=BBq", 0, 0, 0)
 

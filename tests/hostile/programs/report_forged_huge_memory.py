@@ -1,9 +1,10 @@
+# mechanism: reports a peak memory that does not fit the tables of results
+# stopped by: validation of messages: a report with an implausible number counts as an early exit
 # mode: stdin
 # expect: passed|runtime_error|forbidden|exited_early|process_limit
 # stdin: '5\n'
 # out: '6\n'
 # repeat: 3
-# note: a number that does not fit the result tables would fail the whole run
 import struct, os
 REPORT = struct.pack("=BBq", 0, 0, 0)
 print(int(input()) + 1, flush=True)

@@ -1,3 +1,5 @@
+# mechanism: reports early and moves the position of the input file while the server copies the next input
+# stopped by: files of the server: a failed copy is an early exit; comparison outside the sandbox
 # mode: stdin
 # expect: failed
 # stdin: '5\n'

@@ -1,3 +1,5 @@
+# mechanism: reports a negative peak memory
+# stopped by: validation of messages: a report with an implausible number counts as an early exit
 # mode: stdin
 # expect: passed|runtime_error|forbidden|exited_early|process_limit
 # stdin: '5\n'

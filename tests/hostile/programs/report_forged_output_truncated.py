@@ -1,9 +1,10 @@
+# mechanism: reports early and shortens its output while the server copies it
+# stopped by: files of the server: the bytes that were copied count; comparison outside the sandbox
 # mode: stdin
 # expect: failed
 # stdin: '5\n'
 # out: '6\n'
 # repeat: 5
-# note: shortens its output while the server copies it
 import struct, os
 REPORT = struct.pack("=BBq", 0, 0, 0)
 

@@ -1,3 +1,5 @@
+# mechanism: reports early and closes the control socket between two tests
+# stopped by: validation of messages: it is judged by its exit status; comparison outside the sandbox
 # mode: stdin
 # expect: passed|failed
 # stdin: '5\n'

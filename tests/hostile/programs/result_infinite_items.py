@@ -1,3 +1,5 @@
+# mechanism: returns a subclass of dict whose items never end, to make the JSON encoder loop
+# stopped by: resource limits, time limits
 # mode: call
 # expect: failed
 # args: [1]

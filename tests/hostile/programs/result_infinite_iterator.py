@@ -1,3 +1,5 @@
+# mechanism: returns an iterator without end, which a comparison would consume
+# stopped by: driver: a result that is not a JSON value is a wrong answer
 # mode: call
 # expect: failed
 # args: [1]

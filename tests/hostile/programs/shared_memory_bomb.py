@@ -1,3 +1,5 @@
+# mechanism: allocates shared memory without end, which outlives its mapping
+# stopped by: seccomp filter: no shared anonymous mappings
 # mode: stdin
 # expect: memory_limit|runtime_error|forbidden|exited_early|process_limit|output_limit
 # stdin: '5\n'

@@ -1,3 +1,5 @@
+# mechanism: exits with status 0 from a signal handler, by a timer, while the driver works
+# stopped by: comparison outside the sandbox: after status 0 the output is compared
 # mode: stdin
 # expect: wrong_answer|runtime_error|forbidden|exited_early|process_limit
 # stdin: '5\n'

@@ -1,3 +1,5 @@
+# mechanism: opens sockets and pairs of every family and type
+# stopped by: seccomp filter
 # mode: stdin
 # expect: passed|runtime_error|forbidden|exited_early|process_limit
 # stdin: '5\n'

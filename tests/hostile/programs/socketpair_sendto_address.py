@@ -1,8 +1,9 @@
+# mechanism: sends to named sockets from a pair, whose datagram sockets can still name other addresses
+# stopped by: seccomp filter: no sendmsg, and sendto only without an address
 # mode: stdin
 # expect: passed|runtime_error|forbidden|exited_early|process_limit
 # stdin: '5\n'
 # out: '6\n'
-# note: a datagram socket of a pair can still send to other addresses
 import socket
 for address in ("/srv/judge/inbox", "\0judge-inbox", "/dev/log", "/run/systemd/notify"):
     try:

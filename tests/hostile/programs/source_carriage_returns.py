@@ -1,3 +1,5 @@
+# mechanism: has carriage returns for line ends, which are lost if a harness splits or rewrites the source
+# stopped by: semantics of CPython
 # mode: stdin
 # expect: passed
 # stdin: '5\n'

@@ -1,3 +1,5 @@
+# mechanism: hides code in a comment by declaring UTF-7
+# stopped by: semantics of CPython: the source is compiled as bytes, with its declaration
 # mode: stdin
 # expect: passed|syntax_error|wrong_answer
 # stdin: '5\n'

@@ -1,3 +1,5 @@
+# mechanism: declares an encoding that contradicts its byte order mark
+# stopped by: semantics of CPython: a syntax error
 # mode: stdin
 # expect: syntax_error
 # stdin: '5\n'

@@ -1,3 +1,5 @@
+# mechanism: has form feeds and a byte order mark, which are lost if a harness rewrites the source
+# stopped by: semantics of CPython
 # mode: stdin
 # expect: passed
 # stdin: '5\n'

@@ -1,3 +1,5 @@
+# mechanism: contains a NUL byte, at which a harness in C would end the source
+# stopped by: semantics of CPython: a syntax error
 # mode: stdin
 # expect: syntax_error
 # stdin: '5\n'

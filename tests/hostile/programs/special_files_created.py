@@ -1,3 +1,5 @@
+# mechanism: creates pipes, devices, links, folders and unnamed files in folders that may be writable
+# stopped by: seccomp filter, namespaces, Landlock
 # mode: stdin
 # expect: passed|runtime_error|forbidden|exited_early|process_limit
 # stdin: '5\n'

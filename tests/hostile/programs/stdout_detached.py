@@ -1,3 +1,5 @@
+# mechanism: detaches the buffer of sys.stdout and wraps it anew, so that the old object fails
+# stopped by: semantics of CPython
 # mode: stdin
 # expect: passed
 # stdin: '5\n'

@@ -1,3 +1,5 @@
+# mechanism: redirects its output to the input file
+# stopped by: comparison outside the sandbox: of the output file only
 # mode: stdin
 # expect: wrong_answer
 # stdin: '5\n'

@@ -1,3 +1,5 @@
+# mechanism: wraps the buffers of sys.stdout and sys.stdin anew, which close when they are destroyed
+# stopped by: semantics of CPython
 # mode: stdin
 # expect: passed
 # stdin: '5\n'

@@ -1,3 +1,5 @@
+# mechanism: replaces the modules in sys.modules and some functions, to break the next test
+# stopped by: fresh process: a failure in a used process is repeated in a new one
 # mode: stdin
 # expect: passed
 # stdin: '5\n'

@@ -1,3 +1,5 @@
+# mechanism: sleeps in an exit hook of threading, which runs before those of atexit
+# stopped by: time limits: wall-clock time
 # mode: stdin
 # expect: time_limit|passed
 # stdin: '5\n'

@@ -1,3 +1,5 @@
+# mechanism: patches the clocks of the module time, so that time seems to stand still
+# stopped by: time limits: the fork server reads the kernel's clocks
 # mode: stdin
 # expect: time_limit
 # stdin: '5\n'

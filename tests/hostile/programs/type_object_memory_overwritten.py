@@ -1,3 +1,5 @@
+# mechanism: overwrites the type int in the interpreter's memory
+# stopped by: a process per program: its crash is its outcome
 # mode: stdin
 # expect: runtime_error|forbidden|exited_early|process_limit|wrong_answer
 # stdin: '5\n'

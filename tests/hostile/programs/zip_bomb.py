@@ -1,3 +1,5 @@
+# mechanism: decompresses 600 MB of zeros from a small input
+# stopped by: resource limits, time limits
 # mode: stdin
 # expect: memory_limit|time_limit
 # stdin: '5\n'
